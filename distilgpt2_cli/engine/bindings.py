@@ -1,0 +1,56 @@
+"""llama.cpp's C interface as llama-cpp-python binds it: the one place that imports it."""
+
+import importlib
+import importlib.util
+import sys
+from importlib import metadata
+from types import ModuleType
+from typing import Any
+
+from ..errors import DistilError
+
+_PACKAGE = "llama_cpp"
+_BINDINGS = "llama_cpp.llama_cpp"
+
+
+def _import_bindings_alone() -> ModuleType:
+    """Import the bindings without running the package's ``__init__``.
+
+    That would import NumPy, Jinja2 and the high-level class, none of which the bindings need and
+    which take several times as long as the bindings themselves. The package put in place for the
+    moment is taken out again, so that a later ``import llama_cpp`` elsewhere gives the whole one.
+    """
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or _PACKAGE in sys.modules:
+        return importlib.import_module(_BINDINGS)
+    sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
+    try:
+        return importlib.import_module(_BINDINGS)
+    finally:
+        del sys.modules[_PACKAGE]
+
+
+def _load() -> ModuleType:
+    try:
+        try:
+            return _import_bindings_alone()
+        except (ImportError, AttributeError):
+            # A version of the package in which the bindings do need what __init__ defines.
+            return importlib.import_module(_BINDINGS)
+    except (ImportError, OSError, RuntimeError) as error:
+        raise DistilError(
+            f"llama-cpp-python can't be loaded: {error}.",
+            "Install it anew: pip install --force-reinstall --no-cache-dir llama-cpp-python.",
+        ) from error
+
+
+lib: Any = _load()
+"""The functions and structures of ``llama.h``, under their own names."""
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of llama-cpp-python and of the llama.cpp that it carries."""
+    return {
+        "llama_cpp_python": metadata.version("llama-cpp-python"),
+        "llama_cpp": lib.llama_version().decode(),
+    }

@@ -1,0 +1,98 @@
+"""A model file, loaded: its vocabulary and its limits."""
+
+import ctypes
+import os
+from collections.abc import Sequence
+from types import TracebackType
+
+from ..errors import ModelDamagedError
+from . import log
+from .bindings import lib
+
+MAX_WINDOW = 8192
+"""Tokens. The context window of a model trained on more than this, so that memory stays modest."""
+
+_PIECE_BYTES = 256
+
+lib.llama_backend_init()
+
+
+class Model:
+    """A GGUF file in memory. Close it, or use it as a context manager, before the process ends."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Load the file.
+
+        Raises:
+            ModelDamagedError: llama.cpp can't load it, or it is no causal language model.
+        """
+        log.clear()
+        self.pointer = lib.llama_model_load_from_file(
+            os.fsencode(path), lib.llama_model_default_params()
+        )
+        if not self.pointer:
+            raise ModelDamagedError(
+                f"llama.cpp can't load {os.fspath(path)}: {log.reason()}.",
+                "Check that it is a whole GGUF file of a language model, or download it again.",
+            )
+        self._vocabulary = lib.llama_model_get_vocab(self.pointer)
+        if lib.llama_vocab_type(self._vocabulary) == lib.LLAMA_VOCAB_TYPE_NONE:
+            self.close()
+            raise ModelDamagedError(
+                f"{os.fspath(path)} has no vocabulary, so it can't read or write text.",
+                "Use the GGUF file of a language model.",
+            )
+        self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocabulary)
+        self.window: int = min(lib.llama_model_n_ctx_train(self.pointer), MAX_WINDOW)
+        self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
+
+    @property
+    def start_token(self) -> int:
+        """The token that stands before all text: ``<|endoftext|>`` (50256) in GPT-2."""
+        token: int = lib.llama_vocab_bos(self._vocabulary)
+        return token if token >= 0 else int(lib.llama_vocab_eos(self._vocabulary))
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return the tokens of a text, in which ``<|endoftext|>`` and its like are plain text."""
+        data = text.encode()
+        capacity = len(data) + 2  # room for a start and an end token
+        tokens = (lib.llama_token * capacity)()
+        count = lib.llama_tokenize(self._vocabulary, data, len(data), tokens, capacity, True, False)
+        return list(tokens[:count])
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of a token, nothing for a control token."""
+        size = lib.llama_token_to_piece(
+            self._vocabulary, token, self._piece, len(self._piece), 0, False
+        )
+        if size < 0:
+            self._piece = ctypes.create_string_buffer(-size)
+            return self.piece(token)
+        return self._piece.raw[:size]
+
+    def ends_text(self, token: int) -> bool:
+        """Return whether the token means that the text ends here."""
+        return bool(lib.llama_vocab_is_eog(self._vocabulary, token))
+
+    def end_tokens(self) -> Sequence[int]:
+        """Return every token that means that the text ends here."""
+        return [token for token in range(self.vocabulary_size) if self.ends_text(token)]
+
+    def close(self) -> None:
+        """Free the model. Its contexts must be closed before."""
+        if self.pointer:
+            lib.llama_model_free(self.pointer)
+            self.pointer = None
+
+    def __enter__(self) -> "Model":
+        """Return the model itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the model."""
+        self.close()

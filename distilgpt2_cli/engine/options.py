@@ -1,0 +1,79 @@
+"""How a completion is made: the options, their defaults and their ranges."""
+
+import math
+from dataclasses import dataclass
+
+from ..errors import UsageError
+
+MAX_SEED = 2**32 - 2
+"""The largest seed; llama.cpp takes the next number to mean a random one."""
+
+_MAX_INT = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationOptions:
+    """The options of a completion; the defaults are those of a transformers pipeline.
+
+    Attributes:
+        max_tokens: tokens to generate at most; -1 for no limit.
+        temperature: divides the logits; 0 takes the most likely token always.
+        top_k: sample from this many most likely tokens only; 0 is off.
+        top_p: sample from the most likely tokens that together have this probability; 1 is off.
+        min_p: leave out tokens less likely than this part of the most likely one; 0 is off.
+        repetition_penalty: divides positive and multiplies negative logits of tokens that the
+            context window already holds (Keskar et al. 2019); 1 is off.
+        presence_penalty: taken from the logit of every token that the window already holds.
+        frequency_penalty: taken from it once for each time that it occurs there.
+        stop: texts before which the completion ends.
+        ignore_eos: never end at the end-of-text token; it is not sampled at all.
+    """
+
+    max_tokens: int = 128
+    temperature: float = 1.0
+    top_k: int = 50
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            UsageError: a value is out of its range; names the option and the range.
+        """
+        if self.max_tokens != -1:
+            _check("max_tokens", self.max_tokens, 1, _MAX_INT, "-1 for no limit, or ")
+        if self.temperature != 0:
+            # Below this, logits divided by it overflow what the sampler computes with.
+            _check("temperature", self.temperature, 0.001, 1000, "0 for greedy, or ")
+        _check("top_k", self.top_k, 0, _MAX_INT)
+        _check("top_p", self.top_p, 0, 1)
+        _check("min_p", self.min_p, 0, 1)
+        _check("repetition_penalty", self.repetition_penalty, 0.01, 100)
+        _check("presence_penalty", self.presence_penalty, -100, 100)
+        _check("frequency_penalty", self.frequency_penalty, -100, 100)
+        if "" in self.stop:
+            raise UsageError("--stop is empty, which stands before every text.", "Give it a text.")
+
+
+def check_seed(seed: int) -> int:
+    """Return the seed.
+
+    Raises:
+        UsageError: it is not from 0 to `MAX_SEED`.
+    """
+    _check("seed", seed, 0, MAX_SEED)
+    return seed
+
+
+def _check(name: str, value: float, low: float, high: float, other: str = "") -> None:
+    if math.isnan(value) or not low <= value <= high:
+        raise UsageError(
+            f"--{name.replace('_', '-')} can't be {value}.",
+            f"Use {other}a number from {low} to {high}.",
+        )

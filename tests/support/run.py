@@ -1,0 +1,123 @@
+"""The program as a person runs it: another process, with pipes or a terminal, in a clean home."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+DISTIL = (sys.executable, "-m", "distilgpt2_cli")
+TIMEOUT = 60  # seconds, for one run on a busy machine
+
+
+def environment(home: Path, **changes: str) -> dict[str, str]:
+    """Return the environment of a run: nothing of the caller's but the search path."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "HF_HOME": str(home / "huggingface"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "1",
+        "LANG": "C.UTF-8",
+        **changes,
+    }
+
+
+def run(
+    *arguments: str | bytes, env: Mapping[str, str], stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run ``distil`` with pipes to its end."""
+    return subprocess.run(
+        [*DISTIL, *arguments], env=env, input=stdin, capture_output=True, timeout=TIMEOUT
+    )
+
+
+@contextmanager
+def started(
+    *arguments: str, env: Mapping[str, str], stdin: bytes = b""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start ``distil`` with pipes, and see to it that it ends with the block."""
+    with subprocess.Popen(
+        [*DISTIL, *arguments],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(stdin)
+        process.stdin.close()
+        process.stdin = None  # or communicate() would flush it
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class Screen:
+    """A pseudo-terminal with ``distil`` on it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self._process = process
+        self._descriptor = descriptor
+        self.output = b""
+
+    def type(self, keys: bytes) -> None:
+        """Press keys; ``b"\\x03"`` is Ctrl-C."""
+        os.write(self._descriptor, keys)
+
+    def wait_for(self, text: bytes) -> None:
+        """Read until the output holds a text."""
+        deadline = time.monotonic() + TIMEOUT
+        while text not in self.output:
+            assert self._read(deadline), f"{text!r} never came: {self.output!r}"
+
+    def wait(self) -> int:
+        """Read to the end and return the exit status."""
+        deadline = time.monotonic() + TIMEOUT
+        while self._read(deadline):
+            pass
+        return self._process.wait(TIMEOUT)
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self._descriptor], [], [], deadline - time.monotonic())
+        assert ready, f"no end after {TIMEOUT} s: {self.output!r}"
+        try:
+            data = os.read(self._descriptor, 65536)
+        except OSError:  # the other end is closed
+            return False
+        self.output += data
+        return bool(data)
+
+
+@contextmanager
+def terminal(*arguments: str, env: Mapping[str, str], columns: int = 80) -> Iterator[Screen]:
+    """Run ``distil`` on a pseudo-terminal of its own, as the foreground of its session."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen(
+        [*DISTIL, *arguments],
+        env={"TERM": "xterm-256color", **env},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=_take_terminal,
+    ) as process:
+        os.close(theirs)
+        try:
+            yield Screen(process, ours)
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
