@@ -1,0 +1,136 @@
+"""The streams of one run: what each is connected to, and how each kind of thing is written."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, BinaryIO
+
+from ..errors import DistilError, ReaderGoneError
+from .sanitize import visible
+
+BOLD, DIM, RED, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
+
+
+class Terminal:
+    """Standard input, output and error, with what is known of them.
+
+    Results go to standard output, everything else to standard error. Escape sequences are written
+    to a terminal only, and only if neither ``NO_COLOR`` nor ``TERM=dumb`` forbids it.
+    """
+
+    def __init__(
+        self,
+        stdin: BinaryIO | None,
+        stdout: BinaryIO,
+        stderr: BinaryIO,
+        environment: Mapping[str, str],
+        *,
+        quiet: bool = False,
+    ) -> None:
+        """Use these binary streams; ``stdin`` is None when it is closed."""
+        self._stdin = stdin
+        self._stdout = stdout
+        self._stderr = stderr
+        self.stdin_is_terminal = stdin is not None and stdin.isatty()
+        self.stdout_is_terminal = stdout.isatty()
+        self.stderr_is_terminal = stderr.isatty()
+        self.quiet = quiet
+        self._dumb = environment.get("TERM") == "dumb"
+        self._colours_allowed = not environment.get("NO_COLOR") and not self._dumb
+
+    @classmethod
+    def system(cls, *, quiet: bool = False) -> "Terminal":
+        """Return the terminal of this process, with the null device for a closed output."""
+        null = open(os.devnull, "wb")  # noqa: SIM115, PTH123
+        return cls(
+            sys.stdin.buffer if sys.stdin else None,
+            sys.stdout.buffer if sys.stdout else null,
+            sys.stderr.buffer if sys.stderr else null,
+            os.environ,
+            quiet=quiet,
+        )
+
+    def read(self) -> bytes:
+        """Return all of standard input, or nothing when it is a terminal or closed."""
+        if self._stdin is None or self.stdin_is_terminal:
+            return b""
+        return self._stdin.read()
+
+    def write(self, text: str, *, style: str = "") -> None:
+        """Write a piece of the result to standard output at once, styled if that is a terminal.
+
+        Raises:
+            ReaderGoneError: nobody reads standard output any more.
+        """
+        if not text:
+            return
+        if self.stdout_is_terminal:
+            text = self._styled(visible(text), style)
+        try:
+            # A path may hold bytes that are not UTF-8; Python keeps them as lone surrogates.
+            self._stdout.write(text.encode(errors="surrogateescape"))
+            self._stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGoneError from None
+
+    def write_json(self, record: Mapping[str, Any]) -> None:
+        """Write one record as a line of JSON, in ASCII so that no control character gets through.
+
+        Raises:
+            ReaderGoneError: nobody reads standard output any more.
+        """
+        self.write(json.dumps(record, allow_nan=False) + "\n")
+
+    def write_table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write rows of cells as aligned columns below a header, the header bold on a terminal."""
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (header, *rows)
+        ]
+        self.write(lines[0], style=BOLD)
+        self.write("".join(f"\n{line}" for line in lines[1:]) + "\n")
+
+    def rule(self, title: str) -> None:
+        """Draw a line across standard output with a title in it."""
+        width = os.get_terminal_size(self._stdout.fileno()).columns
+        self.write(f"── {title} ".ljust(width, "─") + "\n", style=DIM)
+
+    def notice(self, message: str) -> None:
+        """Say something on standard error that is not a result, unless asked to be quiet."""
+        if not self.quiet:
+            self._say(message, DIM)
+
+    def failure(self, error: DistilError) -> None:
+        """Say what went wrong and what to do next, on standard error."""
+        self._say(str(error), RED, label="Error: ")
+
+    def progress(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show the progress of a download of ``total`` bytes on standard error.
+
+        The value of the ``with`` statement is called with the number of bytes that have come since
+        the last call. Without a terminal that can redraw a line, there is one at the start and one
+        at the end.
+        """
+        from .progress import bar, lines
+
+        if self.quiet:
+            return nullcontext(lambda _count: None)
+        if self.stderr_is_terminal and not self._dumb:
+            return bar(self._stderr, name, total, coloured=self._colours_allowed)
+        return lines(self.notice, name, total)
+
+    def _styled(self, text: str, style: str) -> str:
+        return style + text + _PLAIN if style and text and self._colours_allowed else text
+
+    def _say(self, message: str, style: str, label: str = "") -> None:
+        if self.stderr_is_terminal:
+            message = visible(message)
+            if label:
+                label = self._styled(label, style)
+            else:
+                message = self._styled(message, style)
+        self._stderr.write(f"{label}{message}\n".encode(errors="backslashreplace"))
+        self._stderr.flush()
