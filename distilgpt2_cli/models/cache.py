@@ -1,0 +1,88 @@
+"""The Hugging Face cache, read by its documented layout and without a network client.
+
+``refs/<revision>`` holds the commit of a branch or tag, ``snapshots/<commit>/<name>`` links to
+``blobs/<object id>``.
+"""
+
+import re
+from pathlib import Path
+
+from .names import choose, models
+from .reference import ModelFile, ModelReference
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_OBJECT_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+
+
+def find(reference: ModelReference) -> ModelFile | None:
+    """Return the cached file of a reference, if it is here; its content is not read.
+
+    Raises:
+        ModelUnavailableError: several cached files have that quantization.
+    """
+    commit = _commit(reference)
+    if commit is None:
+        return None
+    snapshot = folder(reference.repository) / "snapshots" / commit
+    name = reference.file_name or _name_in(snapshot, reference)
+    if name is None or not (snapshot / name).is_file():
+        return None
+    return describe(snapshot / name, name, reference, commit)
+
+
+def describe(path: Path, name: str, reference: ModelReference, commit: str) -> ModelFile:
+    """Return what is known of a cached file without reading it."""
+    known = object_id(path, reference)
+    return ModelFile(
+        path=path,
+        name=name,
+        size=path.stat().st_size,
+        repository=reference.repository,
+        revision=commit,
+        sha256=known if known is not None and len(known) == 64 else None,
+    )
+
+
+def object_id(path: Path, reference: ModelReference) -> str | None:
+    """Return the id that the content of a cached file must have, if it can be known here."""
+    if reference.pinned:
+        return reference.pinned.sha256
+    # Only the first link names the object; a blob may link on to a store that repositories share.
+    if path.is_symlink() and _OBJECT_ID.fullmatch(path.readlink().name):
+        return path.readlink().name
+    return None
+
+
+def discard(path: Path) -> None:
+    """Remove a cached file: the link in the snapshot and the blob that it links to."""
+    if path.is_symlink():
+        blob = path.parent / path.readlink()
+        if blob.parent.name == "blobs":
+            blob.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def folder(repository: str) -> Path:
+    """Return the folder that the cache has, or would have, for a repository."""
+    from huggingface_hub import constants
+
+    separator = constants.REPO_ID_SEPARATOR
+    return Path(constants.HF_HUB_CACHE) / separator.join(["models", *repository.split("/")])
+
+
+def _commit(reference: ModelReference) -> str | None:
+    revision = reference.wanted_revision
+    if _COMMIT.fullmatch(revision):
+        return revision
+    try:
+        commit = (folder(reference.repository) / "refs" / revision).read_text().strip()
+    except OSError:
+        return None
+    return commit if _COMMIT.fullmatch(commit) else None
+
+
+def _name_in(snapshot: Path, reference: ModelReference) -> str | None:
+    names = [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*")]
+    if reference.quantization not in models(names).values():
+        return None
+    return choose(names, reference.quantization, reference.repository)

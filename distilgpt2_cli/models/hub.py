@@ -1,0 +1,150 @@
+"""The Hub through huggingface-hub; the only module that imports its client, which is slow."""
+
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import (
+    HfApi,
+    constants,
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+)
+from huggingface_hub.errors import HfHubHTTPError
+
+from ..errors import ModelUnavailableError
+from .callbacks import Notice, Progress
+from .hub_errors import Source, explain
+from .names import choose
+from .reference import ModelReference, RemoteFile
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_OBJECT_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+_BUSY = {408, 429, 500, 502, 503, 504}
+
+# Its warnings and progress bars are for its own users; those who asked for its log still get it.
+if not (constants.HF_DEBUG or "HF_HUB_VERBOSITY" in os.environ):
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+
+
+def file_names(repository: str, revision: str) -> list[str]:
+    """Return the names of all files of a repository at a revision.
+
+    Raises:
+        DistilError: the Hub doesn't give them.
+    """
+    with _explained(repository, revision):
+        return HfApi().list_repo_files(repository, revision=revision)
+
+
+def announced(reference: ModelReference, notice: Notice) -> RemoteFile:
+    """Return what the Hub says of the file; a Hub that is busy is asked again, with a notice.
+
+    Raises:
+        DistilError: the Hub doesn't have it or can't be asked.
+    """
+    name = reference.file_name
+    if name is None:
+        name = choose(
+            file_names(reference.repository, reference.wanted_revision),
+            reference.quantization,
+            reference.repository,
+        )
+    url = hf_hub_url(reference.repository, name, revision=reference.wanted_revision)
+    with _explained(reference.repository, reference.wanted_revision):
+        try:
+            metadata = get_hf_file_metadata(url)
+        except (HfHubHTTPError, httpx2.TimeoutException) as error:
+            if isinstance(error, HfHubHTTPError) and error.response.status_code not in _BUSY:
+                raise
+            notice(f"{constants.ENDPOINT} is busy or slow; asking again for half a minute or so.")
+            metadata = get_hf_file_metadata(url, retry_on_errors=True)
+    commit, object_id, size = metadata.commit_hash, metadata.etag, metadata.size
+    if not (
+        commit
+        and _COMMIT.fullmatch(commit)
+        and object_id
+        and _OBJECT_ID.fullmatch(object_id)
+        and size is not None
+    ):
+        raise ModelUnavailableError(
+            f"{constants.ENDPOINT} does not tell commit, hash and size of {name}, as a Hub does.",
+            "Check HF_ENDPOINT, and the proxy if there is one.",
+        )
+    return RemoteFile(name, commit, object_id, size)
+
+
+def fetch(
+    reference: ModelReference,
+    remote: RemoteFile,
+    *,
+    progress: Progress,
+    force: bool,
+    folder: Path | None = None,
+) -> Path:
+    """Bring a file into the Hugging Face cache, or into a folder, and return its path.
+
+    The progress is shown from the first byte; nothing is shown if the cache has the content.
+
+    Raises:
+        DistilError: it did not arrive.
+    """
+    with ExitStack() as transfer, _explained(reference.repository, reference.wanted_revision):
+
+        class Relay:
+            """What huggingface-hub takes for a tqdm bar: draws nothing and passes counts on."""
+
+            def __init__(self, **_options: object) -> None:
+                self._advance = transfer.enter_context(progress(remote.base_name, remote.size))
+
+            def __enter__(self) -> "Relay":
+                return self
+
+            def __exit__(self, *_error: object) -> None:
+                self.close()
+
+            def close(self) -> None:
+                pass  # the progress ends with the transfer
+
+            def update(self, count: int) -> None:
+                self._advance(count)
+
+            # With these, a download from Xet storage drives one bar instead of two: `update` has
+            # the bytes written; those on the network, fewer or more, come to `update_transfer`.
+            def update_transfer(self, _count: int) -> None:
+                pass
+
+            def set_postfix_str(self, *_arguments: object, **_options: object) -> None:
+                pass
+
+            set_transfer_postfix_str = set_postfix_str
+
+        with warnings.catch_warnings():
+            # A disk that is too small is reported when it is full.
+            warnings.simplefilter("ignore")
+            path = hf_hub_download(
+                reference.repository,
+                remote.name,
+                revision=reference.wanted_revision,
+                local_dir=folder,
+                force_download=force,
+                tqdm_class=Relay,
+            )
+    return Path(path)
+
+
+@contextmanager
+def _explained(repository: str, revision: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        explanation = explain(error, Source(repository, revision))
+        if explanation is None:
+            raise
+        raise explanation from error

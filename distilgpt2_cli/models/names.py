@@ -1,0 +1,81 @@
+"""Quantizations in the file names of a repository; none of the names is trusted."""
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from ..errors import ModelUnavailableError, UsageError
+
+# As llama.cpp names them: Q4_K_M, Q8_0, IQ4_XS, Q4_0_8_8, TQ1_0, F16 and so on.
+_LABEL = r"(?:(?:I|T)?Q[1-9](?:_(?:[0-9]|K|XXS|XS|S|M|L|XL|NL))+|MXFP4|BF16|F16|F32)"
+_QUANTIZATION = re.compile(_LABEL)
+_IN_NAME = re.compile(rf"(?<![A-Z0-9])({_LABEL})(?![A-Z0-9])")
+_PART_OF_SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
+_NOTHING = "no GGUF file whose name tells its quantization"
+
+
+def check_quantization(label: str) -> str:
+    """Return a quantization in capitals.
+
+    Raises:
+        UsageError: it has not the shape of a quantization's name.
+    """
+    if not _QUANTIZATION.fullmatch(label.upper()):
+        raise UsageError(
+            f"{label!r} is not the name of a quantization.", "Use one such as Q4_K_M, Q8_0 or F16."
+        )
+    return label.upper()
+
+
+def models(names: Iterable[str]) -> dict[str, str]:
+    """Return the quantization of each whole GGUF file whose name tells it, in order of name.
+
+    Parts of a split model are left out, and so is a name that would lead out of its folder.
+    """
+    found = {}
+    for name in sorted(names):
+        path = PurePosixPath(name)
+        labels = _IN_NAME.findall(path.stem.upper())
+        if path.suffix.lower() == ".gguf" and labels and _stays_inside(path, name):
+            found[name] = labels[-1]
+    return {name: label for name, label in found.items() if not _PART_OF_SPLIT.search(name)}
+
+
+def quantizations(names: Iterable[str], repository: str) -> list[str]:
+    """Return every quantization that the files of a repository have.
+
+    Raises:
+        ModelUnavailableError: none can be told.
+    """
+    labels = sorted(set(models(names).values()))
+    if not labels:
+        raise ModelUnavailableError(
+            f"{repository} has {_NOTHING}.", "Choose another repository with --repo."
+        )
+    return labels
+
+
+def choose(names: Iterable[str], quantization: str, repository: str) -> str:
+    """Return the one file name of a quantization.
+
+    Raises:
+        ModelUnavailableError: none or several have it; the sentence lists what is there.
+    """
+    labelled = models(names)
+    matching = [name for name, label in labelled.items() if label == quantization]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise ModelUnavailableError(
+            f"{repository} has several {quantization} files: {', '.join(matching)}.",
+            "Download the right one yourself, and give its path with --model.",
+        )
+    listing = ", ".join(labelled) or _NOTHING
+    raise ModelUnavailableError(
+        f"{repository} has no {quantization} file; it has {listing}.",
+        "Choose one of its quantizations with --quant, or another repository with --repo.",
+    )
+
+
+def _stays_inside(path: PurePosixPath, name: str) -> bool:
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
