@@ -1,0 +1,137 @@
+"""``distil download``: model files from the Hub."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from ..models import ModelReference, Plan, available, download_to, plan
+from ..models import download as download_to_cache
+from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ..terminal import Terminal
+from ..terminal.progress import megabytes
+from .model import model_record
+from .options import Json, Quiet, Repository, Revision, complete_quantization
+
+EXAMPLES = """\b
+Examples:
+  distil download
+  distil download --quant Q2_K --quant Q8_0
+  distil download --all --dry-run
+  distil download --quant q6_k --to models/
+  distil download --repo unsloth/SmolLM2-135M-Instruct-GGUF --quant Q4_K_M
+  distil generate --model "$(distil download --quiet)" "Once upon a time"
+"""
+
+
+def download(
+    quant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quant",
+            "-q",
+            metavar="NAME",
+            help="A quantization, in any case; may be given several times.",
+            show_default=DEFAULT_QUANTIZATION,
+            autocompletion=complete_quantization,
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every quantization that the repository has.")
+    ] = False,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Put the file into this folder.",
+            show_default="the Hugging Face cache",
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Ask the Hub and download again; with --to, replace another file."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what, how large and whether it is here already."),
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Download model files and print their paths.
+
+    What arrives is checked against the hash that the Hub announces and, at the commit that distil
+    knows, against its catalog. What is here and intact is not asked for again, also when its
+    branch has moved on: --force asks. In a repository other than distil's own, the file is found
+    by the quantization in its name.
+    """
+    if quant and every:
+        raise UsageError("--quant and --all can't be combined.", "Use one of them.")
+    terminal = Terminal.system(quiet=quiet)
+    if every:
+        references = available(repo, revision)
+    else:
+        references = [
+            ModelReference(name, repo, revision) for name in quant or [DEFAULT_QUANTIZATION]
+        ]
+    if dry_run:
+        _show_plans(
+            terminal,
+            [(each, plan(each, to, notice=terminal.notice)) for each in references],
+            json=json,
+        )
+        return
+    for reference in references:
+        if to is None:
+            file = download_to_cache(
+                reference, progress=terminal.progress, notice=terminal.notice, force=force
+            )
+        else:
+            file = download_to(
+                reference, to, progress=terminal.progress, notice=terminal.notice, force=force
+            )
+        if json:
+            quantization = {"quantization": reference.quantization}
+            terminal.write_json({**quantization, **model_record(file), "size": file.size})
+        else:
+            terminal.write(f"{file.path}\n")
+
+
+def _show_plans(
+    terminal: Terminal, plans: list[tuple[ModelReference, Plan]], *, json: bool
+) -> None:
+    if json:
+        for reference, planned in plans:
+            terminal.write_json(_plan_record(reference, planned))
+        return
+    terminal.write_table(
+        ("QUANT", "FILE", "SIZE", "HERE"),
+        [
+            (
+                reference.quantization,
+                planned.remote.name,
+                megabytes(planned.remote.size),
+                "yes" if planned.file else "no",
+            )
+            for reference, planned in plans
+        ],
+    )
+
+
+def _plan_record(reference: ModelReference, planned: Plan) -> dict[str, Any]:
+    object_id = planned.remote.object_id
+    return {
+        "quantization": reference.quantization,
+        "name": planned.remote.name,
+        "path": str(planned.file.path) if planned.file else None,
+        "repository": reference.repository,
+        "revision": planned.remote.revision,
+        "sha256": object_id if len(object_id) == 64 else None,
+        "size": planned.remote.size,
+        "downloaded": planned.file is not None,
+    }

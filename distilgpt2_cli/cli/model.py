@@ -1,0 +1,96 @@
+"""The model of a command that loads one: its options, and where its file is."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ModelUnavailableError, UsageError
+from ..models import ModelFile, ModelReference, download, find, local, sha256
+from ..terminal import Terminal
+from .options import complete_quantization
+
+Quant = Annotated[
+    str,
+    typer.Option(
+        "--quant",
+        "-q",
+        envvar="DISTIL_QUANT",
+        metavar="NAME",
+        help="The quantization, in any case; downloaded first if it is missing.",
+        autocompletion=complete_quantization,
+    ),
+]
+ModelPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        "-m",
+        envvar="DISTIL_MODEL",
+        metavar="PATH",
+        help="A GGUF file of your own instead.",
+        show_default=False,
+    ),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never ask the Hub.")]
+
+
+def locate(
+    terminal: Terminal,
+    context: typer.Context,
+    model: Path | None,
+    quant: str,
+    repo: str,
+    revision: str | None,
+    offline: bool,
+) -> ModelFile:
+    """Return the file of the model that the options name, downloaded if it is missing.
+
+    An option beats an environment variable, and ``DISTIL_MODEL`` beats ``DISTIL_QUANT``.
+
+    Raises:
+        UsageError: ``--model`` stands beside an option that names a file on the Hub.
+        DistilError: there is no such file, or it could not be downloaded.
+    """
+    from_hub = [name for name in ("quant", "repo", "revision") if _is_given(context, name)]
+    if from_hub and _is_given(context, "model"):
+        raise UsageError(
+            f"--model and --{from_hub[0]} can't be combined.",
+            "Use --model for a file of your own, or the other for one on the Hub.",
+        )
+    if model is not None and not from_hub:
+        return local(model)
+    reference = ModelReference(quant, repo, revision)
+    file = find(reference)
+    if file is not None:
+        return file
+    if offline or _hub_is_forbidden():
+        raise ModelUnavailableError(
+            f"{reference.quantization} of {reference.repository} is not downloaded, and distil was"
+            " told to stay offline.",
+            f"Run `{reference.download_command}` when online.",
+        )
+    return download(reference, progress=terminal.progress, notice=terminal.notice)
+
+
+def model_record(file: ModelFile) -> dict[str, str | None]:
+    """Return what JSON says of a model file."""
+    return {
+        "name": file.name,
+        "path": str(file.path),
+        "repository": file.repository,
+        "revision": file.revision,
+        "sha256": file.sha256 or sha256(file.path),
+    }
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Tell whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _hub_is_forbidden() -> bool:
+    from huggingface_hub.constants import is_offline_mode
+
+    return is_offline_mode()

@@ -1,0 +1,56 @@
+"""``distil models``: the quantizations of DistilGPT2."""
+
+from ..models import ModelFile, ModelReference, find
+from ..models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY, REVISION, CatalogEntry
+from ..terminal import Terminal
+from ..terminal.progress import megabytes
+from .options import Json, Quiet
+
+EXAMPLES = """\b
+Examples:
+  distil models
+  distil models --json | jq -r 'select(.downloaded) | .path'
+"""
+
+
+def models(json: Json = False, quiet: Quiet = False) -> None:
+    """List the quantizations of DistilGPT2: bits a weight, size, and what is downloaded.
+
+    Only this machine is asked. A file is listed as downloaded when the Hugging Face cache has it
+    at the commit that distil knows.
+    """
+    terminal = Terminal.system(quiet=quiet)
+    listed = [(entry, find(ModelReference(entry.quantization))) for entry in CATALOG]
+    if json:
+        for entry, file in listed:
+            terminal.write_json(_record(entry, file))
+        return
+    terminal.write_table(
+        ("QUANT", "BITS", "SIZE", "DOWNLOADED", ""),
+        [_row(entry, file) for entry, file in listed],
+    )
+
+
+def _row(entry: CatalogEntry, file: ModelFile | None) -> tuple[str, ...]:
+    return (
+        entry.quantization,
+        f"{entry.bits:>4}",
+        f"{megabytes(entry.size):>8}",
+        "yes" if file else "no",
+        "default" if entry.quantization == DEFAULT_QUANTIZATION else "",
+    )
+
+
+def _record(entry: CatalogEntry, file: ModelFile | None) -> dict[str, object]:
+    return {
+        "quantization": entry.quantization,
+        "bits": entry.bits,
+        "name": entry.name,
+        "path": str(file.path) if file else None,
+        "repository": REPOSITORY,
+        "revision": REVISION,
+        "sha256": entry.sha256,
+        "size": entry.size,
+        "downloaded": file is not None,
+        "default": entry.quantization == DEFAULT_QUANTIZATION,
+    }

@@ -1,0 +1,34 @@
+"""Options that several commands share, each under one name."""
+
+from typing import Annotated
+
+import typer
+
+from ..models.catalog import CATALOG
+from ..terminal.progress import megabytes
+
+
+def complete_quantization(incomplete: str) -> list[tuple[str, str]]:
+    """Return the quantizations that begin so, in the case that was typed, with their sizes."""
+    names = [
+        (entry.quantization.lower() if incomplete.islower() else entry.quantization, entry.size)
+        for entry in CATALOG
+    ]
+    return [(name, megabytes(size)) for name, size in names if name.startswith(incomplete)]
+
+
+Repository = Annotated[
+    str,
+    typer.Option("--repo", metavar="OWNER/NAME", help="The Hub repository to take the model from."),
+]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        "--revision",
+        metavar="REVISION",
+        help="A branch, tag or commit of the repository.",
+        show_default="the commit that distil knows; main for another repository",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on standard error but errors.")]

@@ -1,0 +1,50 @@
+"""Writes ``docs/cli.md`` from the app's own help; with ``--check``, tells whether it is current."""
+
+import os
+import sys
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from distilgpt2_cli.cli.app import app
+
+TARGET = Path(__file__).with_name("cli.md")
+COMMANDS = ("generate", "download", "models")
+
+INTRODUCTION = """\
+# Command reference
+
+Made from the help of the program by `make docs`; change that, not this.
+"""
+
+
+def help_text(*command: str) -> str:
+    """Return what ``distil COMMAND --help`` prints on a terminal of 100 columns."""
+    result = CliRunner().invoke(
+        app, [*command, "--help"], prog_name="distil", terminal_width=100, max_content_width=100
+    )
+    assert result.exit_code == 0, result.output
+    return result.output.rstrip()
+
+
+def reference() -> str:
+    """Return the whole page."""
+    parts = [INTRODUCTION]
+    for command in ((), *((name,) for name in COMMANDS)):
+        title = " ".join(("distil", *command))
+        parts.append(f"## `{title}`\n\n```text\n{help_text(*command)}\n```\n")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Write the page, or exit with 1 when it is not what the app says now."""
+    os.environ["NO_COLOR"] = "1"
+    page = reference()
+    if sys.argv[1:] != ["--check"]:
+        TARGET.write_text(page, encoding="utf-8")
+    elif TARGET.read_text(encoding="utf-8") != page:
+        sys.exit(f"{TARGET.name} is out of date: run make docs")
+
+
+if __name__ == "__main__":
+    main()

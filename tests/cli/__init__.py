@@ -1,0 +1,1 @@
+"""Tests of distilgpt2_cli.cli."""
