@@ -1,14 +1,18 @@
 """Models and homes that the tests share."""
 
 from collections.abc import Iterator
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.support import gguf
 from tests.support.hub import Hub, serving
-from tests.support.run import environment
+from tests.support.run import PATIENT_THREADS, environment
 from tests.support.trained import trained_model
+
+
+os.environ.update(PATIENT_THREADS)
 
 
 @pytest.fixture(scope="session")

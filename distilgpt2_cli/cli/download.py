@@ -20,7 +20,7 @@ Examples:
   distil download --quant Q2_K --quant Q8_0
   distil download --all --dry-run
   distil download --quant q6_k --to models/
-  distil download --repo unsloth/SmolLM2-135M-Instruct-GGUF --quant Q4_K_M
+  distil download --repo OWNER/NAME --revision main --quant Q4_K_M
   distil generate --model "$(distil download --quiet)" "Once upon a time"
 """
 

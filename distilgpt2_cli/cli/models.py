@@ -14,7 +14,7 @@ Examples:
 
 
 def models(json: Json = False, quiet: Quiet = False) -> None:
-    """List the quantizations of DistilGPT2: bits a weight, size, and what is downloaded.
+    """List the quantizations of DistilGPT2 and what is downloaded.
 
     Only this machine is asked. A file is listed as downloaded when the Hugging Face cache has it
     at the commit that distil knows.

@@ -23,7 +23,7 @@ from distilgpt2_cli.engine.sampling import Sampler
 from tests.support import gguf
 
 QUANTIZATIONS = ("Q4_K_M", "Q8_0")
-TURNS = {200: 7, 900: 3}  # by the number of tokens
+TURNS = {200: 7, 500: 5}  # by the number of tokens
 PROMPT = "Once upon a time, in a country far away,"
 SEED = 1
 
