@@ -1,7 +1,7 @@
 """Models and homes that the tests share."""
 
-from collections.abc import Iterator
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,6 @@ from tests.support import gguf
 from tests.support.hub import Hub, serving
 from tests.support.run import PATIENT_THREADS, environment
 from tests.support.trained import trained_model
-
 
 os.environ.update(PATIENT_THREADS)
 

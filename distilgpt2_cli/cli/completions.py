@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from .. import __version__
 from ..engine import Completion, Generator
-from ..models import ModelFile, sha256
+from ..models import ModelFile
 from ..terminal import DIM, Terminal
+from .model import model_record
 
 
 class View(Protocol):
@@ -95,17 +96,6 @@ class JsonView:
                 "timings": timings_record(self.generator, completion),
             }
         )
-
-
-def model_record(file: ModelFile) -> dict[str, Any]:
-    """Return what tells one model file from any other."""
-    return {
-        "name": file.name,
-        "path": str(file.path),
-        "repository": file.repository,
-        "revision": file.revision,
-        "sha256": file.sha256 or sha256(file.path),
-    }
 
 
 def versions_record() -> dict[str, str]:
