@@ -43,11 +43,10 @@ class Terminal:
     @classmethod
     def system(cls, *, quiet: bool = False) -> "Terminal":
         """Return the terminal of this process, with the null device for a closed output."""
-        null = open(os.devnull, "wb")  # noqa: SIM115, PTH123
         return cls(
             sys.stdin.buffer if sys.stdin else None,
-            sys.stdout.buffer if sys.stdout else null,
-            sys.stderr.buffer if sys.stderr else null,
+            sys.stdout.buffer if sys.stdout else _null_device(),
+            sys.stderr.buffer if sys.stderr else _null_device(),
             os.environ,
             quiet=quiet,
         )
@@ -134,3 +133,7 @@ class Terminal:
                 message = self._styled(message, style)
         self._stderr.write(f"{label}{message}\n".encode(errors="backslashreplace"))
         self._stderr.flush()
+
+
+def _null_device() -> BinaryIO:
+    return open(os.devnull, "wb")  # noqa: PTH123
