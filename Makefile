@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint docs docs-check bench clean
 
-demo: $(VENV)/.test
-	$(BIN)/distil generate --model "$$($(BIN)/python -m tests.support.trained)" "Once upon a time"
+demo: $(VENV)/.installed
+	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
@@ -33,10 +33,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # Installing compiles llama.cpp once (some minutes); pip keeps the result in its cache.
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --editable .
+	@touch $@
+
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --editable '.[test]'
-	@touch $@
+	@touch $@ $(VENV)/.installed
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --editable '.[dev]'
-	@touch $@ $(VENV)/.test
+	@touch $@ $(VENV)/.installed $(VENV)/.test

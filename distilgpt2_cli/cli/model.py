@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ModelUnavailableError, UsageError
-from ..models import ModelFile, ModelReference, download, find, local, sha256
+from ..models import DEMO, ModelFile, ModelReference, demo, download, find, local, sha256
 from ..terminal import Terminal
 from .options import complete_quantization
 
@@ -22,13 +22,13 @@ Quant = Annotated[
     ),
 ]
 ModelPath = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--model",
         "-m",
         envvar="DISTIL_MODEL",
         metavar="PATH",
-        help="A GGUF file of your own instead.",
+        help="A GGUF file of your own instead, or demo for the very small model that comes along.",
         show_default=False,
     ),
 ]
@@ -38,7 +38,7 @@ Offline = Annotated[bool, typer.Option("--offline", help="Never ask the Hub.")]
 def locate(
     terminal: Terminal,
     context: typer.Context,
-    model: Path | None,
+    model: str | None,
     quant: str,
     repo: str,
     revision: str | None,
@@ -59,18 +59,21 @@ def locate(
             "Use --model for a file of your own, or the other for one on the Hub.",
         )
     if model is not None and not from_hub:
-        return local(model)
+        return demo() if model == DEMO else local(Path(model))
     reference = ModelReference(quant, repo, revision)
     file = find(reference)
     if file is not None:
         return file
-    if offline or _hub_is_forbidden():
-        raise ModelUnavailableError(
-            f"{reference.quantization} of {reference.repository} is not downloaded, and distil was"
-            " told to stay offline.",
-            f"Run `{reference.download_command}` when online.",
-        )
-    return download(reference, progress=terminal.progress, notice=terminal.notice)
+    try:
+        if offline or _hub_is_forbidden():
+            raise ModelUnavailableError(
+                f"{reference.quantization} of {reference.repository} is not downloaded, and distil"
+                " was told to stay offline.",
+                f"Run `{reference.download_command}` when online.",
+            )
+        return download(reference, progress=terminal.progress, notice=terminal.notice)
+    except ModelUnavailableError as error:
+        raise _with_demo_for_now(error, reference) from error
 
 
 def model_record(file: ModelFile) -> dict[str, str | None]:
@@ -82,6 +85,14 @@ def model_record(file: ModelFile) -> dict[str, str | None]:
         "revision": file.revision,
         "sha256": file.sha256 or sha256(file.path),
     }
+
+
+def _with_demo_for_now(
+    error: ModelUnavailableError, reference: ModelReference
+) -> ModelUnavailableError:
+    later = reference.download_command
+    remedy = error.remedy if later in error.remedy else f"{error.remedy} Later, run `{later}`."
+    return ModelUnavailableError(error.what, f"{remedy} For now, --model demo needs no network.")
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

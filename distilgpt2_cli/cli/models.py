@@ -1,9 +1,10 @@
 """``distil models``: the quantizations of DistilGPT2."""
 
-from ..models import ModelFile, ModelReference, find
+from ..models import DEMO, ModelFile, ModelReference, demo, find
 from ..models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY, REVISION, CatalogEntry
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
+from .model import model_record
 from .options import Json, Quiet
 
 EXAMPLES = """\b
@@ -16,6 +17,8 @@ Examples:
 def models(json: Json = False, quiet: Quiet = False) -> None:
     """List the quantizations of DistilGPT2 and what is downloaded.
 
+    Besides them there is the small model that comes with distil, for --model demo.
+
     Only this machine is asked. A file is listed as downloaded when the Hugging Face cache has it
     at the commit that distil knows.
     """
@@ -24,10 +27,14 @@ def models(json: Json = False, quiet: Quiet = False) -> None:
     if json:
         for entry, file in listed:
             terminal.write_json(_record(entry, file))
+        terminal.write_json(_bundled_record())
         return
     terminal.write_table(
         ("QUANT", "BITS", "SIZE", "DOWNLOADED", ""),
         [_row(entry, file) for entry, file in listed],
+    )
+    terminal.write(
+        f"\n--model {DEMO} is another one, very small ({megabytes(demo().size)}) and always here.\n"
     )
 
 
@@ -53,4 +60,18 @@ def _record(entry: CatalogEntry, file: ModelFile | None) -> dict[str, object]:
         "size": entry.size,
         "downloaded": file is not None,
         "default": entry.quantization == DEFAULT_QUANTIZATION,
+        "bundled": False,
+    }
+
+
+def _bundled_record() -> dict[str, object]:
+    file = demo()
+    return {
+        "quantization": None,
+        "bits": None,
+        **model_record(file),
+        "size": file.size,
+        "downloaded": True,
+        "default": False,
+        "bundled": True,
     }

@@ -1,15 +1,18 @@
 """Which model file: the catalog, the Hugging Face cache, download and verification."""
 
+from .bundled import DEMO, demo
 from .cache import find
 from .downloads import Plan, available, download, download_to, plan
 from .hashing import sha256
 from .reference import ModelFile, ModelReference, local
 
 __all__ = [
+    "DEMO",
     "ModelFile",
     "ModelReference",
     "Plan",
     "available",
+    "demo",
     "download",
     "download_to",
     "find",

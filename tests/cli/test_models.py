@@ -11,7 +11,9 @@ def test_the_table_has_every_quantization(hub: Hub) -> None:
     result = run("models", env=hub.environment())
     assert result.returncode == 0
     assert result.stderr == b""
-    header, *lines = result.stdout.decode().splitlines()
+    header, *lines, gap, bundled = result.stdout.decode().splitlines()
+    assert gap == ""
+    assert bundled.startswith("--model demo ")
     assert header.split() == ["QUANT", "BITS", "SIZE", "DOWNLOADED"]
     assert [line.split()[0] for line in lines] == [entry.quantization for entry in CATALOG]
     assert [line.split() for line in lines if "default" in line] == [
@@ -38,5 +40,10 @@ def test_json_has_one_object_a_quantization(hub: Hub) -> None:
         "size": 65221280,
         "downloaded": True,
         "default": False,
+        "bundled": False,
     }
-    assert not any(record["downloaded"] or record["path"] for record in records[1:])
+    assert not any(record["downloaded"] or record["path"] for record in records[1:-1])
+    assert records[-1]["bundled"]
+    assert records[-1]["name"] == "demo"
+    assert records[-1]["path"].endswith("demo.gguf")
+    assert records[-1].keys() == records[0].keys()

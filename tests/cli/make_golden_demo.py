@@ -1,0 +1,21 @@
+"""Makes ``golden_demo.json`` anew: ``python -m tests.cli.make_golden_demo``."""
+
+import json
+from pathlib import Path
+
+from tests.cli.test_demo import GOLDEN, complete, features
+
+
+def main() -> None:
+    """Write what the bundled model says here for the same prompt and seeds."""
+    golden = {
+        **GOLDEN,
+        "features": features(),
+        "texts": {seed: complete(int(seed)) for seed in GOLDEN["texts"]},
+    }
+    path = Path(__file__).with_name("golden_demo.json")
+    path.write_text(json.dumps(golden, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Fifth step: held-out perplexity of every quantization and of a trigram model, and samples.
+
+Examples:
+    python -m tools.demo_model.evaluate --data DIR --model DIR/model.pt
+    python -m tools.demo_model.evaluate --data DIR --gguf demo.gguf --trigram --samples 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from tools.demo_model.convert import QUANTIZATIONS, load_model, quantize, write_gguf
+from tools.demo_model.gpt2_gguf import END_OF_TEXT, VOCABULARY_SIZE
+from tools.demo_model.inference import GgufModel
+from tools.demo_model.ngram import KneserNeyModel
+
+SAMPLE_PROMPT = "Once upon a time"
+SAMPLE_TOKENS = 60
+SAMPLE_TEMPERATURE = 1.0
+SAMPLE_TOP_K = 50
+
+
+def read_texts(path: Path) -> list[list[int]]:
+    """Return the stories of a file from ``prepare``, each between two <|endoftext|>."""
+    tokens = np.load(path)["tokens"].astype(int)
+    bounds = np.flatnonzero(tokens == END_OF_TEXT).tolist()
+    return [tokens[start : end + 1].tolist() for start, end in pairwise(bounds)]
+
+
+def perplexity(
+    texts: list[list[int]], negative_log_likelihood: Callable[[Sequence[int]], float]
+) -> float:
+    """Return exp of the mean nats per token; the first token of a text is given."""
+    nats = sum(negative_log_likelihood(text) for text in texts)
+    return math.exp(nats / sum(len(text) - 1 for text in texts))
+
+
+def report(label: str, path: Path, texts: list[list[int]], threads: int) -> None:
+    """Print size and perplexity of one GGUF file."""
+    model = GgufModel(path, threads)
+    result = perplexity(texts, model.negative_log_likelihood)
+    model.close()
+    print(f"{label:8} {path.stat().st_size:>10} bytes  perplexity {result:.3f}", flush=True)
+
+
+def report_quantizations(checkpoint: Path, texts: list[list[int]], threads: int) -> None:
+    """Print size and perplexity of a checkpoint in 32-bit floats and in every quantization."""
+    with tempfile.TemporaryDirectory() as directory:
+        full_precision = Path(directory, "F32.gguf")
+        write_gguf(load_model(checkpoint), full_precision)
+        report("F32", full_precision, texts, threads)
+        for name in QUANTIZATIONS:
+            path = Path(directory, f"{name}.gguf")
+            quantize(full_precision, path, name)
+            report(name, path, texts, threads)
+
+
+def print_samples(path: Path, count: int, threads: int) -> None:
+    """Print one completion for each of the seeds 1 … ``count``."""
+    model = GgufModel(path, threads)
+    for seed in range(1, count + 1):
+        text = model.sample(
+            SAMPLE_PROMPT,
+            seed=seed,
+            max_tokens=SAMPLE_TOKENS,
+            temperature=SAMPLE_TEMPERATURE,
+            top_k=SAMPLE_TOP_K,
+        )
+        print(f"{seed}. {SAMPLE_PROMPT}{text}")
+    model.close()
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="directory from prepare")
+    parser.add_argument("--model", type=Path, help="checkpoint: evaluate every quantization")
+    parser.add_argument("--gguf", type=Path, help="evaluate this file")
+    parser.add_argument("--trigram", action="store_true", help="evaluate the trigram model")
+    parser.add_argument("--samples", type=int, default=0, help="seeds to sample from --gguf")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    texts = read_texts(args.data / "heldout.npz")
+    print(f"held out: {len(texts)} stories, {sum(len(t) - 1 for t in texts)} predicted tokens")
+    if args.trigram:
+        training = read_texts(args.data / "train.npz")
+        trigram = KneserNeyModel(training, 3, VOCABULARY_SIZE)
+        result = perplexity(texts, trigram.negative_log_likelihood)
+        print(f"trigram model with modified Kneser-Ney smoothing: perplexity {result:.3f}")
+    if args.model:
+        report_quantizations(args.model, texts, args.threads)
+    if args.gguf:
+        report(args.gguf.name, args.gguf, texts, args.threads)
+        print_samples(args.gguf, args.samples, args.threads)
+
+
+if __name__ == "__main__":
+    main()
