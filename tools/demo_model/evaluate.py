@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from distilgpt2_cli.engine import GenerationOptions, open_generator
 from tools.demo_model.convert import QUANTIZATIONS, load_model, quantize, write_gguf
 from tools.demo_model.gpt2_gguf import END_OF_TEXT, VOCABULARY_SIZE
 from tools.demo_model.inference import GgufModel
@@ -23,8 +24,6 @@ from tools.demo_model.ngram import KneserNeyModel
 
 SAMPLE_PROMPT = "Once upon a time"
 SAMPLE_TOKENS = 60
-SAMPLE_TEMPERATURE = 1.0
-SAMPLE_TOP_K = 50
 
 
 def read_texts(path: Path) -> list[list[int]]:
@@ -62,19 +61,13 @@ def report_quantizations(checkpoint: Path, texts: list[list[int]], threads: int)
             report(name, path, texts, threads)
 
 
-def print_samples(path: Path, count: int, threads: int) -> None:
-    """Print one completion for each of the seeds 1 … ``count``."""
-    model = GgufModel(path, threads)
-    for seed in range(1, count + 1):
-        text = model.sample(
-            SAMPLE_PROMPT,
-            seed=seed,
-            max_tokens=SAMPLE_TOKENS,
-            temperature=SAMPLE_TEMPERATURE,
-            top_k=SAMPLE_TOP_K,
-        )
-        print(f"{seed}. {SAMPLE_PROMPT}{text}")
-    model.close()
+def print_samples(path: Path, count: int) -> None:
+    """Print what ``distil generate`` does for each of the seeds 1 … ``count``."""
+    options = GenerationOptions(max_tokens=SAMPLE_TOKENS)
+    with open_generator(path, SAMPLE_PROMPT, options) as generator:
+        for seed in range(1, count + 1):
+            text = "".join(token.text for token in generator.complete(seed))
+            print(f"{seed}. {SAMPLE_PROMPT}{text}")
 
 
 def main() -> None:
@@ -98,7 +91,7 @@ def main() -> None:
         report_quantizations(args.model, texts, args.threads)
     if args.gguf:
         report(args.gguf.name, args.gguf, texts, args.threads)
-        print_samples(args.gguf, args.samples, args.threads)
+        print_samples(args.gguf, args.samples)
 
 
 if __name__ == "__main__":

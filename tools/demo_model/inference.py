@@ -1,4 +1,4 @@
-"""Scoring and sampling of a GGUF model through llama.cpp's C bindings."""
+"""Scoring of a text by a GGUF model through llama.cpp's C bindings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import llama_cpp.llama_cpp as llama
 import numpy as np
 
-from tools.demo_model.gpt2_gguf import END_OF_TEXT
 from tools.demo_model.vocabulary import Tokenizer, silence_log
 
 CONTEXT_LENGTH = 512
@@ -48,51 +47,26 @@ class GgufModel:
         llama.llama_free(self._context)
         llama.llama_model_free(self._model)
 
-    def _decode(self, tokens: Sequence[int], start: int, all_logits: bool) -> None:
+    def negative_log_likelihood(self, text: Sequence[int]) -> float:
+        """Return -ln P(text[1:] | text[0]), in nats.
+
+        Raises:
+            RuntimeError: llama.cpp cannot evaluate the text.
+        """
         batch = self._batch
-        batch.n_tokens = len(tokens)
-        for i, token in enumerate(tokens):
+        batch.n_tokens = len(text) - 1
+        for i, token in enumerate(text[:-1]):
             batch.token[i] = token
-            batch.pos[i] = start + i
+            batch.pos[i] = i
             batch.n_seq_id[i] = 1
             batch.seq_id[i][0] = 0
-            batch.logits[i] = all_logits or i == len(tokens) - 1
+            batch.logits[i] = True
+        llama.llama_memory_clear(llama.llama_get_memory(self._context), True)
         if llama.llama_decode(self._context, batch) != 0:
             raise RuntimeError("llama_decode failed")
-
-    def _clear(self) -> None:
-        llama.llama_memory_clear(llama.llama_get_memory(self._context), True)
-
-    def negative_log_likelihood(self, text: Sequence[int]) -> float:
-        """Return -ln P(text[1:] | text[0]), in nats."""
-        self._clear()
-        self._decode(text[:-1], 0, all_logits=True)
         shape = (len(text) - 1, self.tokenizer.size)
         logits = np.ctypeslib.as_array(llama.llama_get_logits(self._context), shape)
         highest = logits.max(axis=1)
         normalizers = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
         chosen = logits[np.arange(shape[0]), list(text[1:])]
         return float((normalizers - chosen).sum())
-
-    def sample(
-        self, prompt: str, *, seed: int, max_tokens: int, temperature: float, top_k: int
-    ) -> str:
-        """Return a completion of ``prompt``, up to the model's end token or ``max_tokens``."""
-        self._clear()
-        tokens = self.tokenizer.encode(prompt) or [END_OF_TEXT]
-        chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
-        llama.llama_sampler_chain_add(chain, llama.llama_sampler_init_top_k(top_k))
-        llama.llama_sampler_chain_add(chain, llama.llama_sampler_init_temp(temperature))
-        llama.llama_sampler_chain_add(chain, llama.llama_sampler_init_dist(seed))
-        completion: list[int] = []
-        start = 0
-        while len(completion) < max_tokens:
-            self._decode(tokens, start, all_logits=False)
-            start += len(tokens)
-            token = llama.llama_sampler_sample(chain, self._context, -1)
-            if token == END_OF_TEXT:
-                break
-            completion.append(token)
-            tokens = [token]
-        llama.llama_sampler_free(chain)
-        return self.tokenizer.decode(completion)

@@ -114,8 +114,8 @@ def new_model(stories: StoryRows, shape: ModelShape, dropout: float) -> GPT2:
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Linear warm-up over a twentieth of the steps, then a cosine to a fiftieth of the peak."""
-    warmup = max(1, steps // 20)
+    """Linear warm-up over 5 % of the steps, at least 40, then a cosine to 2 % of the peak."""
+    warmup = max(40, steps // 20)
     if step < warmup:
         return peak * (step + 1) / warmup
     progress = (step - warmup) / max(1, steps - warmup)
