@@ -23,7 +23,12 @@ def test_the_program_s_help_shows_commands_and_examples(env: dict[str, str]) -> 
     for command in COMMANDS:
         assert f"  {command} " in text
     assert "Examples:" in text
-    assert run(env=env).stdout.decode() or run(env=env).stderr.decode()
+
+
+def test_no_command_is_wrong_usage_and_shows_the_help(env: dict[str, str]) -> None:
+    result = run(env=env)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"Examples:" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["generate", "--help"]])
