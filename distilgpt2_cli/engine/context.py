@@ -11,7 +11,7 @@ from .bindings import lib
 from .model import Model
 
 MAX_THREADS = 4
-"""Threads used unless told otherwise, as in llama.cpp: more make a model of this size no faster."""
+"""Threads used unless told otherwise: llama.cpp's own default (GGML_DEFAULT_N_THREADS)."""
 
 # Tokens evaluated at once. The logits depend on where a prompt is cut, so this never changes.
 _PHYSICAL_BATCH = 512
@@ -51,7 +51,7 @@ class Context:
         # Chosen by llama.cpp otherwise, and the logits are not the same with it and without.
         params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.no_perf = True
-        log.clear()
+        log.start()
         self.pointer = lib.llama_init_from_model(model.pointer, params)
         if not self.pointer:
             raise DistilError(

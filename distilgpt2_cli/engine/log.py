@@ -15,14 +15,17 @@ def _keep_errors(level: int, text: bytes, _user_data: object) -> None:
 
 # llama.cpp keeps the pointer only: the callback must live as long as the process.
 _callback = lib.llama_log_callback(_keep_errors)
-lib.llama_log_set(_callback, None)
 
 
-def clear() -> None:
-    """Forget what has been logged so far."""
+def start() -> None:
+    """Keep what is logged from now on, and forget the rest.
+
+    Set anew each time: importing the whole ``llama_cpp`` package puts its own logger in place.
+    """
+    lib.llama_log_set(_callback, None)
     _errors.clear()
 
 
 def reason() -> str:
-    """Return llama.cpp's own word on the failure since `clear`: the first error it logged."""
+    """Return llama.cpp's own word on the failure since `start`: the first error it logged."""
     return _errors[0].partition(": ")[2].rstrip(".") if _errors else "no reason given"

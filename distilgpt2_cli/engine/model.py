@@ -26,7 +26,7 @@ class Model:
         Raises:
             ModelDamagedError: llama.cpp can't load it, or it is no causal language model.
         """
-        log.clear()
+        log.start()
         self.pointer = lib.llama_model_load_from_file(
             os.fsencode(path), lib.llama_model_default_params()
         )

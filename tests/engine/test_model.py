@@ -1,5 +1,7 @@
 """Model files, vocabulary and what llama.cpp refuses."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,16 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     path.write_text("<html>Not found</html>" * 100)
     with pytest.raises(ModelDamagedError, match="magic"):
         Model(path)
+
+
+def test_the_reason_is_known_also_after_the_whole_package_was_imported(tmp_path: Path) -> None:
+    """Its ``__init__`` puts a logger of its own in place of ours."""
+    path = tmp_path / "page.gguf"
+    path.write_text("<html>Not found</html>" * 100)
+    script = (
+        "import sys, distilgpt2_cli.engine.model, llama_cpp\n"
+        "from distilgpt2_cli.engine import Model\n"
+        "Model(sys.argv[1])\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script, path], capture_output=True)
+    assert b"magic" in result.stderr.splitlines()[-1]
