@@ -29,7 +29,7 @@ def view_of(
 ) -> View:
     """Return the view that the options ask for."""
     if json:
-        return JsonView(terminal, prompt, model_record(file), generator)
+        return JsonView(terminal, prompt, model_record(file), versions_record(), generator)
     return TextView(terminal, prompt if echo or terminal.stdout_is_terminal else "", count)
 
 
@@ -65,6 +65,7 @@ class JsonView:
     terminal: Terminal
     prompt: str
     model: Mapping[str, Any]
+    versions: Mapping[str, str]
     generator: Generator
 
     def show(self, number: int, completion: Completion) -> None:  # noqa: ARG002
@@ -92,7 +93,7 @@ class JsonView:
                 },
                 "options": asdict(self.generator.options),
                 "model": self.model,
-                "versions": versions_record(),
+                "versions": self.versions,
                 "timings": timings_record(self.generator, completion),
             }
         )

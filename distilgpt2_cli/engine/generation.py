@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Generator as GeneratorType
 from collections.abc import Iterator, Sequence
+from ctypes import Array, c_float
 from typing import Literal, NamedTuple
 
 from .context import Context
@@ -46,7 +47,7 @@ class Generator:
         self.dropped_tokens = max(len(prompt) - len(self.prompt), 0)
         self.load_seconds = 0.0
         self.prompt_seconds = 0.0
-        self._evaluated = False
+        self._logits: Array[c_float] | None = None
         self._intact = False
 
     def complete(self, seed: int) -> "Completion":
@@ -60,12 +61,11 @@ class Generator:
             DistilError: llama.cpp can't evaluate the prompt.
         """
         sampler = Sampler(self.context, self.prompt, self.options, seed)
-        if not self._evaluated:
+        if self._logits is None:
             start = time.perf_counter()
             self._evaluate()
             self._logits = self.context.copy_logits()
             self.prompt_seconds = time.perf_counter() - start
-            self._evaluated = True
         elif self._intact:
             self.context.rewind(len(self.prompt))
             self.context.restore_logits(self._logits)
@@ -125,6 +125,7 @@ class Completion:
     def interrupt(self) -> str:
         """End the completion here and return the text held back until now."""
         self._steps.close()
+        self._sampler.close()  # a completion that never began has not closed it
         if self.finish_reason is None:
             self.finish_reason = "interrupted"
         return self._stream.finish()
