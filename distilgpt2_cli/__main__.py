@@ -14,6 +14,9 @@ def main() -> None:
 
 def _run() -> int:
     try:
+        from .cli.early import begin_early
+
+        begin_early(sys.argv[1:], os.environ)
         from .cli.app import app
 
         app(prog_name="distil")

@@ -1,11 +1,11 @@
-"""How completions are shown: as text while they are made, or as JSON Lines."""
+"""How completions are shown: as text while they are made, a line each, or as JSON Lines."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from .. import __version__
-from ..engine import Completion, Generator
+from ..engine import Batch, Completion, Generator
 from ..models import ModelFile
 from ..terminal import DIM, Terminal
 from .model import model_record
@@ -18,44 +18,71 @@ class View(Protocol):
         """Make completion ``number``, counted from 0, and show it; also if it is interrupted."""
 
 
-def view_of(
-    terminal: Terminal,
-    prompt: str,
-    file: ModelFile,
-    generator: Generator,
-    json: bool,
-    echo: bool,
-    count: int,
-) -> View:
-    """Return the view that the options ask for."""
-    if json:
-        return JsonView(terminal, prompt, model_record(file), versions_record(), generator)
-    return TextView(terminal, prompt if echo or terminal.stdout_is_terminal else "", count)
+def show_all(
+    batch: Batch, view: View, announce: Callable[[Completion], None]
+) -> Iterator[Completion]:
+    """Announce and show every completion, then yield it.
+
+    After Ctrl-C, what there is of those that had begun is shown too.
+    """
+    number = -1
+    try:
+        for number, completion in enumerate(batch):
+            announce(completion)
+            try:
+                view.show(number, completion)
+            finally:
+                if completion.finish_reason:
+                    yield completion
+    except KeyboardInterrupt:
+        for later, completion in enumerate(batch.interrupt(), number + 1):
+            view.show(later, completion)
+            yield completion
+        raise
 
 
 @dataclass
 class TextView:
-    """The text itself, as it comes, with the prompt before it if there is one to show."""
+    """The text itself, as it comes, on a terminal or on request after its prompt."""
 
     terminal: Terminal
-    prompt: str
+    echo: bool
     count: int
 
     def show(self, number: int, completion: Completion) -> None:
         """Stream the completion, set apart from the one before."""
-        if self.terminal.stdout_is_terminal:
-            if self.count > 1:
-                self.terminal.rule(f"{number + 1} of {self.count} · seed {completion.seed}")
+        on_terminal = self.terminal.stdout_is_terminal
+        if on_terminal and self.count > 1:
+            self.terminal.rule(f"{number + 1} of {self.count} · seed {completion.seed}")
         elif number > 0:
             self.terminal.write("\n")
-        self.terminal.write(self.prompt, style=DIM)
+        if self.echo or on_terminal:
+            self.terminal.write(str(completion.request.prompt), style=DIM)
         try:
             for token in completion:
                 self.terminal.write(token.text)
         except KeyboardInterrupt:
-            self.terminal.write(completion.interrupt() + "\n")
+            completion.interrupt()
+            self.terminal.write(_text(completion) + "\n")
             raise
         self.terminal.write("\n")
+
+
+@dataclass
+class LineView:
+    """One line a completion, its own line ends shown as ``\\n`` and ``\\r``."""
+
+    terminal: Terminal
+    echo: bool
+
+    def show(self, number: int, completion: Completion) -> None:  # noqa: ARG002
+        """Print the line when the completion has ended."""
+        text, interrupted = _whole_text(completion)
+        if self.echo:
+            text = str(completion.request.prompt) + text
+        self.terminal.write(text.replace("\r", "\\r").replace("\n", "\\n") + "\n")
+        if interrupted:
+            raise interrupted
 
 
 @dataclass
@@ -63,40 +90,52 @@ class JsonView:
     """One object a completion, with all that is needed to repeat it."""
 
     terminal: Terminal
-    prompt: str
-    model: Mapping[str, Any]
-    versions: Mapping[str, str]
+    file: ModelFile
     generator: Generator
+    from_lines: bool
+
+    def __post_init__(self) -> None:
+        """Look up once what is the same for all completions."""
+        self._model = model_record(self.file)
+        self._versions = versions_record()
 
     def show(self, number: int, completion: Completion) -> None:  # noqa: ARG002
         """Print the object when the completion has ended."""
-        pieces: list[str] = []
-        try:
-            for token in completion:
-                pieces.append(token.text)
-        except KeyboardInterrupt:
-            pieces.append(completion.interrupt())
-            self._print("".join(pieces), completion)
-            raise
-        self._print("".join(pieces), completion)
+        text, interrupted = _whole_text(completion)
+        line = {"line": completion.request.number} if self.from_lines else {}
+        self.terminal.write_json(line | self._record(text, completion))
+        if interrupted:
+            raise interrupted
 
-    def _print(self, text: str, completion: Completion) -> None:
-        self.terminal.write_json(
-            {
-                "prompt": self.prompt,
-                "text": text,
-                "seed": completion.seed,
-                "finish_reason": completion.finish_reason,
-                "tokens": {
-                    "prompt": len(self.generator.prompt),
-                    "completion": completion.token_count,
-                },
-                "options": asdict(self.generator.options),
-                "model": self.model,
-                "versions": self.versions,
-                "timings": timings_record(self.generator, completion),
-            }
-        )
+    def _record(self, text: str, completion: Completion) -> dict[str, Any]:
+        parallel = self.generator.context.sequences
+        return {
+            "prompt": completion.request.prompt,
+            "text": text,
+            "seed": completion.seed,
+            "finish_reason": completion.finish_reason,
+            "tokens": {"prompt": len(completion.prompt), "completion": completion.token_count},
+            "options": asdict(self.generator.options) | {"parallel": parallel},
+            "model": self._model,
+            "versions": self._versions,
+            "timings": timings_record(self.generator, completion),
+        }
+
+
+def _text(completion: Completion) -> str:
+    return "".join(token.text for token in completion)
+
+
+def _whole_text(completion: Completion) -> tuple[str, KeyboardInterrupt | None]:
+    """Return the text, and what interrupted it, if anything did."""
+    pieces: list[str] = []
+    try:
+        for token in completion:
+            pieces.append(token.text)
+    except KeyboardInterrupt as interrupt:
+        completion.interrupt()
+        return "".join(pieces) + _text(completion), interrupt
+    return "".join(pieces), None
 
 
 def versions_record() -> dict[str, str]:
@@ -108,12 +147,12 @@ def versions_record() -> dict[str, str]:
 
 def timings_record(generator: Generator, completion: Completion) -> Mapping[str, float]:
     """Return seconds, and tokens per second where any time has passed."""
-    prompt, generation = generator.prompt_seconds, completion.seconds
+    prompt, generation = completion.prompt_seconds, completion.seconds
     return {
         "load_seconds": round(generator.load_seconds, 6),
         "prompt_seconds": round(prompt, 6),
         "generation_seconds": round(generation, 6),
-        "prompt_tokens_per_second": round(len(generator.prompt) / prompt, 1) if prompt else 0.0,
+        "prompt_tokens_per_second": round(len(completion.prompt) / prompt, 1) if prompt else 0.0,
         "generation_tokens_per_second": (
             round(completion.token_count / generation, 1) if generation else 0.0
         ),
@@ -126,8 +165,16 @@ def statistics(file: ModelFile, generator: Generator, completion: Completion) ->
     return (
         f"seed {completion.seed} · {file.name} · {completion.finish_reason}"
         f" · load {timings['load_seconds']:.3f} s"
-        f" · prompt {len(generator.prompt)} tokens,"
+        f" · prompt {len(completion.prompt)} tokens,"
         f" {timings['prompt_tokens_per_second']:.0f} tokens/s"
         f" · completion {completion.token_count} tokens,"
         f" {timings['generation_tokens_per_second']:.0f} tokens/s"
+    )
+
+
+def total_statistics(completions: int, tokens: int, seconds: float) -> str:
+    """Return the line that ``--stats`` prints after several completions."""
+    return (
+        f"{completions} completions · {tokens} tokens in {seconds:.3f} s,"
+        f" {tokens / seconds:.0f} tokens/s"
     )

@@ -1,18 +1,25 @@
-"""``distil generate``: completions of a prompt."""
+"""``distil generate``: completions of a prompt, or of many."""
 
 import os
-from typing import Annotated
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..engine.options import MAX_SEED, GenerationOptions, check_seed
 from ..errors import UsageError
+from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from . import generation_options as options
 from .model import ModelPath, Offline, Quant, locate
-from .options import Json, Quiet, Repository, Revision
-from .prompt import read_prompt
+from .options import Json, Quiet, Repository, Revision, Threads, parse_threads
+from .prompt import LinePrompts, read_prompt
+
+if TYPE_CHECKING:
+    from ..engine import Batch, Completion, Generator, Request
+    from .completions import View
 
 EXAMPLES = """\b
 Examples:
@@ -20,6 +27,7 @@ Examples:
   distil generate --seed 42 --num-sequences 5 "Hello, I'm a language model,"
   echo "The meaning of life is" | distil generate --max-tokens 40
   distil generate --json --seed 7 "To be" | jq -r .text
+  distil generate --lines --parallel 16 < prompts.txt > texts.txt
   distil generate --model story.gguf --temperature 0 --stop "." "It was a"
 """
 
@@ -41,14 +49,13 @@ def generate(
     repo: Repository = REPOSITORY,
     revision: Revision = None,
     offline: Offline = False,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Threads to compute with.", show_default="the cores, at most 4"
-        ),
-    ] = None,
+    threads: Threads = "auto",
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Continue each line of standard input by itself.")
+    ] = False,
     seed: options.Seed = None,
     num_sequences: options.NumSequences = 1,
+    parallel: options.Parallel = 1,
     max_tokens: options.MaxTokens = _DEFAULTS.max_tokens,
     temperature: options.Temperature = _DEFAULTS.temperature,
     top_k: options.TopK = _DEFAULTS.top_k,
@@ -87,36 +94,86 @@ def generate(
         ignore_eos=ignore_eos,
     )
     _check_at_least_one("num-sequences", num_sequences)
-    _check_at_least_one("threads", threads)
-    drawn = seed is None
+    _check_at_least_one("parallel", parallel)
+    thread_count = parse_threads(threads)
     first_seed = _draw_seed() if seed is None else check_seed(seed)
-    text = read_prompt(terminal, prompt)
+    text = None if lines else read_prompt(terminal, prompt)
+    line_prompts = LinePrompts(terminal, prompt) if lines else None
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
-    if drawn and terminal.stderr_is_terminal and not stats:
+    if seed is None and terminal.stderr_is_terminal and not stats:
         terminal.notice(f"seed {first_seed}")
     from ..engine import open_generator
-    from .completions import statistics, view_of
 
-    with open_generator(file.path, text, chosen, threads) as generator:
-        if generator.dropped_tokens:
+    with open_generator(
+        file.path, chosen, prompt=text, threads=thread_count, parallel=parallel
+    ) as generator:
+        view = _view(terminal, file, generator, json, lines, echo, num_sequences)
+        prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
+        batch = generator.complete_all(_requests(prompts, num_sequences, first_seed))
+        _show(terminal, file, generator, batch, view, stats)
+    if line_prompts:
+        line_prompts.check()
+
+
+def _requests(
+    prompts: Iterator[tuple[int, str]], sequences: int, first_seed: int
+) -> "Iterator[Request]":
+    """Ask for the completions of every prompt, with seeds that count on over all of them."""
+    from ..engine import Request
+
+    for number, text in prompts:
+        for i in range(sequences):
+            seed = (first_seed + (number - 1) * sequences + i) % (MAX_SEED + 1)
+            yield Request(text, seed, number, i)
+
+
+def _view(
+    terminal: Terminal,
+    file: ModelFile,
+    generator: "Generator",
+    json: bool,
+    lines: bool,
+    echo: bool,
+    count: int,
+) -> "View":
+    from .completions import JsonView, LineView, TextView
+
+    if json:
+        return JsonView(terminal, file, generator, lines)
+    return LineView(terminal, echo) if lines else TextView(terminal, echo, count)
+
+
+def _show(
+    terminal: Terminal,
+    file: ModelFile,
+    generator: "Generator",
+    batch: "Batch",
+    view: "View",
+    stats: bool,
+) -> None:
+    from .completions import show_all, statistics, total_statistics
+
+    def tell_dropped(completion: "Completion") -> None:
+        if completion.dropped_tokens and completion.request.index == 0:
             terminal.notice(
-                f"The prompt is longer than the context window of {generator.context.size} tokens:"
-                f" its first {generator.dropped_tokens} are left out."
+                f"Prompt {completion.request.number} is longer than the context window of "
+                f"{generator.context.size} tokens: its first {completion.dropped_tokens} are left "
+                "out."
             )
-        view = view_of(terminal, text, file, generator, json, echo, num_sequences)
-        for number in range(num_sequences):
-            completion = generator.complete((first_seed + number) % (MAX_SEED + 1))
-            try:
-                view.show(number, completion)
-            finally:
-                if stats and completion.finish_reason:
-                    terminal.notice(statistics(file, generator, completion))
+
+    start, count, tokens = time.perf_counter(), 0, 0
+    for completion in show_all(batch, view, tell_dropped):
+        count, tokens = count + 1, tokens + completion.token_count
+        if stats:
+            terminal.notice(statistics(file, generator, completion))
+    if stats and count > 1:
+        terminal.notice(total_statistics(count, tokens, time.perf_counter() - start))
 
 
 def _draw_seed() -> int:
     return int.from_bytes(os.urandom(8), "big") % (MAX_SEED + 1)
 
 
-def _check_at_least_one(name: str, value: int | None) -> None:
-    if value is not None and value < 1:
+def _check_at_least_one(name: str, value: int) -> None:
+    if value < 1:
         raise UsageError(f"--{name} can't be {value}.", "Use a number from 1 on.")

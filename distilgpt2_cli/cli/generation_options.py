@@ -17,6 +17,12 @@ Seed = Annotated[
 NumSequences = Annotated[
     int, typer.Option("--num-sequences", "-n", metavar="N", help="Completions to generate.")
 ]
+Parallel = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Completions under way at once: more in the same time, other texts."
+    ),
+]
 MaxTokens = Annotated[
     int, typer.Option(metavar="N", help="Tokens to generate at most; -1 for no limit.")
 ]

@@ -4,8 +4,12 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
 from ..models.catalog import CATALOG
 from ..terminal.progress import megabytes
+
+MAX_THREADS = 512
+"""The most that llama.cpp takes: GGML_MAX_N_THREADS in ggml.h."""
 
 
 def complete_quantization(incomplete: str) -> list[tuple[str, str]]:
@@ -30,5 +34,26 @@ Revision = Annotated[
         show_default="the commit that distil knows; main for another repository",
     ),
 ]
+Threads = Annotated[
+    str,
+    typer.Option(
+        metavar="N", help="Threads to compute with; auto finds out what is fastest meanwhile."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on standard error but errors.")]
+
+
+def parse_threads(value: str) -> int | None:
+    """Return a number of threads, or None for ``auto``.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if value == "auto":
+        return None
+    if value.isdecimal() and 0 < int(value) <= MAX_THREADS:
+        return int(value)
+    raise UsageError(
+        f"--threads can't be {value}.", f"Use auto, or a number from 1 to {MAX_THREADS}."
+    )

@@ -1,9 +1,13 @@
-"""The text that a command works on, from its argument or from standard input."""
+"""The texts that a command works on, from its argument or from standard input."""
 
 import os
+from collections.abc import Iterator
 
-from ..errors import DistilError
+from ..errors import DistilError, UsageError
 from ..terminal import Terminal
+
+MAX_LINE_BYTES = 2**20
+"""Far more than any context window holds; a longer line is no prompt, and would fill the memory."""
 
 
 def read_prompt(terminal: Terminal, argument: str | None) -> str:
@@ -14,12 +18,67 @@ def read_prompt(terminal: Terminal, argument: str | None) -> str:
     """
     if argument is not None and argument != "-":
         return _decoded(os.fsencode(argument), "The prompt")
-    data = terminal.read()
-    if data.endswith(b"\r\n"):
-        data = data[:-2]
-    elif data.endswith(b"\n"):
-        data = data[:-1]
-    return _decoded(data, "Standard input")
+    return _decoded(_without_line_end(terminal.read()), "Standard input")
+
+
+class LinePrompts:
+    """An iterator over the lines of standard input, each a prompt, with their numbers from 1 on.
+
+    A line that can't be a prompt is reported and left out.
+
+    Attributes:
+        count: the lines read so far.
+        failures: how many of them were left out.
+    """
+
+    def __init__(self, terminal: Terminal, argument: str | None) -> None:
+        """Read nothing yet.
+
+        Raises:
+            UsageError: the prompts can't come from standard input.
+        """
+        if argument not in (None, "-") or terminal.stdin_is_terminal:
+            raise UsageError(
+                "--lines takes its prompts from standard input only, a line each.",
+                "Pipe them in: distil generate --lines < prompts.txt.",
+            )
+        self._terminal = terminal
+        self.count = 0
+        self.failures = 0
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        """Yield number and prompt; waits for a line, and reads no more than is asked for."""
+        for line in self._terminal.read_lines(MAX_LINE_BYTES):
+            self.count += 1
+            try:
+                yield self.count, self._prompt(line)
+            except DistilError as error:
+                self.failures += 1
+                self._terminal.failure(error)
+
+    def check(self) -> None:
+        """See to it that the command fails if a line did.
+
+        Raises:
+            DistilError: at least one line was left out.
+        """
+        if self.failures:
+            raise DistilError(
+                f"{self.failures} of {self.count} lines were left out.",
+                "Mend them, as said above, and run those again.",
+            )
+
+    def _prompt(self, line: bytes | None) -> str:
+        if line is None:
+            raise DistilError(
+                f"Line {self.count} is longer than {MAX_LINE_BYTES} bytes.",
+                "Shorten it: only its end would fit into the context window.",
+            )
+        return _decoded(_without_line_end(line), f"Line {self.count}")
+
+
+def _without_line_end(data: bytes) -> bytes:
+    return data[:-2] if data.endswith(b"\r\n") else data.removesuffix(b"\n")
 
 
 def _decoded(data: bytes, source: str) -> str:

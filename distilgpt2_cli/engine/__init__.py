@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bindings import versions
     from .context import Context
-    from .generation import Completion, Generator, Token
+    from .generation import Batch, Completion, Generator, Request, Token
     from .model import Model
     from .options import MAX_SEED, GenerationOptions, check_seed
     from .session import open_generator
 
 __all__ = [
     "MAX_SEED",
+    "Batch",
     "Completion",
     "Context",
     "GenerationOptions",
     "Generator",
     "Model",
+    "Request",
     "Token",
     "check_seed",
     "open_generator",
@@ -29,10 +31,12 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "Batch": "generation",
     "Completion": "generation",
     "Context": "context",
     "Generator": "generation",
     "Model": "model",
+    "Request": "generation",
     "Token": "generation",
     "open_generator": "session",
     "versions": "bindings",

@@ -3,7 +3,6 @@
 import importlib
 import importlib.util
 import sys
-from importlib import metadata
 from types import ModuleType
 from typing import Any
 
@@ -50,7 +49,14 @@ lib: Any = _load()
 
 def versions() -> dict[str, str]:
     """Return the versions of llama-cpp-python and of the llama.cpp that it carries."""
+    from importlib import metadata  # it takes as long to import as the bindings
+
     return {
         "llama_cpp_python": metadata.version("llama-cpp-python"),
         "llama_cpp": lib.llama_version().decode(),
     }
+
+
+def features() -> str:
+    """Return the features of the processor that this build of llama.cpp uses."""
+    return str(lib.llama_print_system_info().decode().strip())

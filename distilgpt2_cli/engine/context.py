@@ -1,53 +1,72 @@
-"""The working memory of a model: the tokens evaluated so far and the logits after the last one."""
+"""The working memory of a model: sequences of tokens evaluated so far, and the newest logits."""
 
 import ctypes
-import os
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
 from ..errors import DistilError, UsageError
 from . import log
 from .bindings import lib
+from .cores import usable_cores
 from .model import Model
-
-MAX_THREADS = 4
-"""Threads used unless told otherwise: llama.cpp's own default (GGML_DEFAULT_N_THREADS)."""
+from .threads import ThreadTuner
 
 # Tokens evaluated at once. The logits depend on where a prompt is cut, so this never changes.
 _PHYSICAL_BATCH = 512
+# From this many tokens on, a prompt is worth all cores even if one of them is busy.
+_LONG_PROMPT = 32
 
-
-def default_threads() -> int:
-    """Return the number of threads used unless told otherwise: the cores we may use, at most 4."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), MAX_THREADS)
-    return min(os.cpu_count() or 1, MAX_THREADS)
+Logits = ctypes.Array[ctypes.c_float]
 
 
 class Context:
-    """One sequence of tokens under evaluation. Close it, or use it as a context manager."""
+    """Sequences of tokens under evaluation. Close it, or use it as a context manager.
 
-    def __init__(self, model: Model, size: int | None = None, threads: int | None = None) -> None:
-        """Make room for ``size`` tokens, by default for the model's whole window.
+    Attributes:
+        model: what they are evaluated with.
+        size: the tokens that each sequence has room for.
+        positions: for each sequence, the tokens that it holds.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        size: int | None = None,
+        threads: int | None = None,
+        sequences: int = 1,
+    ) -> None:
+        """Make room for ``size`` tokens a sequence, by default for the model's whole window.
+
+        ``threads`` are found out while evaluating unless they are given.
 
         Raises:
-            UsageError: ``size`` is above the model's window, which llama.cpp can't survive.
+            UsageError: ``size`` is above the model's window, which llama.cpp can't survive, or
+                there are more sequences than it can evaluate together.
             DistilError: llama.cpp can't make the context, for want of memory for instance.
         """
         self.model = model
         self.size = model.window if size is None else size
-        self.position = 0
+        self.positions = [0] * sequences
         if not 0 < self.size <= model.window:
             raise UsageError(
                 f"A context of {self.size} tokens does not fit this model.",
                 f"Use a size from 1 to {model.window}.",
             )
-        threads = threads or default_threads()
+        most = lib.llama_max_parallel_sequences()
+        if not 0 < sequences <= most:
+            raise UsageError(
+                f"{sequences} sequences can't be evaluated together.",
+                f"Use a number from 1 to {most}.",
+            )
+        self._cores = threads or usable_cores()
         params = lib.llama_context_default_params()
-        params.n_ctx = self.size
-        params.n_batch = self.size
+        params.n_ctx = self.size * sequences
+        params.n_seq_max = sequences
+        # Each sequence attends to its own cells only, rather than to all of them under a mask.
+        params.kv_unified = False
+        params.n_batch = max(self.size, sequences)
         params.n_ubatch = _PHYSICAL_BATCH
-        params.n_threads = params.n_threads_batch = threads
         # Chosen by llama.cpp otherwise, and the logits are not the same with it and without.
         params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.no_perf = True
@@ -55,44 +74,71 @@ class Context:
         self.pointer = lib.llama_init_from_model(model.pointer, params)
         if not self.pointer:
             raise DistilError(
-                f"llama.cpp can't make a context of {self.size} tokens: {log.reason()}.",
+                f"llama.cpp can't make a context of {self.size * sequences} tokens: "
+                f"{log.reason()}.",
                 "Free some memory, or use a smaller model.",
             )
         self._memory = lib.llama_get_memory(self.pointer)
-        self._token = (lib.llama_token * 1)()
-        self._single = lib.llama_batch_get_one(self._token, 1)
+        self._tuner = None if threads else ThreadTuner(self._cores, self._use_threads)
+        self._use_threads(self.threads)
+        self._new_batch = _BatchBuilder(sequences)
 
-    def evaluate(self, tokens: Sequence[int]) -> None:
-        """Evaluate several tokens after those already here; their last one's logits are kept.
+    @property
+    def threads(self) -> int:
+        """The threads that the next token is computed with."""
+        return self._tuner.threads if self._tuner else self._cores
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences there are."""
+        return len(self.positions)
+
+    def evaluate(self, tokens: Sequence[int], sequence: int = 0) -> None:
+        """Evaluate several tokens at the end of a sequence; the last one's logits are kept.
 
         Raises:
             DistilError: llama.cpp can't.
         """
-        array = (lib.llama_token * len(tokens))(*tokens)
-        self._decode(lib.llama_batch_get_one(array, len(tokens)), len(tokens))
+        if len(tokens) >= _LONG_PROMPT:
+            self._use_threads(self._cores)
+        self._decode(self._new_batch.of_one_sequence(tokens, sequence))
+        self._use_threads(self.threads)
+        self.positions[sequence] += len(tokens)
 
-    def evaluate_one(self, token: int) -> None:
-        """Evaluate one token after those already here.
+    def step(self, tokens: Sequence[int], sequences: Sequence[int] = (0,)) -> None:
+        """Evaluate one token at the end of each of these sequences, together.
+
+        The logits after each of them are kept, in rows in this order.
 
         Raises:
             DistilError: llama.cpp can't.
         """
-        self._token[0] = token
-        self._decode(self._single, 1)
+        start = time.perf_counter()
+        self._decode(self._new_batch.of_one_token_each(tokens, sequences))
+        if self._tuner:
+            self._tuner.record((time.perf_counter() - start) / len(tokens))
+        for sequence in sequences:
+            self.positions[sequence] += 1
 
-    def rewind(self, position: int) -> None:
-        """Forget all tokens from this position on; the logits stay those of the last evaluation."""
-        lib.llama_memory_seq_rm(self._memory, 0, position, -1)
-        self.position = position
+    def rewind(self, position: int, sequence: int = 0) -> None:
+        """Forget the tokens of a sequence from this position on; the logits stay."""
+        lib.llama_memory_seq_rm(self._memory, sequence, position, -1)
+        self.positions[sequence] = position
 
-    def copy_logits(self) -> ctypes.Array[ctypes.c_float]:
-        """Return a copy of the logits, one for each token of the vocabulary."""
+    def copy(self, source: int, target: int) -> None:
+        """Make a sequence hold what another one holds; the logits stay."""
+        lib.llama_memory_seq_rm(self._memory, target, 0, -1)
+        lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        self.positions[target] = self.positions[source]
+
+    def copy_logits(self) -> Logits:
+        """Return a copy of the newest row of logits, one for each token of the vocabulary."""
         logits = (ctypes.c_float * self.model.vocabulary_size)()
         ctypes.memmove(logits, lib.llama_get_logits_ith(self.pointer, -1), ctypes.sizeof(logits))
         return logits
 
-    def restore_logits(self, logits: ctypes.Array[ctypes.c_float]) -> None:
-        """Put logits copied earlier back in place, so that they can be sampled from again."""
+    def restore_logits(self, logits: Logits) -> None:
+        """Put logits copied earlier in the newest row, so that they can be sampled from again."""
         ctypes.memmove(lib.llama_get_logits_ith(self.pointer, -1), logits, ctypes.sizeof(logits))
 
     def close(self) -> None:
@@ -101,7 +147,10 @@ class Context:
             lib.llama_free(self.pointer)
             self.pointer = None
 
-    def _decode(self, batch: object, count: int) -> None:
+    def _use_threads(self, count: int) -> None:
+        lib.llama_set_n_threads(self.pointer, count, count)
+
+    def _decode(self, batch: object) -> None:
         status = lib.llama_decode(self.pointer, batch)
         if status != 0:
             raise DistilError(
@@ -109,7 +158,6 @@ class Context:
                 f"{log.reason()}.",
                 "Free some memory, or use a smaller model.",
             )
-        self.position += count
 
     def __enter__(self) -> "Context":
         """Return the context itself."""
@@ -123,3 +171,47 @@ class Context:
     ) -> None:
         """Close the context."""
         self.close()
+
+
+class _BatchBuilder:
+    """Makes ``llama_batch`` structures, with the same memory for every step.
+
+    Positions are left to llama.cpp, which counts on from what a sequence holds.
+    """
+
+    def __init__(self, sequences: int) -> None:
+        self._ids = (lib.llama_seq_id * sequences)(*range(sequences))
+        self._tokens = (lib.llama_token * sequences)()
+        self._counts = (ctypes.c_int32 * sequences)(*[1] * sequences)
+        self._rows = (ctypes.POINTER(lib.llama_seq_id) * sequences)()
+        wanted = (ctypes.c_int8 * sequences)(*[1] * sequences)
+        self._step = lib.llama_batch(0, self._tokens, None, None, self._counts, self._rows, wanted)
+        self._addresses = [self._address(sequence) for sequence in range(sequences)]
+        self._rows_hold: Sequence[int] = ()
+
+    def of_one_token_each(self, tokens: Sequence[int], sequences: Sequence[int]) -> object:
+        """Return a batch with one token of each sequence and logits for all of them."""
+        self._tokens[: len(tokens)] = tokens
+        if sequences != self._rows_hold:
+            for row, sequence in enumerate(sequences):
+                self._rows[row] = self._addresses[sequence]
+            self._rows_hold = tuple(sequences)
+        self._step.n_tokens = len(tokens)
+        return self._step
+
+    def of_one_sequence(self, tokens: Sequence[int], sequence: int) -> object:
+        """Return a batch with successive tokens of a sequence and logits for the last one."""
+        count = len(tokens)
+        return lib.llama_batch(
+            count,
+            (lib.llama_token * count)(*tokens),
+            None,
+            None,
+            (ctypes.c_int32 * count)(*[1] * count),
+            (ctypes.POINTER(lib.llama_seq_id) * count)(*[self._addresses[sequence]] * count),
+            None,
+        )
+
+    def _address(self, sequence: int) -> object:
+        offset = sequence * ctypes.sizeof(lib.llama_seq_id)
+        return ctypes.pointer(lib.llama_seq_id.from_buffer(self._ids, offset))

@@ -1,18 +1,22 @@
-"""Completions of a prompt, a token at a time."""
+"""Completions of prompts, a token at a time, one after another or several at once."""
 
 import time
 from collections import deque
-from collections.abc import Generator as GeneratorType
-from collections.abc import Iterator, Sequence
-from ctypes import Array, c_float
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from .context import Context
 from .options import GenerationOptions
+from .prompts import PromptPlacer, fit
 from .sampling import Sampler
 from .text import TextStream
 
 FinishReason = Literal["stop", "length", "eos", "interrupted"]
+
+# Completions that may have begun before the first of them is done, for each sequence: it bounds
+# the memory that a slow one among quick ones takes.
+_AHEAD = 16
 
 
 class Token(NamedTuple):
@@ -26,93 +30,103 @@ class Token(NamedTuple):
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A prompt to complete, as text or as tokens, with a seed.
+
+    The caller may number prompts, such as by lines, and the completions of each: ``number`` and
+    ``index`` mean nothing here and come back with the completion.
+    """
+
+    prompt: str | Sequence[int]
+    seed: int
+    number: int = 1
+    index: int = 0
+
+
 class Generator:
-    """A prompt, evaluated once, and any number of completions of it.
+    """Completes prompts in a context, with the same options for all of them.
 
     A prompt larger than the context keeps its end: as much as leaves room for
     ``options.max_tokens``, but at least half the context.
 
     Attributes:
-        prompt: the tokens of the prompt that are evaluated.
-        dropped_tokens: how many tokens of it were left out.
         load_seconds: what loading the model and making the context took, where that is known.
-        prompt_seconds: what evaluating the prompt took; 0 before the first completion.
     """
 
-    def __init__(self, context: Context, prompt: Sequence[int], options: GenerationOptions) -> None:
-        """Take the tokens of the prompt; none at all stands for the model's start token."""
+    def __init__(self, context: Context, options: GenerationOptions) -> None:
+        """Use all sequences of the context; it must have no other user."""
         self.context = context
         self.options = options
-        self.prompt = fit(prompt or [context.model.start_token], context.size, options.max_tokens)
-        self.dropped_tokens = max(len(prompt) - len(self.prompt), 0)
         self.load_seconds = 0.0
-        self.prompt_seconds = 0.0
-        self._logits: Array[c_float] | None = None
-        self._intact = False
+        self.placer = PromptPlacer(context)
+        self._batch: Batch | None = None
 
-    def complete(self, seed: int) -> "Completion":
-        """Return a new completion; the one before it must not be used any more.
+    def complete(self, prompt: str | Sequence[int], seed: int) -> "Completion":
+        """Return a new completion; those before it are ended.
 
-        Each is what it would be as the only one: its first token is drawn from the logits of the
-        one evaluation of the prompt.
+        Each is what it would be as the only one: a prompt that is completed several times in a
+        row is evaluated once, and every first token is drawn from the logits of that evaluation.
 
         Raises:
             UsageError: the seed is out of range.
             DistilError: llama.cpp can't evaluate the prompt.
         """
-        sampler = Sampler(self.context, self.prompt, self.options, seed)
-        if self._logits is None:
-            start = time.perf_counter()
-            self._evaluate()
-            self._logits = self.context.copy_logits()
-            self.prompt_seconds = time.perf_counter() - start
-        elif self._intact:
-            self.context.rewind(len(self.prompt))
-            self.context.restore_logits(self._logits)
-        else:
-            self._evaluate()
-        return Completion(self, sampler, seed)
+        return next(self.complete_all([Request(prompt, seed)]))
 
-    def extend(self, recent: Sequence[int]) -> None:
-        """Evaluate the newest of the recent tokens.
+    def complete_all(self, requests: Iterable[Request]) -> "Batch":
+        """Complete requests in as many sequences at a time as the context has.
 
-        A full context is emptied first and half of it filled with recent tokens anew: positions
-        are learned ones in GPT-2, so that they can't be shifted.
+        With one sequence, each completion is what it would be as the only one. With several, the
+        logits depend on how many are evaluated together, but the texts are the same for the same
+        requests every time. A request is taken only when a sequence is free for it. Completions
+        under way are ended.
         """
-        if self.context.position < self.context.size:
-            self.context.evaluate_one(recent[-1])
-            return
-        self._intact = False
-        self.context.rewind(0)
-        self.context.evaluate(recent)
-
-    def _evaluate(self) -> None:
-        self.context.rewind(0)
-        self.context.evaluate(self.prompt)
-        self._intact = True
+        if self._batch:
+            self._batch.interrupt()
+        self._batch = Batch(self, requests)
+        return self._batch
 
 
 class Completion:
     """An iterator over the tokens of one completion.
 
     Attributes:
-        seed: what it was drawn with.
+        request: what it completes.
+        prompt: the tokens that were evaluated, for no text at all the model's start token.
+        dropped_tokens: how many tokens of the prompt were left out at its beginning.
+        prompt_seconds: what evaluating the prompt took, for this completion or one before it.
         token_count: the tokens sampled so far, an end-of-text token among them.
         finish_reason: None until it has ended.
-        seconds: from the first token's draw to the last one's, the caller's own work between them
-            included; 0 until it has ended.
+        seconds: from the first token's draw to the last one's, whatever else was done between
+            them included; 0 until it has ended.
     """
 
-    def __init__(self, generator: Generator, sampler: Sampler, seed: int) -> None:
-        """Begin after the generator's prompt, whose logits are in place."""
-        self.seed = seed
+    def __init__(
+        self, batch: "Batch", request: Request, prompt: Sequence[int], dropped_tokens: int
+    ) -> None:
+        """Begin after a prompt that is yet to be evaluated."""
+        self.request = request
+        self.prompt = prompt
+        self.dropped_tokens = dropped_tokens
+        self.prompt_seconds = 0.0
         self.token_count = 0
         self.finish_reason: FinishReason | None = None
         self.seconds = 0.0
-        self._generator = generator
-        self._sampler = sampler
-        self._stream = TextStream(generator.options.stop)
-        self._steps = self._generate()
+        self._batch = batch
+        context, options = batch.generator.context, batch.generator.options
+        self._model = context.model
+        self._max_tokens = options.max_tokens
+        self._sampler = Sampler(context, prompt, options, request.seed)
+        self._stream = TextStream(options.stop)
+        self._ready: deque[Token] = deque()
+        self._start = 0.0
+        self.recent = deque(prompt, maxlen=max(context.size // 2, 1))
+
+    @property
+    def seed(self) -> int:
+        """What it is drawn with."""
+        return self.request.seed
 
     def __iter__(self) -> Iterator[Token]:
         """Return the completion itself."""
@@ -120,50 +134,164 @@ class Completion:
 
     def __next__(self) -> Token:
         """Return the next token; waits for it."""
-        return next(self._steps)
+        while not self._ready:
+            if self.finish_reason:
+                raise StopIteration
+            self._batch.advance()
+        return self._ready.popleft()
 
-    def interrupt(self) -> str:
-        """End the completion here and return the text held back until now."""
-        self._steps.close()
-        self._sampler.close()  # a completion that never began has not closed it
+    def interrupt(self) -> None:
+        """End the completion here; text that was held back until now comes as a last token."""
         if self.finish_reason is None:
-            self.finish_reason = "interrupted"
-        return self._stream.finish()
+            held_back = self._stream.finish()
+            if held_back:
+                self._ready.append(Token(self.recent[-1], held_back))
+            self._end("interrupted")
 
-    def _generate(self) -> GeneratorType[Token, None, None]:
-        model, options = self._generator.context.model, self._generator.options
-        half = max(self._generator.context.size // 2, 1)
-        recent = deque(self._generator.prompt, maxlen=half)
-        start = time.perf_counter()
-        try:
-            while True:
-                token = self._sampler.sample()
-                self.token_count += 1
-                ended = model.ends_text(token)
-                text = self._stream.feed(b"" if ended else model.piece(token))
-                if self._stream.stopped:
-                    self.finish_reason = "stop"
-                elif ended:
-                    self.finish_reason = "eos"
-                elif self.token_count == options.max_tokens:
-                    self.finish_reason = "length"
-                if self.finish_reason:
-                    text += self._stream.finish()
-                    if self._stream.stopped:
-                        self.finish_reason = "stop"
-                    yield Token(token, text)
-                    return
-                yield Token(token, text)
-                recent.append(token)
-                self._generator.extend(recent)
-        finally:
-            self.seconds = time.perf_counter() - start
-            self._sampler.close()
+    def draw(self, row: int) -> None:
+        """Draw the next token from a row of the context's logits."""
+        if not self._start:
+            self._start = time.perf_counter()
+        token = self._sampler.sample(row)
+        self.token_count += 1
+        self.recent.append(token)
+        ended = self._model.ends_text(token)
+        text = self._stream.feed(b"" if ended else self._model.piece(token))
+        reason: FinishReason | None = None
+        if self._stream.stopped:
+            reason = "stop"
+        elif ended:
+            reason = "eos"
+        elif self.token_count == self._max_tokens:
+            reason = "length"
+        if reason:
+            text += self._stream.finish()
+            self._end("stop" if self._stream.stopped else reason)
+        self._ready.append(Token(token, text))
+
+    def _end(self, reason: FinishReason) -> None:
+        self.finish_reason = reason
+        if self._start:
+            self.seconds = time.perf_counter() - self._start
+        self._sampler.close()
 
 
-def fit(prompt: Sequence[int], size: int, max_tokens: int) -> Sequence[int]:
-    """Return the end of a prompt that a context of ``size`` tokens takes, or all of it."""
-    if len(prompt) <= size:
-        return prompt
-    keep = max(size - max_tokens, size // 2) if max_tokens >= 0 else size // 2
-    return prompt[-max(keep, 1) :]
+class Batch:
+    """An iterator over completions in the order of their requests, several under way at once.
+
+    A completion that has been handed out is ended when the next one is asked for.
+    """
+
+    def __init__(self, generator: Generator, requests: Iterable[Request]) -> None:
+        """Take the requests one by one, each when there is a sequence for it."""
+        self.generator = generator
+        self._context = generator.context
+        self._requests = iter(requests)
+        self._running: list[Completion | None] = [None] * self._context.sequences
+        self._begun: deque[Completion] = deque()
+        self._handed_out: Completion | None = None
+
+    def __iter__(self) -> Iterator[Completion]:
+        """Return the batch itself."""
+        return self
+
+    def __next__(self) -> Completion:
+        """Return the next completion, which may have only begun."""
+        if self._handed_out:
+            self._handed_out.interrupt()
+        if not self._begun:
+            self._begin_new()
+        if not self._begun:
+            raise StopIteration
+        self._handed_out = self._begun.popleft()
+        return self._handed_out
+
+    def interrupt(self) -> list[Completion]:
+        """End everything under way and return what was not handed out, in order."""
+        rest = list(self._begun)
+        self._begun.clear()
+        self._requests = iter(())
+        for completion in rest if self._handed_out is None else (self._handed_out, *rest):
+            completion.interrupt()
+        return rest
+
+    def advance(self) -> None:
+        """Begin what can begin, or else add a token to everything that is under way."""
+        if not self._begin_new():
+            self._add_tokens()
+
+    def _begin_new(self) -> bool:
+        """Give every free sequence to a request; tell whether there was any."""
+        self._drop_ended()
+        any_begun = False
+        for sequence, running in enumerate(self._running):
+            if running is None:
+                if len(self._begun) >= _AHEAD * self._context.sequences:
+                    break
+                request = next(self._requests, None)
+                if request is None:
+                    break
+                self._begin(request, sequence)
+                any_begun = True
+        self._close_gaps()
+        return any_begun
+
+    def _begin(self, request: Request, sequence: int) -> None:
+        context, options = self._context, self.generator.options
+        whole = request.prompt
+        if isinstance(whole, str):
+            whole = context.model.tokenize(whole)
+        prompt = fit(whole or [context.model.start_token], context.size, options.max_tokens)
+        completion = Completion(self, request, prompt, max(len(whole) - len(prompt), 0))
+        self._running[sequence] = completion
+        self._begun.append(completion)
+        completion.prompt_seconds = self.generator.placer.place(prompt, sequence)
+        completion.draw(-1)
+
+    def _drop_ended(self) -> None:
+        for sequence, running in enumerate(self._running):
+            if running and running.finish_reason:
+                self._running[sequence] = None
+
+    def _close_gaps(self) -> None:
+        """Move the last completions to free sequences before them.
+
+        llama.cpp evaluates sequences together only if their numbers follow each other.
+        """
+        count = sum(running is not None for running in self._running)
+        last = len(self._running)
+        for gap in range(count):
+            if self._running[gap] is not None:
+                continue
+            last -= 1
+            while self._running[last] is None:
+                last -= 1
+            self._context.copy(last, gap)
+            self.generator.placer.copied(last, gap)
+            self._running[gap], self._running[last] = self._running[last], None
+
+    def _add_tokens(self) -> None:
+        stepping: list[int] = []
+        completions: list[Completion] = []
+        for sequence, completion in enumerate(self._running):
+            if completion is None or completion.finish_reason:
+                continue
+            if self._context.positions[sequence] == self._context.size:
+                self._turn(completion, sequence)
+            else:
+                stepping.append(sequence)
+                completions.append(completion)
+        if stepping:
+            self._context.step([completion.recent[-1] for completion in completions], stepping)
+            for row, completion in enumerate(completions):
+                completion.draw(row)
+
+    def _turn(self, completion: Completion, sequence: int) -> None:
+        """Empty a full sequence and fill half of it with its recent tokens anew.
+
+        Positions are learned ones in GPT-2, so that they can't be shifted.
+        """
+        self.generator.placer.overwritten(sequence)
+        self._context.rewind(0, sequence)
+        self._context.evaluate(completion.recent, sequence)
+        completion.draw(-1)

@@ -3,6 +3,7 @@
 import ctypes
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from types import TracebackType
 
 from ..errors import ModelDamagedError
@@ -74,8 +75,9 @@ class Model:
         """Return whether the token means that the text ends here."""
         return bool(lib.llama_vocab_is_eog(self._vocabulary, token))
 
+    @cached_property
     def end_tokens(self) -> Sequence[int]:
-        """Return every token that means that the text ends here."""
+        """Every token that means that the text ends here."""
         return [token for token in range(self.vocabulary_size) if self.ends_text(token)]
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ class Sampler:
         self.pointer = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         model = context.model
         if options.ignore_eos:
-            ends = model.end_tokens()
+            ends = model.end_tokens
             biases = (lib.llama_logit_bias * len(ends))(*((token, -math.inf) for token in ends))
             self._add(lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(ends), biases))
         if _penalizes(options):
@@ -50,9 +50,9 @@ class Sampler:
             for token in prompt:
                 lib.llama_sampler_accept(self.pointer, token)
 
-    def sample(self) -> int:
-        """Return the next token, drawn from the context's logits."""
-        token: int = lib.llama_sampler_sample(self.pointer, self._context, -1)
+    def sample(self, row: int) -> int:
+        """Return the next token, drawn from a row of the context's logits; -1 is the newest."""
+        token: int = lib.llama_sampler_sample(self.pointer, self._context, row)
         return token
 
     def close(self) -> None:

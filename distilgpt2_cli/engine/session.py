@@ -1,4 +1,4 @@
-"""From a file and a prompt to completions, in one step."""
+"""From a file to completions, in one step."""
 
 import os
 import time
@@ -7,33 +7,40 @@ from contextlib import contextmanager
 
 from .context import Context
 from .generation import Generator
-from .model import Model
+from .loading import load
 from .options import GenerationOptions
 
 
 @contextmanager
 def open_generator(
     path: str | os.PathLike[str],
-    prompt: str,
     options: GenerationOptions,
+    *,
+    prompt: str | None = None,
     threads: int | None = None,
+    parallel: int = 1,
 ) -> Iterator[Generator]:
-    """Load a model for the completions of one prompt, and free it when the block ends.
+    """Load a model for completions, and free it when the block ends.
 
-    The context has room for the prompt and ``options.max_tokens``, and never more than the
-    model's window.
+    Args:
+        path: a GGUF file.
+        options: those of every completion.
+        prompt: the only text that will be completed, if that is known: the context then has room
+            for it and ``options.max_tokens``, and otherwise for the model's window.
+        threads: by default found out while generating.
+        parallel: completions under way at once, see `Generator.complete_all`.
 
     Raises:
         ModelDamagedError: llama.cpp can't load the file.
+        UsageError: ``parallel`` is out of range.
         DistilError: llama.cpp can't make the context.
     """
     start = time.perf_counter()
-    with Model(path) as model:
-        tokens = model.tokenize(prompt)
+    with load(path) as model:
         size = model.window
-        if options.max_tokens >= 0:
-            size = min(size, max(len(tokens), 1) + options.max_tokens)
-        with Context(model, size, threads) as context:
-            generator = Generator(context, tokens, options)
+        if prompt is not None and options.max_tokens >= 0:
+            size = min(size, max(len(model.tokenize(prompt)), 1) + options.max_tokens)
+        with Context(model, size, threads, parallel) as context:
+            generator = Generator(context, options)
             generator.load_seconds = time.perf_counter() - start
             yield generator

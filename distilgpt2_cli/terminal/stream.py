@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, BinaryIO
 
@@ -56,6 +56,21 @@ class Terminal:
         if self._stdin is None or self.stdin_is_terminal:
             return b""
         return self._stdin.read()
+
+    def read_lines(self, limit: int) -> Iterator[bytes | None]:
+        """Yield the lines of standard input with their ends, None for one of over ``limit`` bytes.
+
+        Nothing is read ahead of what is asked for, but for a buffer.
+        """
+        if self._stdin is None:
+            return
+        while line := self._stdin.readline(limit + 1):
+            if len(line) <= limit:
+                yield line
+                continue
+            while line and not line.endswith(b"\n"):
+                line = self._stdin.readline(limit)
+            yield None
 
     def write(self, text: str, *, style: str = "") -> None:
         """Write a piece of the result to standard output at once, styled if that is a terminal.

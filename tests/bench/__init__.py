@@ -1,1 +1,1 @@
-"""Speed, as ratios measured in one run."""
+"""Speed, start and memory, each as a ratio measured in one run; see ``docs/performance.md``."""

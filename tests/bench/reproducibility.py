@@ -22,14 +22,24 @@ ONE_BY_ONE = 20
 
 
 def logits(
-    model: Model, threads: int = 1, size: int | None = None, whole: int = PROMPT_TOKENS
+    model: Model,
+    threads: int = 1,
+    size: int | None = None,
+    whole: int = PROMPT_TOKENS,
+    sequences: int = 1,
 ) -> np.ndarray:
-    """Return the logits after a prompt and some tokens more, the first ``whole`` at once."""
+    """Return the logits after a prompt and some tokens more, the first ``whole`` at once.
+
+    With several sequences, all of them have the same tokens.
+    """
     tokens = model.tokenize(TEXT)[: PROMPT_TOKENS + ONE_BY_ONE]
-    with Context(model, size, threads) as context:
+    everywhere = range(sequences)
+    with Context(model, size, threads, sequences) as context:
         context.evaluate(tokens[:whole])
+        for sequence in everywhere[1:]:
+            context.copy(0, sequence)
         for token in tokens[whole:]:
-            context.evaluate_one(token)
+            context.step([token] * sequences, everywhere)
         return np.array(context.copy_logits())
 
 
@@ -53,6 +63,9 @@ def differences(path: Path) -> dict[str, float]:
             "2 threads": logits(model, threads=2),
             "3 threads": logits(model, threads=3),
             "a smaller context": logits(model, size=PROMPT_TOKENS + ONE_BY_ONE),
+            "beside 1 other sequence": logits(model, sequences=2),
+            "beside 15 other sequences": logits(model, sequences=16),
+            "beside 15, with 2 threads": logits(model, threads=2, sequences=16),
             "prompt in two parts": logits(model, whole=PROMPT_TOKENS // 2),
         }
         with flash_attention():

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from tests.cli.test_demo import GOLDEN, complete, features
+from distilgpt2_cli.engine.bindings import features
+from tests.cli.test_demo import GOLDEN, complete
 
 
 def main() -> None:

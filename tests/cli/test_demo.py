@@ -7,7 +7,7 @@ import gguf as gguf_format
 import pytest
 
 from distilgpt2_cli.engine import GenerationOptions, open_generator
-from distilgpt2_cli.engine.bindings import lib
+from distilgpt2_cli.engine.bindings import features
 from distilgpt2_cli.models import demo
 from tests.support.hub import Hub
 from tests.support.run import run
@@ -16,15 +16,10 @@ GOLDEN = json.loads(Path(__file__).with_name("golden_demo.json").read_text(encod
 """Texts by seed, and the CPU features of the build that made them."""
 
 
-def features() -> str:
-    """Return the CPU features that this build of llama.cpp uses."""
-    return str(lib.llama_print_system_info().decode().strip())
-
-
 def complete(seed: int, threads: int = 1, temperature: float = 1.0) -> str:
     options = GenerationOptions(max_tokens=GOLDEN["max_tokens"], temperature=temperature)
-    with open_generator(demo().path, GOLDEN["prompt"], options, threads) as generator:
-        return "".join(token.text for token in generator.complete(seed))
+    with open_generator(demo().path, options, threads=threads) as generator:
+        return "".join(token.text for token in generator.complete(GOLDEN["prompt"], seed))
 
 
 def test_it_writes_without_a_network_and_without_a_cache(env: dict[str, str]) -> None:

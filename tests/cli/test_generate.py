@@ -100,6 +100,7 @@ def test_json_holds_all_that_repeats_it(env: dict[str, str], trained: Path) -> N
         "frequency_penalty": 0.0,
         "stop": ["zzz"],
         "ignore_eos": False,
+        "parallel": 1,
     }
     assert record["model"]["name"] == trained.name
     assert record["model"]["path"] == str(trained)

@@ -15,7 +15,7 @@ from distilgpt2_cli.engine import (
     Model,
     open_generator,
 )
-from distilgpt2_cli.engine.generation import fit
+from distilgpt2_cli.engine.prompts import fit
 from distilgpt2_cli.errors import UsageError
 from tests.support import gguf
 
@@ -30,31 +30,31 @@ def ids(completion: Completion) -> list[int]:
 def test_each_completion_equals_its_single_run(tmp_path: Path, quantization: str) -> None:
     path = gguf.write(tmp_path / "model.gguf", quantization=quantization)
     options = GenerationOptions(max_tokens=40)
-    with open_generator(path, "Once upon a time", options) as generator:
-        together = [ids(generator.complete(seed)) for seed in range(5)]
+    with open_generator(path, options) as generator:
+        together = [ids(generator.complete("Once upon a time", seed)) for seed in range(5)]
     for seed, expected in enumerate(together):
-        with open_generator(path, "Once upon a time", options) as generator:
-            assert ids(generator.complete(seed)) == expected
+        with open_generator(path, options) as generator:
+            assert ids(generator.complete("Once upon a time", seed)) == expected
     assert len({tuple(tokens) for tokens in together}) == 5
 
 
 def test_each_completion_equals_its_single_run_past_the_window(tiny: Path) -> None:
     options = GenerationOptions(max_tokens=300, ignore_eos=True)
-    with open_generator(tiny, "Once", options) as generator:
-        first, second = ids(generator.complete(1)), ids(generator.complete(2))
-        assert ids(generator.complete(1)) == first
+    with open_generator(tiny, options) as generator:
+        first, second = ids(generator.complete("Once", 1)), ids(generator.complete("Once", 2))
+        assert ids(generator.complete("Once", 1)) == first
         assert len(second) == 300
-    with open_generator(tiny, "Once", options) as generator:
-        assert ids(generator.complete(2)) == second
+    with open_generator(tiny, options) as generator:
+        assert ids(generator.complete("Once", 2)) == second
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_text_does_not_depend_on_threads(trained: Path, threads: int) -> None:
     options = GenerationOptions(max_tokens=12)
-    with open_generator(trained, "The sea is", options, threads=1) as generator:
-        expected = ids(generator.complete(7))
-    with open_generator(trained, "The sea is", options, threads=threads) as generator:
-        assert ids(generator.complete(7)) == expected
+    with open_generator(trained, options, threads=1) as generator:
+        expected = ids(generator.complete("The sea is", 7))
+    with open_generator(trained, options, threads=threads) as generator:
+        assert ids(generator.complete("The sea is", 7)) == expected
 
 
 def test_text_does_not_depend_on_the_size_of_the_context(tiny: Path) -> None:
@@ -64,7 +64,7 @@ def test_text_does_not_depend_on_the_size_of_the_context(tiny: Path) -> None:
         prompt = model.tokenize("One two three")
         for size in (40, 77, 128):
             with Context(model, size) as context:
-                texts.add(tuple(ids(Generator(context, prompt, options).complete(3))))
+                texts.add(tuple(ids(Generator(context, options).complete(prompt, 3))))
     assert len(texts) == 1
 
 
@@ -73,8 +73,8 @@ def test_greedy_is_the_largest_logit_whatever_the_seed(tiny: Path) -> None:
         prompt = model.tokenize("Hello")
         context.evaluate(prompt)
         logits = list(context.copy_logits())
-        generator = Generator(context, prompt, GREEDY)
-        runs = {tuple(ids(generator.complete(seed))) for seed in (0, 1, 2**32 - 2)}
+        generator = Generator(context, GREEDY)
+        runs = {tuple(ids(generator.complete(prompt, seed))) for seed in (0, 1, 2**32 - 2)}
     (only,) = runs
     assert only[0] == logits.index(max(logits))
 
@@ -84,11 +84,11 @@ def test_past_the_window_the_last_half_is_evaluated_anew(tiny: Path) -> None:
     options = GenerationOptions(temperature=0, max_tokens=-1, ignore_eos=True)
     with Model(tiny) as model, Context(model) as context:
         prompt = model.tokenize("Hello")
-        completion = Generator(context, prompt, options).complete(0)
+        completion = Generator(context, options).complete(prompt, 0)
         made = [token.id for token in itertools.islice(completion, 128 - len(prompt) + 2)]
         turned = context.copy_logits()
         completion.interrupt()
-        assert context.position == 64
+        assert context.positions == [64]
     with Model(tiny) as model, Context(model) as fresh:
         fresh.evaluate([*prompt, *made[:-1]][-64:])
         assert list(fresh.copy_logits()) == list(turned)
@@ -96,20 +96,21 @@ def test_past_the_window_the_last_half_is_evaluated_anew(tiny: Path) -> None:
 
 def test_goes_on_for_many_windows(tiny: Path) -> None:
     options = GenerationOptions(max_tokens=1000, ignore_eos=True)
-    with open_generator(tiny, "Hello", options) as generator:
-        completion = generator.complete(5)
+    with open_generator(tiny, options) as generator:
+        completion = generator.complete("Hello", 5)
         assert len(ids(completion)) == 1000
         assert completion.finish_reason == "length"
-        assert generator.context.position <= 128
+        assert generator.context.positions[0] <= 128
 
 
 @pytest.mark.parametrize("length", [1, 126, 127, 128, 129, 500])
 def test_a_prompt_of_any_length(tiny: Path, length: int) -> None:
     options = GenerationOptions(max_tokens=10, ignore_eos=True)
     with Model(tiny) as model, Context(model) as context:
-        generator = Generator(context, [42] * length, options)
-        assert generator.dropped_tokens == (0 if length <= 128 else length - 118)
-        assert len(ids(generator.complete(1))) == 10
+        generator = Generator(context, options)
+        completion = generator.complete([42] * length, 1)
+        assert completion.dropped_tokens == (0 if length <= 128 else length - 118)
+        assert len(ids(completion)) == 10
 
 
 @pytest.mark.parametrize(
@@ -122,48 +123,51 @@ def test_a_long_prompt_keeps_its_end(length: int, max_tokens: int, kept: int) ->
 
 
 def test_no_prompt_is_the_start_token(tiny: Path) -> None:
-    with open_generator(tiny, "", GREEDY) as generator:
-        assert list(generator.prompt) == [gguf.END_OF_TEXT]
-        assert generator.dropped_tokens == 0
+    with open_generator(tiny, GREEDY) as generator:
+        completion = generator.complete("", 0)
+        assert list(completion.prompt) == [gguf.END_OF_TEXT]
+        assert completion.dropped_tokens == 0
 
 
 def test_finish_reasons(tiny: Path) -> None:
-    with open_generator(tiny, "Hello", GenerationOptions(max_tokens=3)) as generator:
-        completion = generator.complete(1)
+    with open_generator(tiny, GenerationOptions(max_tokens=3)) as generator:
+        completion = generator.complete("Hello", 1)
         assert completion.finish_reason is None
         texts = [token.text for token in completion]
         assert completion.finish_reason == "length"
         assert completion.token_count == len(texts) == 3
         assert completion.seconds > 0
     stop = "".join(texts)[4:6]
-    with open_generator(tiny, "Hello", GenerationOptions(stop=(stop,))) as generator:
-        completion = generator.complete(1)
+    with open_generator(tiny, GenerationOptions(stop=(stop,))) as generator:
+        completion = generator.complete("Hello", 1)
         assert "".join(token.text for token in completion) == "".join(texts).partition(stop)[0]
         assert completion.finish_reason == "stop"
 
 
 def test_interrupt_returns_what_was_held_back(tiny: Path) -> None:
-    with open_generator(tiny, "Hello", GenerationOptions(max_tokens=50)) as generator:
-        whole = "".join(token.text for token in generator.complete(1))
+    with open_generator(tiny, GenerationOptions(max_tokens=50)) as generator:
+        whole = "".join(token.text for token in generator.complete("Hello", 1))
         never = whole[:30] + "\N{SNOWMAN}"
     options = GenerationOptions(max_tokens=50, stop=(never,))
-    with open_generator(tiny, "Hello", options) as generator:
-        completion = generator.complete(1)
+    with open_generator(tiny, options) as generator:
+        completion = generator.complete("Hello", 1)
         token = next(completion)
         assert token.text == ""
-        assert whole.startswith(completion.interrupt() or "nothing was held back")
+        completion.interrupt()
         assert completion.finish_reason == "interrupted"
-        assert list(completion) == []
+        (rest,) = completion
+        assert rest.text
+        assert whole.startswith(rest.text)
 
 
 def test_end_of_text_ends_unless_ignored(trained: Path) -> None:
     with Model(trained) as model, Context(model, 512) as context:
-        start, end = model.start_token, model.end_tokens()
+        start, end = model.start_token, model.end_tokens
         tokens = [start, *model.tokenize("user\nSay the word yes."), *end[-1:]]
         tokens += [*model.tokenize("\n"), start, *model.tokenize("assistant\n")]
         for ignore in (False, True):
             options = GenerationOptions(temperature=0, max_tokens=200, ignore_eos=ignore)
-            completion = Generator(context, tokens, options).complete(0)
+            completion = Generator(context, options).complete(tokens, 0)
             made = ids(completion)
             assert completion.finish_reason == ("length" if ignore else "eos")
             assert (made[-1] in end) is not ignore
@@ -174,13 +178,13 @@ def test_penalties_count_the_prompt(tiny: Path) -> None:
     plain = GenerationOptions(temperature=0, max_tokens=1)
     with Model(tiny) as model, Context(model) as context:
         prompt = model.tokenize("Hello")
-        (best,) = ids(Generator(context, prompt, plain).complete(0))
+        (best,) = ids(Generator(context, plain).complete(prompt, 0))
         again = [*prompt, best]
-        (repeated,) = ids(Generator(context, again, plain).complete(0))
+        (repeated,) = ids(Generator(context, plain).complete(again, 0))
         forbidding = GenerationOptions(
             temperature=0, max_tokens=50, presence_penalty=100, ignore_eos=True
         )
-        made = ids(Generator(context, [*again, repeated], forbidding).complete(0))
+        made = ids(Generator(context, forbidding).complete([*again, repeated], 0))
     assert len({*made, *again, repeated}) == len(made) + len({*again, repeated})
 
 

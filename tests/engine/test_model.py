@@ -38,7 +38,7 @@ def test_pieces_of_every_token(model: Model) -> None:
 
 
 def test_ends(model: Model) -> None:
-    assert model.end_tokens() == [gguf.END_OF_TEXT]
+    assert model.end_tokens == [gguf.END_OF_TEXT]
     assert model.ends_text(gguf.END_OF_TEXT)
     assert not model.ends_text(0)
 

@@ -64,9 +64,9 @@ def report_quantizations(checkpoint: Path, texts: list[list[int]], threads: int)
 def print_samples(path: Path, count: int) -> None:
     """Print what ``distil generate`` does for each of the seeds 1 … ``count``."""
     options = GenerationOptions(max_tokens=SAMPLE_TOKENS)
-    with open_generator(path, SAMPLE_PROMPT, options) as generator:
+    with open_generator(path, options) as generator:
         for seed in range(1, count + 1):
-            text = "".join(token.text for token in generator.complete(seed))
+            text = "".join(token.text for token in generator.complete(SAMPLE_PROMPT, seed))
             print(f"{seed}. {SAMPLE_PROMPT}{text}")
 
 

@@ -47,7 +47,8 @@ class Tokenizer:
             raise RuntimeError(f"cannot load the vocabulary of {path}")
         self._vocab = llama.llama_model_get_vocab(self._model)
         self.size = llama.llama_vocab_n_tokens(self._vocab)
-        self.end_of_turn = llama.llama_vocab_eot(self._vocab)
+        # <|im_end|> in SmolLM2-Instruct, whose file declares no other end of turn.
+        self.end_of_turn = llama.llama_vocab_eos(self._vocab)
 
     def encode(self, text: str, parse_special: bool = False) -> list[int]:
         """Return the token ids of ``text``, without a beginning-of-text token."""

@@ -23,7 +23,7 @@ from tools.demo_model.vocabulary import Tokenizer, package_file
 
 TEACHER_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 BATCH_SIZE = 128
-MAX_TOKENS = 112
+MAX_TOKENS = 160
 CONTEXT_LENGTH = 256
 TEMPERATURE = 0.7
 TOP_K = 40

@@ -1,0 +1,237 @@
+"""``distil bench``: how fast distil is on this machine."""
+
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from ..models import ModelFile
+from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ..terminal import Terminal
+from ..terminal.progress import megabytes
+from .model import ModelPath, Offline, locate, model_record
+from .options import Json, Quiet, Repository, Revision, complete_quantization, parse_threads
+
+EXAMPLES = """\b
+Examples:
+  distil bench
+  distil bench --model demo --threads 1 --threads 2
+  distil bench --quant Q4_K_M --quant Q8_0 --parallel 1 --parallel 16
+  distil bench --markdown > speed.md
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The median of several measurements, with the smallest and the largest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float], digits: int) -> "Figure":
+        """Summarize values, rounded to so many digits after the point."""
+        return cls(*(round(f(values), digits) for f in (statistics.median, min, max)))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One file with one number of threads and one of sequences.
+
+    Speeds are in tokens per second, of all sequences together. ``ratio`` is the generation's
+    speed by that of the bare loop, turn by turn.
+    """
+
+    file: ModelFile
+    threads: str
+    parallel: int
+    prompt: Figure
+    generation: Figure
+    bare_generation: Figure
+    ratio: Figure
+    first_byte_seconds: Figure
+    peak_bytes: int
+
+
+def bench(
+    ctx: typer.Context,
+    quant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quant",
+            "-q",
+            metavar="NAME",
+            help="A quantization, in any case; may be given several times.",
+            show_default=DEFAULT_QUANTIZATION,
+            autocompletion=complete_quantization,
+        ),
+    ] = None,
+    model: ModelPath = None,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    offline: Offline = False,
+    threads: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N",
+            help="A number of threads, or auto; may be given several times.",
+            show_default="auto, 1 and all cores",
+        ),
+    ] = None,
+    parallel: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="N",
+            help="Completions under way at once; may be given several times.",
+            show_default="1",
+        ),
+    ] = None,
+    tokens: Annotated[int, typer.Option(metavar="N", help="Tokens to generate each time.")] = 128,
+    repetitions: Annotated[
+        int, typer.Option(metavar="N", help="Measurements behind each figure.")
+    ] = 5,
+    json: Json = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown, for a report.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how fast distil is on this machine.
+
+    The generation takes turns with a bare loop over llama.cpp's own functions on the same file,
+    and RATIO is its speed by the loop's. START is the time from the start of a process to its
+    first byte, MEMORY that process's peak with the model file. Figures are medians, with the
+    smallest and largest.
+    """
+    if json and markdown:
+        raise UsageError("--json and --markdown can't be combined.", "Use one of them.")
+    counts = {"tokens": tokens, "repetitions": repetitions, "parallel": min(parallel or [1])}
+    for name, value in counts.items():
+        if value < 1:
+            raise UsageError(f"--{name} can't be {value}.", "Use a number from 1 on.")
+    terminal = Terminal.system(quiet=quiet)
+    chosen_threads = threads or _default_threads()
+    for thread_count in chosen_threads:
+        parse_threads(thread_count)
+    files = [
+        locate(terminal, ctx, model, name, repo, revision, offline)
+        for name in quant or [DEFAULT_QUANTIZATION]
+    ]
+    results = []
+    for file in files:
+        for thread_count in chosen_threads:
+            for sequences in parallel or [1]:
+                about = f"{file.name}, threads {thread_count}, parallel {sequences}"
+                terminal.notice(f"measuring {about} …")
+                results.append(_measure(file, thread_count, sequences, tokens, repetitions))
+    if json:
+        _print_json(terminal, results)
+    elif markdown:
+        _print_markdown(terminal, results)
+    else:
+        terminal.write_table(_HEADER, [_row(result) for result in results])
+        terminal.write(f"\n{_verdict(results)}\n")
+
+
+def _default_threads() -> list[str]:
+    from ..engine.cores import usable_cores
+
+    cores = usable_cores()
+    return ["auto", "1"] if cores == 1 else ["auto", "1", str(cores)]
+
+
+def _measure(file: ModelFile, threads: str, parallel: int, tokens: int, repetitions: int) -> Result:
+    from ..engine.benchmark import measure_speeds
+    from .process_cost import one_token_command, run_process
+
+    turns = measure_speeds(
+        file.path,
+        tokens=tokens,
+        threads=parse_threads(threads),
+        parallel=parallel,
+        repetitions=repetitions,
+    )
+    starts = [run_process(one_token_command(file.path, threads)) for _ in range(repetitions)]
+    return Result(
+        file,
+        threads,
+        parallel,
+        prompt=Figure.of([turn.prompt for turn in turns], 1),
+        generation=Figure.of([turn.generation for turn in turns], 1),
+        bare_generation=Figure.of([turn.bare_generation for turn in turns], 1),
+        ratio=Figure.of([turn.generation / turn.bare_generation for turn in turns], 3),
+        first_byte_seconds=Figure.of([start.first_byte_seconds for start in starts], 4),
+        peak_bytes=max(start.peak_bytes for start in starts),
+    )
+
+
+_HEADER = (
+    "MODEL", "THREADS", "PARALLEL", "PROMPT tok/s", "GENERATION tok/s", "BARE LOOP tok/s",
+    "RATIO", "START s", "MEMORY",
+)  # fmt: skip
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    def figure(value: Figure, digits: int) -> str:
+        return f"{value.median:.{digits}f} ({value.low:.{digits}f}-{value.high:.{digits}f})"
+
+    return (
+        result.file.name,
+        result.threads,
+        str(result.parallel),
+        figure(result.prompt, 0),
+        figure(result.generation, 0),
+        figure(result.bare_generation, 0),
+        f"{result.ratio.median:.2f}",
+        figure(result.first_byte_seconds, 2),
+        megabytes(result.peak_bytes),
+    )
+
+
+def _fastest(results: Sequence[Result]) -> Result:
+    return max(results, key=lambda result: result.generation.median)
+
+
+def _verdict(results: Sequence[Result]) -> str:
+    best = _fastest(results)
+    return (
+        f"Fastest here: {best.file.name} with threads {best.threads}, parallel {best.parallel}: "
+        f"{best.generation.median:.0f} tokens/s."
+    )
+
+
+def _print_json(terminal: Terminal, results: Sequence[Result]) -> None:
+    from .completions import versions_record
+
+    common = {"versions": versions_record(), "machine": _machine()}
+    for result in results:
+        record: dict[str, Any] = asdict(result) | {"model": model_record(result.file)}
+        del record["file"]
+        terminal.write_json(record | {"fastest": result is _fastest(results)} | common)
+
+
+def _print_markdown(terminal: Terminal, results: Sequence[Result]) -> None:
+    from .completions import versions_record
+
+    facts = {**versions_record(), **_machine()}
+    rows = [_HEADER, ("---",) * len(_HEADER), *(_row(result) for result in results)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    about = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    terminal.write(f"{table}\n\n{_verdict(results)}\n\n{about}\n")
+
+
+def _machine() -> dict[str, str | int]:
+    from ..engine.bindings import features
+    from ..engine.cores import usable_cores
+
+    return {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "usable_cores": usable_cores(),
+        "features": features(),
+    }
