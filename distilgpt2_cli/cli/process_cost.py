@@ -1,5 +1,11 @@
-"""What starting ``distil`` costs on this machine, as a process of its own."""
+"""What starting ``distil`` costs on this machine, as a process of its own.
 
+    python -m distilgpt2_cli.cli.process_cost COMMAND ...
+
+runs a command and prints its cost as JSON.
+"""
+
+import json
 import os
 import subprocess
 import sys
@@ -13,11 +19,11 @@ _KILOBYTE = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss: se
 
 
 class ProcessCost(NamedTuple):
-    """Seconds from the start of a process to its first byte of output, and its peak memory.
+    """What a process costs.
 
     Attributes:
-        first_byte_seconds: the model being in the page cache.
-        peak_bytes: resident memory at its largest, the mapped model file included.
+        first_byte_seconds: from its start to its first byte of output.
+        peak_bytes: resident memory at its largest, a mapped model file included.
     """
 
     first_byte_seconds: float
@@ -27,28 +33,40 @@ class ProcessCost(NamedTuple):
 def run_process(command: list[str]) -> ProcessCost:
     """Run a command that writes to standard output, and see what it costs.
 
+    It is started by a small process between: a process's peak memory begins with that of the
+    process that started it.
+
     Raises:
         DistilError: it fails.
     """
-    start = time.perf_counter()
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.read(1)
-        seconds = time.perf_counter() - start
-        process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    between = [sys.executable, "-m", __name__, *command]
+    result = subprocess.run(between, stdin=subprocess.DEVNULL, capture_output=True)
+    if result.returncode != 0:
         raise DistilError(
-            f"A run of distil ended with status {process.returncode}.",
+            f"A run of distil ended with status {result.returncode}.",
             f"Run it by itself: {' '.join(command)}.",
         )
-    return ProcessCost(seconds, usage.ru_maxrss * _KILOBYTE)
+    return ProcessCost(*json.loads(result.stdout))
 
 
 def one_token_command(model: Path, threads: str) -> list[str]:
     """Return a command that generates a single token."""
     command = [sys.executable, "-m", "distilgpt2_cli", "generate", "--model", str(model)]
     return [*command, "--threads", threads, "--seed", "0", "--max-tokens", "1", "Once upon a time"]
+
+
+def _main() -> int:
+    start = time.perf_counter()
+    with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        seconds = time.perf_counter() - start
+        process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    print(json.dumps(ProcessCost(seconds, usage.ru_maxrss * _KILOBYTE)))
+    return process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

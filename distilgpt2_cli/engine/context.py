@@ -8,7 +8,7 @@ from types import TracebackType
 from ..errors import DistilError, UsageError
 from . import log
 from .bindings import lib
-from .cores import usable_cores
+from .cores import running_tasks, usable_cores
 from .model import Model
 from .threads import ThreadTuner
 
@@ -79,7 +79,9 @@ class Context:
                 "Free some memory, or use a smaller model.",
             )
         self._memory = lib.llama_get_memory(self.pointer)
-        self._tuner = None if threads else ThreadTuner(self._cores, self._use_threads)
+        self._tuner = (
+            None if threads else ThreadTuner(self._cores, self._use_threads, running_tasks)
+        )
         self._use_threads(self.threads)
         self._new_batch = _BatchBuilder(sequences)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 _CPUS = Path("/sys/devices/system/cpu")
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
+_LOAD = Path("/proc/loadavg")
 
 
 def usable_cores() -> int:
@@ -16,6 +17,18 @@ def usable_cores() -> int:
     Where the system does not tell, as outside Linux, these are its logical processors.
     """
     return max(1, min(_physical_cores(_affinity(), _CPUS), *_quotas(_MEMBERSHIP, _CGROUPS)))
+
+
+def running_tasks() -> int | None:
+    """Return how many tasks want a processor at this moment, the caller among them.
+
+    None where that is not known, or tells nothing because not all processors are ours. See
+    proc_loadavg(5): it is the first number of the fourth field.
+    """
+    if len(_affinity()) != os.cpu_count():
+        return None
+    fields = _read(_LOAD).split()
+    return int(fields[3].partition("/")[0]) if len(fields) > 3 else None
 
 
 def _affinity() -> set[int]:

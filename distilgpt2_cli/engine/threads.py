@@ -6,18 +6,30 @@ _SAMPLE = 3  # steps on which a number of threads is judged, all but the slowest
 _FASTER = 0.97  # more threads must take at most this part of the time
 _DISTURBED = 1.5  # a step this much slower than usual tells of other work on the machine
 _FIRST_WAIT, _LAST_WAIT = 32, 1024  # steps between attempts with more threads
+_NO_ROOM_WAIT = 8  # steps until another look, which costs next to nothing
 
 
 class ThreadTuner:
     """Climbs from one thread to more while that makes steps faster, and down when they slow.
 
     One thread is where to begin: threads wait for each other at every operation by spinning, so
-    that one other busy process can make several many times slower than one. Attempts that fail
-    become rare; how a step is computed does not depend on the number of threads.
+    that one other busy process can make several many times slower than one. More are tried only
+    if each finds a core that nothing else runs on, where that is known, and attempts that fail
+    become rare. What is computed does not depend on the number of threads.
     """
 
-    def __init__(self, cores: int, apply: Callable[[int], None]) -> None:
-        """Choose among 1, 2, 4 … ``cores`` threads; ``apply`` puts a choice into effect."""
+    def __init__(
+        self, cores: int, apply: Callable[[int], None], running: Callable[[], int | None]
+    ) -> None:
+        """Choose among 1, 2, 4 … ``cores`` threads.
+
+        Args:
+            cores: the most threads.
+            apply: puts a choice into effect.
+            running: tells how many tasks want a core now, ours among them, or None.
+        """
+        self._cores = cores
+        self._running = running
         self._ladder: list[int] = [*(2**i for i in range((cores - 1).bit_length())), cores]
         self._apply = apply
         self._rung = 0
@@ -57,10 +69,18 @@ class ThreadTuner:
 
     def _climb(self) -> None:
         self._times.clear()
-        self._attempt = self._rung + 1 < len(self._ladder)
-        self._wait = 0 if self._attempt else _LAST_WAIT
-        if self._attempt:
+        if self._rung + 1 == len(self._ladder):
+            self._attempt, self._wait = False, _LAST_WAIT
+        elif not self._has_room(self._ladder[self._rung + 1]):
+            self._attempt, self._wait = False, _NO_ROOM_WAIT
+        else:
+            self._attempt, self._wait = True, 0
             self._go(self._rung + 1)
+
+    def _has_room(self, threads: int) -> bool:
+        running = self._running()
+        others = 0 if running is None else running - self.threads
+        return others + threads <= self._cores
 
     def _give_up(self) -> None:
         """Go back to where it was, and try again after a while that doubles each time."""

@@ -1,10 +1,10 @@
 """Many completions at once, and many lines."""
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from distilgpt2_cli.cli.process_cost import run_process
 from distilgpt2_cli.engine.benchmark import measure_speeds
 from tests.bench.finding import Finding, Turn, of_turns
 
@@ -66,14 +66,6 @@ def lines(path: Path, file: str) -> Iterator[Finding]:
 
 
 def _peak_megabytes(path: Path, count: int) -> float:
-    script = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[2:], input=b'Hello there\\n' * int(sys.argv[1]), check=True,"
-        " stdout=subprocess.DEVNULL)\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6)\n"
-    )
-    command = [sys.executable, "-m", "distilgpt2_cli", "generate", "--model", str(path), "--lines"]
-    command += ["--parallel", str(SEQUENCES), "--max-tokens", "1", "--seed", "1"]
-    arguments = [sys.executable, "-c", script, str(count), *command]
-    result = subprocess.run(arguments, check=True, capture_output=True)
-    return round(float(result.stdout), 1)
+    command = f"yes 'Hello there' | head -n {count} | '{sys.executable}' -m distilgpt2_cli generate"
+    command += f" --model '{path}' --lines --parallel {SEQUENCES} --max-tokens 1 --seed 1"
+    return round(run_process(["sh", "-c", command]).peak_bytes / 1e6, 1)

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from distilgpt2_cli.engine import Context, Model
-from distilgpt2_cli.engine.cores import _physical_cores, _quotas, usable_cores
+from distilgpt2_cli.engine.cores import (
+    _physical_cores,
+    _quotas,
+    running_tasks,
+    usable_cores,
+)
 from distilgpt2_cli.engine.threads import ThreadTuner
 
 
@@ -16,11 +21,15 @@ class Machine:
     def __init__(self, cores: int, seconds: Callable[[int], float]) -> None:
         self.seconds = seconds
         self.applied = 1
-        self.tuner = ThreadTuner(cores, self._apply)
+        self.others: int | None = None
+        self.tuner = ThreadTuner(cores, self._apply, self._running)
         self.history: list[int] = []
 
     def _apply(self, threads: int) -> None:
         self.applied = threads
+
+    def _running(self) -> int | None:
+        return None if self.others is None else self.others + self.applied
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
@@ -53,6 +62,20 @@ def test_a_busy_machine_is_used_with_one_thread(cores: int) -> None:
     assert machine.history[:3] == [1, 1, 1]
     assert sum(threads > 1 for threads in machine.history[:32]) <= 2
     assert sum(threads > 1 for threads in machine.history) <= 2 * 9
+
+
+def test_no_attempt_is_made_without_a_free_core() -> None:
+    machine = Machine(4, busy)
+    machine.others = 3
+    machine.run(500)
+    assert set(machine.history) == {1}
+    machine.others = 2
+    machine.seconds = idle
+    machine.run(20)
+    assert machine.applied == 2
+    machine.others = 0
+    machine.run(20)
+    assert machine.applied == 4
 
 
 def test_more_threads_that_help_nothing_are_given_up() -> None:
@@ -112,6 +135,7 @@ def test_cores_by_affinity_and_quota(tmp_path: Path) -> None:
     assert _physical_cores({0, 2}, cpus) == 1
     assert _physical_cores({7, 8, 9}, cpus) == 3  # unknown ones count for themselves
     assert 1 <= usable_cores() <= 4096
+    assert (running_tasks() or 1) >= 1
 
 
 @pytest.mark.parametrize(
