@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs docs-check bench clean
+.PHONY: demo test lint docs docs-check bench fuzz clean
 
 demo: $(VENV)/.installed
 	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
@@ -25,6 +25,9 @@ docs-check: $(VENV)/.dev
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz.damaged_models
 
 clean:
 	rm -rf $(VENV)

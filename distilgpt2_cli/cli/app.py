@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import bench, download, generate, models
+from . import bench, download, generate, models, remove, verify
 
 EXAMPLES = """\b
 Examples:
@@ -26,6 +26,8 @@ app = typer.Typer(
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=download.EXAMPLES)(download.download)
 app.command(epilog=models.EXAMPLES)(models.models)
+app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.command(epilog=remove.EXAMPLES)(remove.remove)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 
 

@@ -7,13 +7,14 @@ from functools import cached_property
 from types import TracebackType
 
 from ..errors import ModelDamagedError
-from . import log
+from . import aborts, log
 from .bindings import lib
 
 MAX_WINDOW = 8192
 """Tokens. The context window of a model trained on more than this, so that memory stays modest."""
 
 _PIECE_BYTES = 256
+_METADATA_BYTES = 256
 
 lib.llama_backend_init()
 
@@ -28,6 +29,7 @@ class Model:
             ModelDamagedError: llama.cpp can't load it, or it is no causal language model.
         """
         log.start()
+        aborts.install()
         self.pointer = lib.llama_model_load_from_file(
             os.fsencode(path), lib.llama_model_default_params()
         )
@@ -43,9 +45,30 @@ class Model:
                 f"{os.fspath(path)} has no vocabulary, so it can't read or write text.",
                 "Use the GGUF file of a language model.",
             )
+        if self._is_no_causal_model():
+            self.close()
+            raise ModelDamagedError(
+                f"{os.fspath(path)} is not a causal language model, so it can't continue a text.",
+                "Use the GGUF file of a model that generates text, such as DistilGPT2.",
+            )
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocabulary)
         self.window: int = min(lib.llama_model_n_ctx_train(self.pointer), MAX_WINDOW)
         self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
+
+    def _is_no_causal_model(self) -> bool:
+        """Tell whether it has an encoder, or sees the tokens after each (as in BERT)."""
+        if lib.llama_model_has_encoder(self.pointer) or not lib.llama_model_has_decoder(
+            self.pointer
+        ):
+            return True
+        architecture = self._metadata("general.architecture")
+        return self._metadata(f"{architecture}.attention.causal") == "false"
+
+    def _metadata(self, key: str) -> str | None:
+        """Return a value of the file's metadata as llama.cpp writes it out."""
+        value = ctypes.create_string_buffer(_METADATA_BYTES)
+        size = lib.llama_model_meta_val_str(self.pointer, key.encode(), value, len(value))
+        return value.value.decode(errors="replace") if size >= 0 else None
 
     @property
     def start_token(self) -> int:

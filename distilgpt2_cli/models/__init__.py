@@ -5,6 +5,7 @@ from .cache import find
 from .downloads import Plan, available, download, download_to, plan
 from .hashing import sha256
 from .reference import ModelFile, ModelReference, local
+from .upkeep import downloaded, is_intact, remove
 
 __all__ = [
     "DEMO",
@@ -15,8 +16,11 @@ __all__ = [
     "demo",
     "download",
     "download_to",
+    "downloaded",
     "find",
+    "is_intact",
     "local",
     "plan",
+    "remove",
     "sha256",
 ]

@@ -7,6 +7,7 @@
 import re
 from pathlib import Path
 
+from .catalog import DEFAULT_QUANTIZATION
 from .names import choose, models
 from .reference import ModelFile, ModelReference
 
@@ -24,7 +25,7 @@ def find(reference: ModelReference) -> ModelFile | None:
     if commit is None:
         return None
     snapshot = folder(reference.repository) / "snapshots" / commit
-    name = reference.file_name or _name_in(snapshot, reference)
+    name = reference.file_name or _name(reference, commit)
     if name is None or not (snapshot / name).is_file():
         return None
     return describe(snapshot / name, name, reference, commit)
@@ -62,6 +63,13 @@ def discard(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def quantizations(repository: str, revision: str | None) -> list[str]:
+    """Return the quantizations that are cached of a repository other than the catalog's."""
+    reference = ModelReference(DEFAULT_QUANTIZATION, repository, revision)
+    commit = _commit(reference)
+    return [] if commit is None else sorted(set(models(_names_in(reference, commit)).values()))
+
+
 def folder(repository: str) -> Path:
     """Return the folder that the cache has, or would have, for a repository."""
     from huggingface_hub import constants
@@ -81,8 +89,13 @@ def _commit(reference: ModelReference) -> str | None:
     return commit if _COMMIT.fullmatch(commit) else None
 
 
-def _name_in(snapshot: Path, reference: ModelReference) -> str | None:
-    names = [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*")]
+def _name(reference: ModelReference, commit: str) -> str | None:
+    names = _names_in(reference, commit)
     if reference.quantization not in models(names).values():
         return None
     return choose(names, reference.quantization, reference.repository)
+
+
+def _names_in(reference: ModelReference, commit: str) -> list[str]:
+    snapshot = folder(reference.repository) / "snapshots" / commit
+    return [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*")]

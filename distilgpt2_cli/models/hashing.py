@@ -1,5 +1,6 @@
 """Hashes of files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 _CHUNK = 1 << 20  # bytes
@@ -14,25 +15,33 @@ def sha256(path: Path) -> str:
     return _digest(path, "sha256")
 
 
-def matches(path: Path, object_id: str) -> bool:
+def _ignore(_count: int) -> None:
+    pass
+
+
+def matches(path: Path, object_id: str, advance: Callable[[int], None] = _ignore) -> bool:
     """Tell whether a file has the object id that the Hub gives it.
 
     That is the SHA-256 of a file in large-file storage (64 digits), and of another one the name
-    of its git blob (40 digits).
+    of its git blob (40 digits). ``advance`` is called with the bytes hashed since the last call.
 
     Raises:
         OSError: the file can't be read.
     """
     if len(object_id) == 64:
-        return _digest(path, "sha256") == object_id
-    return _digest(path, "sha1", b"blob %d\0" % path.stat().st_size) == object_id
+        return _digest(path, "sha256", advance=advance) == object_id
+    prefix = b"blob %d\0" % path.stat().st_size
+    return _digest(path, "sha1", prefix, advance) == object_id
 
 
-def _digest(path: Path, algorithm: str, prefix: bytes = b"") -> str:
+def _digest(
+    path: Path, algorithm: str, prefix: bytes = b"", advance: Callable[[int], None] = _ignore
+) -> str:
     import hashlib
 
     digest = hashlib.new(algorithm, prefix, usedforsecurity=algorithm != "sha1")
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
+            advance(len(chunk))
     return digest.hexdigest()

@@ -1,12 +1,23 @@
-"""The progress of a download, as a bar on a terminal and as two lines elsewhere."""
+"""The progress over a file, as a bar on a terminal and as two lines elsewhere."""
 
 import codecs
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, NamedTuple, cast
 
 from .sanitize import visible
+
+
+class Action(NamedTuple):
+    """What is done to a file, in words."""
+
+    doing: str
+    done: str
+
+
+DOWNLOAD = Action("Downloading", "Downloaded")
+CHECK = Action("Checking", "Checked")
 
 
 def megabytes(count: float) -> str:
@@ -45,10 +56,12 @@ def bar(
 
 
 @contextmanager
-def lines(notice: Callable[[str], None], name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Say that a download starts, and when the block has ended well, how long it took."""
-    notice(f"Downloading {name} ({megabytes(total)}).")
+def lines(
+    notice: Callable[[str], None], action: Action, name: str, total: int
+) -> Iterator[Callable[[int], None]]:
+    """Say that something starts, and when the block has ended well, how long it took."""
+    notice(f"{action.doing} {name} ({megabytes(total)}).")
     start = time.monotonic()
     yield lambda _count: None
     seconds = time.monotonic() - start
-    notice(f"Downloaded {name} in {seconds:.1f} s ({megabytes(total / max(seconds, 1e-9))}/s).")
+    notice(f"{action.done} {name} in {seconds:.1f} s ({megabytes(total / max(seconds, 1e-9))}/s).")

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, BinaryIO
 
-from ..errors import DistilError, ReaderGoneError
+from ..errors import DistilError, ReaderGoneError, UsageError
+from .progress import DOWNLOAD, Action
 from .sanitize import visible
 
 BOLD, DIM, RED, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
@@ -72,6 +73,20 @@ class Terminal:
                 line = self._stdin.readline(limit)
             yield None
 
+    def ask(self, question: str) -> bool:
+        """Ask on standard error and return whether the answer was yes.
+
+        Raises:
+            UsageError: there is nobody to answer.
+        """
+        if self._stdin is None or not (self.stdin_is_terminal and self.stderr_is_terminal):
+            raise UsageError(
+                f"{question} Nobody can be asked without a terminal.", "Say --yes to mean it."
+            )
+        self._stderr.write(f"{visible(question)} [y/N] ".encode(errors="backslashreplace"))
+        self._stderr.flush()
+        return self._stdin.readline().strip().lower() in (b"y", b"yes")
+
     def write(self, text: str, *, style: str = "") -> None:
         """Write a piece of the result to standard output at once, styled if that is a terminal.
 
@@ -121,11 +136,13 @@ class Terminal:
         """Say what went wrong and what to do next, on standard error."""
         self._say(str(error), RED, label="Error: ")
 
-    def progress(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show the progress of a download of ``total`` bytes on standard error.
+    def progress(
+        self, name: str, total: int, action: Action = DOWNLOAD
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Show on standard error how something is done to a file of ``total`` bytes.
 
-        The value of the ``with`` statement is called with the number of bytes that have come since
-        the last call. Without a terminal that can redraw a line, there is one at the start and one
+        The value of the ``with`` statement is called with the number of bytes done since the last
+        call. Without a terminal that can redraw a line, there is one at the start and one
         at the end.
         """
         from .progress import bar, lines
@@ -134,7 +151,7 @@ class Terminal:
             return nullcontext(lambda _count: None)
         if self.stderr_is_terminal and not self._dumb:
             return bar(self._stderr, name, total, coloured=self._colours_allowed)
-        return lines(self.notice, name, total)
+        return lines(self.notice, action, name, total)
 
     def _styled(self, text: str, style: str) -> str:
         return style + text + _PLAIN if style and text and self._colours_allowed else text

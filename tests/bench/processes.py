@@ -15,7 +15,7 @@ from tests.bench.plain_script import END_OF_TEXT, PROMPT, SEED, TOP_K
 
 DISTIL = [str(Path(sys.executable).with_name("distil")), "generate"]
 PLAIN = [sys.executable, str(Path(__file__).with_name("plain_script.py"))]
-TURNS = {200: 7, 500: 5}  # by the number of tokens
+TURNS = {200: 7, 500: 3}  # by the number of tokens
 STARTS = 11
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.run import run
 
-COMMANDS = ("generate", "download", "models", "bench")
+COMMANDS = ("generate", "download", "models", "verify", "remove", "bench")
 HEAVY = ("llama_cpp", "numpy", "huggingface_hub", "rich", "pydantic")
 
 

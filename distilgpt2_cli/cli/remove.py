@@ -1,0 +1,53 @@
+"""``distil remove``: frees the space of downloaded files."""
+
+from typing import Annotated
+
+import typer
+
+from ..errors import DistilError
+from ..models import remove as remove_from_cache
+from ..models.catalog import REPOSITORY
+from ..terminal import Terminal
+from ..terminal.progress import megabytes
+from .downloaded import All, Quantizations, chosen
+from .options import Json, Quiet, Repository, Revision
+
+EXAMPLES = """\b
+Examples:
+  distil remove --quant Q8_0
+  distil remove --all --yes
+"""
+
+
+def remove(
+    quant: Quantizations = None,
+    every: All = False,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Remove downloaded files from the Hugging Face cache.
+
+    Only files of models are removed, and of those only what no other revision in the cache
+    shares. Without --yes, distil asks before each file.
+    """
+    terminal = Terminal.system(quiet=quiet)
+    freed = 0
+    for reference, file in chosen(terminal, quant, every, repo, revision):
+        if not yes and not terminal.ask(f"Remove {file.name} ({megabytes(file.size)})?"):
+            continue
+        try:
+            count = remove_from_cache(file)
+        except OSError as error:
+            raise DistilError(
+                f"{file.path} can't be removed: {error.strerror}.", "Check its owner and rights."
+            ) from None
+        freed += count
+        if json:
+            record = {"quantization": reference.quantization, "name": file.name}
+            terminal.write_json(record | {"path": str(file.path), "freed": count})
+        else:
+            terminal.write(f"{file.path}\n")
+    terminal.notice(f"Freed {megabytes(freed)}.")

@@ -1,0 +1,1 @@
+"""Long runs over inputs made at random: ``make fuzz``."""
