@@ -12,6 +12,7 @@ class ExitStatus(IntEnum):
     MODEL_UNAVAILABLE = 3
     MODEL_DAMAGED = 4
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class DistilError(Exception):

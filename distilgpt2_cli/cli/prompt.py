@@ -1,24 +1,37 @@
 """The texts that a command works on, from its argument or from standard input."""
 
+import codecs
 import os
 from collections.abc import Iterator
+from itertools import chain
 
 from ..errors import DistilError, UsageError
 from ..terminal import Terminal
 
+MAX_CHARACTERS = 2**20
+"""The end of standard input that is kept: far more than any context window holds."""
+
 MAX_LINE_BYTES = 2**20
-"""Far more than any context window holds; a longer line is no prompt, and would fill the memory."""
+"""A longer line is no prompt, and would fill the memory."""
 
 
 def read_prompt(terminal: Terminal, argument: str | None) -> str:
     """Return the argument, or standard input without its last line end for none or ``-``.
+
+    Of a standard input of over `MAX_CHARACTERS`, only the end is kept.
 
     Raises:
         DistilError: the text is not UTF-8; names the offset of the first wrong byte.
     """
     if argument is not None and argument != "-":
         return _decoded(os.fsencode(argument), "The prompt")
-    return _decoded(_without_line_end(terminal.read()), "Standard input")
+    text, dropped = _read_end(terminal)
+    if dropped:
+        terminal.notice(
+            f"Standard input is longer than {MAX_CHARACTERS} characters: its first {dropped} are"
+            " left out."
+        )
+    return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
 
 
 class LinePrompts:
@@ -77,6 +90,22 @@ class LinePrompts:
         return _decoded(_without_line_end(line), f"Line {self.count}")
 
 
+def _read_end(terminal: Terminal) -> tuple[str, int]:
+    """Return the end of standard input, and how many characters before it were left out."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    text, dropped, offset = "", 0, 0
+    for part in chain(terminal.read(), [b""]):
+        started, _ = decoder.getstate()
+        try:
+            text += decoder.decode(part, final=not part)
+        except UnicodeDecodeError as error:
+            raise _not_utf8("Standard input", error, offset - len(started)) from None
+        offset += len(part)
+        excess = max(len(text) - MAX_CHARACTERS, 0)
+        text, dropped = text[excess:], dropped + excess
+    return text, dropped
+
+
 def _without_line_end(data: bytes) -> bytes:
     return data[:-2] if data.endswith(b"\r\n") else data.removesuffix(b"\n")
 
@@ -85,8 +114,12 @@ def _decoded(data: bytes, source: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise DistilError(
-            f"{source} is not UTF-8 text: the byte at offset {error.start} "
-            f"(0x{data[error.start]:02x}) can't stand there.",
-            "Convert it first, for instance with: iconv -f LATIN1 -t UTF-8.",
-        ) from None
+        raise _not_utf8(source, error) from None
+
+
+def _not_utf8(source: str, error: UnicodeDecodeError, before: int = 0) -> DistilError:
+    return DistilError(
+        f"{source} is not UTF-8 text: the byte at offset {before + error.start} "
+        f"(0x{error.object[error.start]:02x}) can't stand there.",
+        "Convert it first, for instance with: iconv -f LATIN1 -t UTF-8.",
+    )

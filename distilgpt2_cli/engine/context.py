@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from ..errors import DistilError, UsageError
-from . import log
+from . import interrupts, log
 from .bindings import lib
 from .cores import running_tasks, usable_cores
 from .model import Model
@@ -101,10 +101,14 @@ class Context:
         Raises:
             DistilError: llama.cpp can't.
         """
-        if len(tokens) >= _LONG_PROMPT:
+        batch = self._new_batch.of_one_sequence(tokens, sequence)
+        if len(tokens) < _LONG_PROMPT:
+            self._decode(batch)
+        else:
             self._use_threads(self._cores)
-        self._decode(self._new_batch.of_one_sequence(tokens, sequence))
-        self._use_threads(self.threads)
+            with interrupts.heeded(self.pointer):
+                self._decode(batch)
+            self._use_threads(self.threads)
         self.positions[sequence] += len(tokens)
 
     def step(self, tokens: Sequence[int], sequences: Sequence[int] = (0,)) -> None:

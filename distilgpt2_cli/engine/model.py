@@ -54,6 +54,7 @@ class Model:
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocabulary)
         self.window: int = min(lib.llama_model_n_ctx_train(self.pointer), MAX_WINDOW)
         self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
+        self._tokenized: tuple[str | None, Sequence[int]] = (None, ())
 
     def _is_no_causal_model(self) -> bool:
         """Tell whether it has an encoder, or sees the tokens after each (as in BERT)."""
@@ -78,10 +79,13 @@ class Model:
 
     def tokenize(self, text: str) -> list[int]:
         """Return the tokens of a text, in which ``<|endoftext|>`` and its like are plain text."""
+        if text == self._tokenized[0]:
+            return list(self._tokenized[1])
         data = text.encode()
         capacity = len(data) + 2  # room for a start and an end token
         tokens = (lib.llama_token * capacity)()
         count = lib.llama_tokenize(self._vocabulary, data, len(data), tokens, capacity, True, False)
+        self._tokenized = (text, tokens[:count])
         return list(tokens[:count])
 
     def piece(self, token: int) -> bytes:

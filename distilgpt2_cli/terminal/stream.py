@@ -13,6 +13,8 @@ from .sanitize import visible
 
 BOLD, DIM, RED, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
 
+_PART = 2**20  # bytes
+
 
 class Terminal:
     """Standard input, output and error, with what is known of them.
@@ -43,20 +45,20 @@ class Terminal:
 
     @classmethod
     def system(cls, *, quiet: bool = False) -> "Terminal":
-        """Return the terminal of this process, with the null device for a closed output."""
+        """Return the terminal of this process, with the null device for a closed standard error."""
         return cls(
             sys.stdin.buffer if sys.stdin else None,
-            sys.stdout.buffer if sys.stdout else _null_device(),
+            sys.stdout.buffer if sys.stdout else _closed_stream(),
             sys.stderr.buffer if sys.stderr else _null_device(),
             os.environ,
             quiet=quiet,
         )
 
-    def read(self) -> bytes:
-        """Return all of standard input, or nothing when it is a terminal or closed."""
-        if self._stdin is None or self.stdin_is_terminal:
-            return b""
-        return self._stdin.read()
+    def read(self) -> Iterator[bytes]:
+        """Yield all of standard input in parts, or nothing when it is a terminal or closed."""
+        if self._stdin is not None and not self.stdin_is_terminal:
+            while part := self._stdin.read(_PART):
+                yield part
 
     def read_lines(self, limit: int) -> Iterator[bytes | None]:
         """Yield the lines of standard input with their ends, None for one of over ``limit`` bytes.
@@ -103,6 +105,14 @@ class Terminal:
             self._stdout.flush()
         except BrokenPipeError:
             raise ReaderGoneError from None
+        except OSError as error:
+            # What could not be written must not be tried again when Python flushes at its end.
+            with _null_device() as nowhere:
+                os.dup2(nowhere.fileno(), self._stdout.fileno())
+            raise DistilError(
+                f"Standard output can't be written: {error.strerror}.",
+                "Free some space, or write to another place.",
+            ) from None
 
     def write_json(self, record: Mapping[str, Any]) -> None:
         """Write one record as a line of JSON, in ASCII so that no control character gets through.
@@ -169,3 +179,8 @@ class Terminal:
 
 def _null_device() -> BinaryIO:
     return open(os.devnull, "wb")  # noqa: PTH123
+
+
+def _closed_stream() -> BinaryIO:
+    """Return a stream that can't be written, as one that was closed before can't."""
+    return os.fdopen(os.open(os.devnull, os.O_RDONLY), "wb", buffering=0)

@@ -77,6 +77,10 @@ class Screen:
         """Press keys; ``b"\\x03"`` is Ctrl-C."""
         os.write(self._descriptor, keys)
 
+    def resize(self, columns: int) -> None:
+        """Make the terminal as wide as this, which its foreground is told by SIGWINCH."""
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
     def wait_for(self, text: bytes) -> None:
         """Read until the output holds a text."""
         deadline = time.monotonic() + TIMEOUT

@@ -72,8 +72,8 @@ def test_quiet_silences_all_but_errors() -> None:
 
 
 def test_standard_input_is_read_unless_it_is_a_terminal() -> None:
-    assert Console(terminal=False).terminal.read() == b"input"
-    assert Console(terminal=True).terminal.read() == b""
+    assert b"".join(Console(terminal=False).terminal.read()) == b"input"
+    assert list(Console(terminal=True).terminal.read()) == []
 
 
 def test_json_is_one_line_of_ascii() -> None:
