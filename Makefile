@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs docs-check bench fuzz clean
+.PHONY: demo test lint docs docs-check bench fuzz soak clean
 
 demo: $(VENV)/.installed
 	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
@@ -28,6 +28,10 @@ bench: $(VENV)/.test
 
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.damaged_models
+	$(BIN)/python -m tests.fuzz.killed_downloads
+
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.soak
 
 clean:
 	rm -rf $(VENV)

@@ -28,6 +28,8 @@ def find(reference: ModelReference) -> ModelFile | None:
     name = reference.file_name or _name(reference, commit)
     if name is None or not (snapshot / name).is_file():
         return None
+    if mark(reference.repository, commit, name).exists():
+        return None
     return describe(snapshot / name, name, reference, commit)
 
 
@@ -61,6 +63,21 @@ def discard(path: Path) -> None:
         if blob.parent.name == "blobs":
             blob.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
+
+
+def mark(repository: str, commit: str, name: str) -> Path:
+    """Return the file that says that what has this name may not have been hashed yet.
+
+    It is there while a download is under way, and remains if that is killed. It stands among the
+    locks of huggingface-hub, where nobody looks for files of models.
+    """
+    locks = folder(repository).parent / ".locks" / folder(repository).name
+    return locks / f"{commit}.{name.rpartition('/')[2]}.distil.lock"
+
+
+def partial_files(repository: str, object_id: str) -> list[Path]:
+    """Return what downloads of this content, under way or killed, have left in the cache so far."""
+    return list((folder(repository) / "blobs").glob(f"{object_id}.*.incomplete"))
 
 
 def quantizations(repository: str, revision: str | None) -> list[str]:

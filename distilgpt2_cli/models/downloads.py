@@ -1,6 +1,8 @@
 """Downloads: what is needed, from where, and whether what arrived is what was announced."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from ..errors import DistilError, ModelDamagedError
 from . import cache, hashing, names
 from .callbacks import Notice, Progress, ignore
 from .catalog import CATALOG, REPOSITORY, REVISION
-from .disk import cannot_write
+from .disk import cannot_write, private_folder
 from .reference import ModelFile, ModelReference, RemoteFile
 
 
@@ -83,12 +85,18 @@ def download(
     from . import hub
 
     remote = _announced_by_hub(reference, notice)
-    path = hub.fetch(reference, remote, progress=progress, force=force)
-    try:
-        _check_content(path, remote, reference)
-    except BaseException:
-        cache.discard(path)
-        raise
+    with _marked_until_checked(reference, remote):
+        # Downloads of the same content wait for each other: what is left of these after ours has
+        # had its turn was left by a process that was killed.
+        earlier = cache.partial_files(reference.repository, remote.object_id)
+        path = hub.fetch(reference, remote, progress=progress, notice=notice, force=force)
+        try:
+            _check_content(path, remote, reference)
+        except BaseException:
+            cache.discard(path)
+            raise
+        for partial in earlier:
+            partial.unlink(missing_ok=True)
     return _described(path, remote, reference)
 
 
@@ -113,8 +121,6 @@ def download_to(
         DistilError: it did not arrive, the folder has another file of that name, or can't be
             written.
     """
-    import tempfile
-
     remote = None if force else _announced_here(reference)
     if remote is None:
         remote = _announced_by_hub(reference, notice)
@@ -124,12 +130,11 @@ def download_to(
             return _described(target, remote, reference)
         raise _exists(target, reference)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".distil-", dir=folder) as private:
-            arrived = None if force else _copy_from_cache(reference, remote, Path(private))
+        with private_folder(folder) as private:
+            arrived = None if force else _copy_from_cache(reference, remote, private)
             if arrived is None:
                 remote = _announced_by_hub(reference, notice)
-                arrived = _fetch_into(Path(private), reference, remote, progress)
+                arrived = _fetch_into(private, reference, remote, progress, notice)
             if not force and os.path.lexists(target):
                 raise _exists(target, reference)
             arrived.replace(target)
@@ -164,6 +169,21 @@ def _announced_by_hub(reference: ModelReference, notice: Notice) -> RemoteFile:
     return remote
 
 
+@contextmanager
+def _marked_until_checked(reference: ModelReference, remote: RemoteFile) -> Iterator[None]:
+    """Keep `cache.find` from taking the file until the block ends; being killed keeps it so."""
+    mark = cache.mark(reference.repository, remote.revision, remote.name)
+    try:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError as error:
+        raise cannot_write(error, mark.parent) from error
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
 def _copy_from_cache(reference: ModelReference, remote: RemoteFile, folder: Path) -> Path | None:
     import shutil
 
@@ -175,11 +195,15 @@ def _copy_from_cache(reference: ModelReference, remote: RemoteFile, folder: Path
 
 
 def _fetch_into(
-    folder: Path, reference: ModelReference, remote: RemoteFile, progress: Progress
+    folder: Path,
+    reference: ModelReference,
+    remote: RemoteFile,
+    progress: Progress,
+    notice: Notice,
 ) -> Path:
     from . import hub
 
-    path = hub.fetch(reference, remote, progress=progress, force=True, folder=folder)
+    path = hub.fetch(reference, remote, progress=progress, notice=notice, force=True, folder=folder)
     _check_content(path, remote, reference)
     return path
 

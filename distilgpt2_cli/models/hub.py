@@ -23,6 +23,7 @@ from .callbacks import Notice, Progress
 from .hub_errors import Source, explain
 from .names import choose
 from .reference import ModelReference, RemoteFile
+from .stall import StallWatch
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _OBJECT_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
@@ -85,17 +86,22 @@ def fetch(
     remote: RemoteFile,
     *,
     progress: Progress,
+    notice: Notice,
     force: bool,
     folder: Path | None = None,
 ) -> Path:
     """Bring a file into the Hugging Face cache, or into a folder, and return its path.
 
-    The progress is shown from the first byte; nothing is shown if the cache has the content.
+    The progress is shown from the first byte; nothing is shown if the cache has the content. When
+    nothing comes for a while, there is a notice.
 
     Raises:
         DistilError: it did not arrive.
     """
     with ExitStack() as transfer, _explained(reference.repository, reference.wanted_revision):
+        watch = transfer.enter_context(
+            StallWatch(f"Nothing comes from {constants.ENDPOINT}", notice)
+        )
 
         class Relay:
             """What huggingface-hub takes for a tqdm bar: draws nothing and passes counts on."""
@@ -113,6 +119,7 @@ def fetch(
                 pass  # the progress ends with the transfer
 
             def update(self, count: int) -> None:
+                watch.bytes_came()
                 self._advance(count)
 
             # With these, a download from Xet storage drives one bar instead of two: `update` has

@@ -7,6 +7,7 @@ look at, and misbehaves on demand.
 import hashlib
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -141,7 +142,7 @@ def object_id(content: bytes, *, small: bool = False) -> str:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Hub]:
+def serving(home: Path, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
     """Run an empty Hub for clients whose home is a folder, until the block ends."""
     hub = Hub(home)
 
@@ -150,7 +151,9 @@ def serving(home: Path) -> Iterator[Hub]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    hub.address = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    hub.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -1,0 +1,239 @@
+"""Downloads over bad networks, onto bad disks, and by processes that are killed or many at once."""
+
+import hashlib
+import os
+import random
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from distilgpt2_cli.models.catalog import REPOSITORY
+from tests.support.hub import Fault, Hub, serving
+from tests.support.run import run, started, terminal
+from tests.support.stock import CONTENT, MAIN, NAME, files_below, stock
+
+
+@pytest.fixture
+def hub(hub: Hub) -> Hub:
+    """A Hub with one quantization of DistilGPT2."""
+    return stock(hub)
+
+
+def refused(env: dict[str, str], *sentences: str, status: int = 3) -> str:
+    result = run(*MAIN, env=env)
+    assert (result.returncode, result.stdout) == (status, b"")
+    errors = result.stderr.decode()
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith("Error: ")
+    for sentence in sentences:
+        assert sentence in errors
+    return errors
+
+
+def test_a_name_that_nobody_knows(hub: Hub) -> None:
+    refused(hub.environment(HF_ENDPOINT="http://hub.invalid"), "hub.invalid can't be reached")
+
+
+def test_a_server_without_tls(hub: Hub) -> None:
+    address = hub.address.replace("http:", "https:")
+    refused(hub.environment(HF_ENDPOINT=address), f"{address} can't be reached")
+
+
+def test_a_certificate_that_nobody_signed(hub: Hub, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
+    if subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("no openssl to make a certificate with")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serving(tmp_path / "home", tls=context) as secure:
+        refused(hub.environment(HF_ENDPOINT=secure.address), "can't be reached", "certificate")
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_that_is_not_there(hub: Hub, variable: str) -> None:
+    proxied = {variable: "http://127.0.0.1:9", "HF_ENDPOINT": "http://hub.invalid"}
+    refused(hub.environment(**proxied), "http://hub.invalid", "run the command again")
+
+
+def test_a_hub_that_always_fails_is_given_up(hub: Hub) -> None:
+    hub.fail(Fault(method="HEAD", status=500))
+    errors = refused(hub.environment(), "The Hub answered with status 500.")
+    assert "is busy or slow; asking again" in errors
+    assert files_below(hub.cache) == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}])
+def test_too_many_requests(hub: Hub, headers: dict[str, str]) -> None:
+    hub.fail(Fault(method="HEAD", status=429, headers=headers, times=2))
+    result = run(*MAIN, env=hub.environment())
+    assert result.returncode == 0
+    assert b"is busy or slow; asking again" in result.stderr
+
+
+def test_a_stall_is_told_and_the_transfer_taken_up_again(hub: Hub) -> None:
+    hub.fail(Fault(stall_at=500_000, stall_seconds=20, times=1))
+    result = run(*MAIN, env=hub.environment(HF_HUB_DOWNLOAD_TIMEOUT="5"))
+    assert result.returncode == 0
+    assert result.stderr.count(f"Nothing comes from {hub.address}".encode()) == 1
+
+
+def test_the_token_does_not_travel_to_another_host(hub: Hub, tmp_path: Path) -> None:
+    with serving(tmp_path / "other") as other:
+        stock(other)
+        address = other.address.replace("127.0.0.1", "localhost")
+        target = f"{address}/{REPOSITORY}/resolve/main/{NAME}"
+        hub.fail(Fault(method="GET", status=302, headers={"Location": target}))
+        result = run(*MAIN, env=hub.environment(HF_TOKEN="hf_secret"))
+        assert result.returncode == 0
+        assert other.requests
+        assert all("authorization" not in request.headers for request in other.requests)
+        assert {r.headers["authorization"] for r in hub.requests} == {"Bearer hf_secret"}
+
+
+def trusted(hub: Hub) -> Path | None:
+    """Return the file that ``generate`` would take without asking anybody."""
+    result = run("verify", "--revision", "main", "--quiet", env=hub.environment())
+    path = hub.snapshot(REPOSITORY) / NAME
+    return path if result.returncode != 3 else None
+
+
+@pytest.mark.parametrize("place", ["cache", "folder"])
+def test_a_killed_download_leaves_nothing_that_is_taken_as_whole(
+    hub: Hub, tmp_path: Path, place: str
+) -> None:
+    """SIGKILL at moments drawn at random; ``make fuzz`` does it more often."""
+    folder = tmp_path / "models"
+    arguments = (*MAIN, "--to", str(folder)) if place == "folder" else MAIN
+    moments = random.Random(place)
+    for _ in range(6):
+        hub.fail(Fault(stall_at=700_000, stall_seconds=0.2))
+        with started(*arguments, "--force", env=hub.environment()) as process:
+            time.sleep(moments.uniform(0.3, 1.2))
+            process.kill()
+        for path in (trusted(hub), folder / NAME):
+            if path and path.exists():
+                assert path.read_bytes() == CONTENT
+    hub.recover()
+    assert run(*arguments, "--force", env=hub.environment()).returncode == 0
+    left = {path for root in (hub.cache, folder) for path in files_below(root)}
+    assert all(path.is_symlink() or path.name in (NAME, sha256()) for path in left), left
+
+
+def sha256() -> str:
+    return hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_what_was_not_hashed_is_not_taken(hub: Hub) -> None:
+    """As after SIGKILL between the last byte and the hash, when what came is wrong."""
+    assert run(*MAIN, env=hub.environment()).returncode == 0
+    path = hub.snapshot(REPOSITORY) / NAME
+    path.resolve().write_bytes(b"x" * len(CONTENT))
+    locks = hub.cache / ".locks" / path.parents[2].name
+    (locks / f"{path.parent.name}.{NAME}.distil.lock").touch()
+    assert trusted(hub) is None
+    assert run(*MAIN, env=hub.environment()).returncode == 4
+    assert run(*MAIN, env=hub.environment()).returncode == 0
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_many_at_once(hub: Hub, count: int) -> None:
+    with ThreadPoolExecutor(count) as pool:
+        results = list(pool.map(lambda _: run(*MAIN, env=hub.environment()), range(count)))
+    assert {result.returncode for result in results} == {0}
+    assert len({result.stdout for result in results}) == 1
+    assert (hub.snapshot(REPOSITORY) / NAME).read_bytes() == CONTENT
+
+
+@contextmanager
+def small_disk(path: Path, size: str) -> Iterator[Path]:
+    """Mount a disk of this size in memory."""
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no right to mount a small disk")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.parametrize("place", ["cache", "folder"])
+def test_a_full_disk(hub: Hub, tmp_path: Path, place: str) -> None:
+    with small_disk(tmp_path / "disk", "600k") as disk:
+        home = {"HF_HOME": str(disk / "huggingface")} if place == "cache" else {}
+        to = ("--to", str(disk / "models")) if place == "folder" else ()
+        result = run(*MAIN, *to, env=hub.environment(**home))
+        assert (result.returncode, result.stdout) == (1, b"")
+        assert b"No space left on device" in result.stderr
+        assert b"Free some space" in result.stderr
+        assert files_below(disk) == []
+
+
+def test_a_cache_that_can_only_be_read(hub: Hub, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "3m") as disk:
+        home = hub.environment(HF_HOME=str(disk / "huggingface"))
+        downloaded = run(*MAIN, env=home)
+        assert downloaded.returncode == 0
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        hub.requests.clear()
+        assert run(*MAIN, env=home).stdout == downloaded.stdout
+        assert run("verify", "--revision", "main", env=home).returncode == 0
+        assert hub.requests == []
+        for arguments in (("--revision", "pinned"), ("--revision", "main", "--force")):
+            hub.add(REPOSITORY, {NAME: CONTENT}, commit="e" * 40, branch="other")
+            result = run("download", "--revision", "other", *arguments[2:], env=home)
+            assert (result.returncode, result.stdout) == (1, b"")
+            assert b"can't be written: Read-only file system." in result.stderr
+        result = run("remove", "--revision", "main", "--yes", env=home)
+        assert result.returncode == 1
+        assert b"can't be removed: Read-only file system." in result.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["../../evil.Q8_0.gguf", "/tmp/evil.Q8_0.gguf", "a/../b.Q8_0.gguf"]
+)
+@pytest.mark.parametrize("place", ["cache", "folder"])
+def test_a_name_from_the_hub_never_leads_outside(
+    hub: Hub, tmp_path: Path, name: str, place: str
+) -> None:
+    """Whatever is made of it, nothing appears but below the cache and the chosen folder."""
+    hub.add("evil/models", {name: b"evil"})
+    folder = tmp_path / "deep/er/models"
+    before = set(tmp_path.rglob("*"))
+    to = ("--to", str(folder)) if place == "folder" else ()
+    arguments = ("download", "--repo", "evil/models", "--quant", "Q8_0", *to)
+    result = run(*arguments, env=hub.environment())
+    assert b"Traceback" not in result.stderr
+    made = set(tmp_path.rglob("*")) - before
+    for path in made:
+        inside = path.is_relative_to(hub.cache.parent) or path.is_relative_to(folder)
+        assert inside or path in (*folder.parents, *hub.cache.parents), path
+    assert not Path("/tmp/evil.Q8_0.gguf").exists()
+
+
+def test_escape_sequences_from_the_hub_and_the_command_line(hub: Hub, tmp_path: Path) -> None:
+    """On a terminal they are shown; nothing that the Hub or a path says can act."""
+    name = "a\x1b]52;c;ZXZpbA==\x07\x9b31m\u202e[bold].Q8_0.gguf"
+    hub.add("evil/models", {name: b"one", "b.Q8_0.gguf": b"two"})
+    arguments = ("download", "--repo", "evil/models", "--quant", "Q8_0")
+    with terminal(*arguments, env=hub.environment(NO_COLOR="1"), columns=300) as screen:
+        assert screen.wait() != 0
+    assert b"\x1b]52" not in screen.output
+    assert b"\x07" not in screen.output
+    assert "\x9b".encode() not in screen.output
+    assert "\u202e".encode() not in screen.output
+    path = tmp_path / "\x1b[31mred\x1b]8;;x\x07.gguf"
+    path.write_bytes(b"no model")
+    with terminal("generate", "-m", str(path), "Hi", env=hub.environment(NO_COLOR="1")) as screen:
+        assert screen.wait() == 4
+    assert b"\x1b" not in screen.output
+    assert b"\x07" not in screen.output
