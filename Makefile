@@ -28,6 +28,7 @@ bench: $(VENV)/.test
 
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.damaged_models
+	$(BIN)/python -m tests.fuzz.inputs
 	$(BIN)/python -m tests.fuzz.killed_downloads
 
 soak: $(VENV)/.test

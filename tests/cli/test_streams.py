@@ -171,3 +171,11 @@ def test_text_reaches_the_shell_before_the_signal(env: dict[str, str], tiny: Pat
         seen = os.read(descriptor, 10)
         process.kill()
         assert seen
+
+
+def test_inputs_of_every_kind() -> None:
+    """A part of ``make fuzz``; see there."""
+    command = [DISTIL[0], "-m", "tests.fuzz.inputs", "60", "12345"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout
+    assert result.stdout.startswith("inputs: 60, ")

@@ -3,44 +3,29 @@
 python -m tests.fuzz.damaged_models [COUNT [SEED]]
 """
 
-import os
 import random
-import signal
 import struct
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
 
 from distilgpt2_cli.errors import ExitStatus
+from tests.fuzz.child import Outcome, run
 from tests.support import gguf as models
 
-TIMEOUT = 60  # seconds
 ARGUMENTS = ("--seed", "1", "--max-tokens", "2", "--threads", "1", "Hello")
 EXTREMES = (0, 1, 2, 3, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run over one file ended; ``status`` is negative for a signal."""
-
-    damage: str
-    status: int
-    seconds: float
-    errors: str
-
-    @property
-    def is_good(self) -> bool:
-        """Whether a user is served: a completion, or one sentence of what is wrong and one more."""
-        if self.status == ExitStatus.DONE:
-            return "Error" not in self.errors
-        allowed = (ExitStatus.MODEL_DAMAGED, ExitStatus.MODEL_UNAVAILABLE)
-        return self.status in allowed and self.errors.count("\n") == 1
+def is_good(outcome: Outcome) -> bool:
+    """Tell whether a user is served: a completion, or one line that says what is wrong."""
+    if outcome.status == ExitStatus.DONE:
+        return "Error" not in outcome.errors
+    return outcome.status == ExitStatus.MODEL_DAMAGED and outcome.errors.count("\n") == 1
 
 
 class Damage:
@@ -133,63 +118,35 @@ def _field_start(reader: gguf.GGUFReader, field: gguf.ReaderField) -> int:
     return int(field.parts[0].ctypes.data - reader.data.ctypes.data)
 
 
-def run(path: Path, damage: str, log: Path) -> Outcome:
-    """Run ``distil generate`` over a file in a child of this process, which has it imported."""
-    from distilgpt2_cli import __main__ as program
-
-    start = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        sys.argv = ["distil", "generate", "--model", str(path), *ARGUMENTS]
-        with log.open("wb") as file:
-            os.dup2(file.fileno(), 2)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        signal.alarm(TIMEOUT)
-        status = 99
-        try:
-            status = program._run()
-        except SystemExit as end:
-            status = int(end.code or 0)
-        finally:
-            os._exit(status)
-    _, wait_status = os.waitpid(child, 0)
-    seconds = time.monotonic() - start
-    status = os.waitstatus_to_exitcode(wait_status)
-    return Outcome(damage, status, seconds, log.read_text(errors="replace"))
-
-
-def fuzz(count: int, seed: int) -> list[Outcome]:
-    """Run ``distil`` over so many damaged files; return what is not good."""
-    import distilgpt2_cli.cli.app
-    import distilgpt2_cli.cli.completions
-    import distilgpt2_cli.engine.session  # noqa: F401
-
+def fuzz(count: int, seed: int) -> list[str]:
+    """Run ``distil`` over so many damaged files; return what went wrong."""
     statuses: Counter[int] = Counter()
-    bad: list[Outcome] = []
+    wrong: list[str] = []
     slowest = 0.0
-    with tempfile.TemporaryDirectory() as folder:
-        damages = Damage(models.write(Path(folder) / "tiny.gguf", quantization="Q4_0"), seed)
-        path, log = Path(folder) / "damaged.gguf", Path(folder) / "log"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        damages = Damage(models.write(folder / "tiny.gguf", quantization="Q4_0"), seed)
+        path = folder / "damaged.gguf"
         for _ in range(count):
             damage, content = damages.draw()
             path.write_bytes(content)
-            outcome = run(path, damage, log)
+            outcome = run(["generate", "--model", str(path), *ARGUMENTS], folder)
             statuses[outcome.status] += 1
             slowest = max(slowest, outcome.seconds)
-            if not outcome.is_good:
-                bad.append(outcome)
+            if not is_good(outcome):
+                wrong.append(f"{damage}: status {outcome.status}: {outcome.errors[:300]}")
     table = ", ".join(f"status {status}: {number}" for status, number in statuses.most_common())
-    print(f"damaged models: {count} files, {table}; slowest {slowest:.2f} s; {len(bad)} bad")
-    return bad
+    print(f"damaged models: {count} files, {table}; slowest {slowest:.2f} s; {len(wrong)} bad")
+    return wrong
 
 
 def main() -> None:
-    """Print the counts, and every bad outcome; fail if there is one."""
+    """Print the counts and what went wrong; fail if anything did."""
     given = [int(argument) for argument in sys.argv[1:]]
-    bad = fuzz(*(given + [3000, 0][len(given) :]))
-    for outcome in bad[:20]:
-        print(f"{outcome.damage}: status {outcome.status}: {outcome.errors[:300]}")
-    sys.exit(bool(bad))
+    wrong = fuzz(*(given + [3000, 0][len(given) :]))
+    for line in wrong[:20]:
+        print(line)
+    sys.exit(bool(wrong))
 
 
 if __name__ == "__main__":
