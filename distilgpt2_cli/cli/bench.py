@@ -14,7 +14,7 @@ from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
 from .model import ModelPath, Offline, locate, model_record
-from .options import Json, Quiet, Repository, Revision, complete_quantization, parse_threads
+from .options import Json, Quantizations, Quiet, Repository, Revision, parse_threads
 
 EXAMPLES = """\b
 Examples:
@@ -60,17 +60,7 @@ class Result:
 
 def bench(
     ctx: typer.Context,
-    quant: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--quant",
-            "-q",
-            metavar="NAME",
-            help="A quantization, in any case; may be given several times.",
-            show_default=DEFAULT_QUANTIZATION,
-            autocompletion=complete_quantization,
-        ),
-    ] = None,
+    quant: Quantizations = None,
     model: ModelPath = None,
     repo: Repository = REPOSITORY,
     revision: Revision = None,

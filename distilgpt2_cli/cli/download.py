@@ -12,7 +12,7 @@ from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
 from .model import model_record
-from .options import Json, Quiet, Repository, Revision, complete_quantization
+from .options import Json, Quantizations, Quiet, Repository, Revision
 
 EXAMPLES = """\b
 Examples:
@@ -26,17 +26,7 @@ Examples:
 
 
 def download(
-    quant: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--quant",
-            "-q",
-            metavar="NAME",
-            help="A quantization, in any case; may be given several times.",
-            show_default=DEFAULT_QUANTIZATION,
-            autocompletion=complete_quantization,
-        ),
-    ] = None,
+    quant: Quantizations = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every quantization that the repository has.")
     ] = False,

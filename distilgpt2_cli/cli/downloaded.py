@@ -8,19 +8,7 @@ from ..errors import ModelUnavailableError, UsageError
 from ..models import ModelFile, ModelReference, downloaded, find
 from ..models.catalog import DEFAULT_QUANTIZATION
 from ..terminal import Terminal
-from .options import complete_quantization
 
-Quantizations = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--quant",
-        "-q",
-        metavar="NAME",
-        help="A quantization, in any case; may be given several times.",
-        show_default=DEFAULT_QUANTIZATION,
-        autocompletion=complete_quantization,
-    ),
-]
 All = Annotated[bool, typer.Option("--all", help="Every quantization that is downloaded.")]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
-from ..models.catalog import CATALOG
+from ..models.catalog import CATALOG, DEFAULT_QUANTIZATION
 from ..terminal.progress import megabytes
 
 MAX_THREADS = 512
@@ -21,6 +21,17 @@ def complete_quantization(incomplete: str) -> list[tuple[str, str]]:
     return [(name, megabytes(size)) for name, size in names if name.startswith(incomplete)]
 
 
+Quantizations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quant",
+        "-q",
+        metavar="NAME",
+        help="A quantization, in any case; may be given several times.",
+        show_default=DEFAULT_QUANTIZATION,
+        autocompletion=complete_quantization,
+    ),
+]
 Repository = Annotated[
     str,
     typer.Option("--repo", metavar="OWNER/NAME", help="The Hub repository to take the model from."),

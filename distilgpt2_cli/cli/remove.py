@@ -9,8 +9,8 @@ from ..models import remove as remove_from_cache
 from ..models.catalog import REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
-from .downloaded import All, Quantizations, chosen
-from .options import Json, Quiet, Repository, Revision
+from .downloaded import All, chosen
+from .options import Json, Quantizations, Quiet, Repository, Revision
 
 EXAMPLES = """\b
 Examples:
