@@ -1,7 +1,7 @@
 """Third step: train a GPT-2 on the labelled stories.
 
 Example:
-    python -m tools.demo_model.train --data DIR --out DIR/model.pt --steps 1500
+    python -m tools.demo_model.train --data DIR --out DIR/model.pt
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="directory from prepare")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
-    parser.add_argument("--steps", type=int, default=1500, help=f"of {TOKENS_PER_BATCH} tokens")
+    parser.add_argument("--steps", type=int, default=2200, help=f"of {TOKENS_PER_BATCH} tokens")
     parser.add_argument("--width", type=int, default=160)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--heads", type=int, default=5)
