@@ -8,6 +8,7 @@ from .. import __version__
 from ..engine import Batch, Completion, Generator
 from ..models import ModelFile
 from ..terminal import DIM, Terminal
+from ..terminal.sanitize import one_line
 from .model import model_record
 
 
@@ -80,7 +81,7 @@ class LineView:
         text, interrupted = _whole_text(completion)
         if self.echo:
             text = str(completion.request.prompt) + text
-        self.terminal.write(text.replace("\r", "\\r").replace("\n", "\\n") + "\n")
+        self.terminal.write(one_line(text) + "\n")
         if interrupted:
             raise interrupted
 

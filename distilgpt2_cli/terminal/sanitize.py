@@ -14,3 +14,8 @@ _VISIBLE = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for cod
 def visible(text: str) -> str:
     """Return the text with each control character written as its escape, such as ``\\x1b``."""
     return text.translate(_VISIBLE)
+
+
+def one_line(text: str) -> str:
+    """Return the text with its line ends shown as ``\\n`` and ``\\r``."""
+    return text.replace("\r", "\\r").replace("\n", "\\n")

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, BinaryIO
 
 from ..errors import DistilError, ReaderGoneError, UsageError
+from .layout import DEFAULT_WIDTH, MAX_WIDTH, fields, item, paragraph
 from .progress import DOWNLOAD, Action
-from .sanitize import visible
+from .sanitize import one_line, visible
 
 BOLD, DIM, RED, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
 
@@ -132,6 +133,25 @@ class Terminal:
         self.write(lines[0], style=BOLD)
         self.write("".join(f"\n{line}" for line in lines[1:]) + "\n")
 
+    def write_heading(self, title: str) -> None:
+        """Write a line that stands above others, bold on a terminal."""
+        self.write(one_line(title), style=BOLD)
+        self.write("\n")
+
+    def write_paragraph(self, text: str) -> None:
+        """Write a text in lines that fit the terminal, or `DEFAULT_WIDTH` elsewhere."""
+        self.write(paragraph(self._readable(text), self._width) + "\n")
+
+    def write_items(self, texts: Sequence[str]) -> None:
+        """Write a list, each item laid out as a paragraph."""
+        for text in texts:
+            self.write(item(self._readable(text), self._width) + "\n")
+
+    def write_fields(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Write values beside their labels; a line end in either is shown as ``\\n``."""
+        readable = [(self._readable(label), self._readable(value)) for label, value in rows]
+        self.write(fields(readable, self._width) + "\n")
+
     def rule(self, title: str) -> None:
         """Draw a line across standard output with a title in it."""
         width = os.get_terminal_size(self._stdout.fileno()).columns
@@ -162,6 +182,20 @@ class Terminal:
         if self.stderr_is_terminal and not self._dumb:
             return bar(self._stderr, name, total, coloured=self._colours_allowed)
         return lines(self.notice, action, name, total)
+
+    @property
+    def _width(self) -> int:
+        """Columns for text to be read, neither so few nor so many that it can't be."""
+        try:
+            columns = os.get_terminal_size(self._stdout.fileno()).columns
+        except OSError:
+            columns = 0  # as a terminal says that does not know
+        return min(max(columns, 20), MAX_WIDTH) if columns else DEFAULT_WIDTH
+
+    def _readable(self, text: str) -> str:
+        """Return a text as one line, and for a terminal as `write` will show it."""
+        text = one_line(text)
+        return visible(text) if self.stdout_is_terminal else text
 
     def _styled(self, text: str, style: str) -> str:
         return style + text + _PLAIN if style and text and self._colours_allowed else text

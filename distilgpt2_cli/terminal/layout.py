@@ -1,0 +1,52 @@
+"""Text laid out in lines of a width: paragraphs, and values beside their labels."""
+
+import textwrap
+from collections.abc import Sequence
+
+DEFAULT_WIDTH = 80
+"""Columns, where there is no terminal to ask."""
+MAX_WIDTH = 100
+"""Columns. Longer lines are hard to read."""
+
+_INDENT, _GAP = "  ", "  "
+
+
+def paragraph(text: str, width: int) -> str:
+    """Return a text in lines of at most so many characters; a longer word keeps its line."""
+    return _wrapped(text, width, "", "")
+
+
+def item(text: str, width: int) -> str:
+    """Return an item of a list, laid out as a paragraph."""
+    return _wrapped(text, width, "- ", "  ")
+
+
+def fields(rows: Sequence[tuple[str, str]], width: int) -> str:
+    """Return a line for each label and its value, with the values in a column.
+
+    The value stands below a label that is longer than half a line.
+    """
+    labels = [f"{_INDENT}{label}{_GAP}" for label, _ in rows]
+    column = max((len(label) for label in labels if len(label) <= width // 2), default=4)
+    lines = []
+    for label, (_, value) in zip(labels, rows, strict=True):
+        if len(label) > column:
+            lines.append(label.rstrip())
+            label = ""
+        indent = " " * column
+        lines.append(_wrapped(value, width, label.ljust(column), indent))
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, width: int, first_indent: str, indent: str) -> str:
+    lines = textwrap.wrap(
+        text,
+        width,
+        initial_indent=first_indent,
+        subsequent_indent=indent,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines) or first_indent.rstrip()

@@ -1,0 +1,45 @@
+"""Text in lines of a width: nothing is lost, and only a long word makes a long line."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distilgpt2_cli.terminal.layout import fields, item, paragraph
+
+WORDS = st.lists(st.text("abcxyz-/é", min_size=1, max_size=30), max_size=30)
+WIDTHS = st.integers(20, 100)
+
+
+@given(WORDS, WIDTHS)
+def test_a_paragraph(words: list[str], width: int) -> None:
+    lines = paragraph(" ".join(words), width).split("\n")
+    assert " ".join(lines).split() == words
+    assert all(len(line) <= width or " " not in line for line in lines)
+
+
+@given(WORDS, WIDTHS)
+def test_an_item(words: list[str], width: int) -> None:
+    first, *others = item(" ".join(words), width).split("\n")
+    assert first.startswith("-")
+    assert all(line.startswith("  ") for line in others)
+    assert " ".join([first[1:], *others]).split() == words
+
+
+@given(st.lists(st.tuples(st.text("ab", min_size=1, max_size=60), WORDS), min_size=1), WIDTHS)
+def test_fields_lose_nothing(rows: list[tuple[str, list[str]]], width: int) -> None:
+    text = fields([(label, " ".join(words)) for label, words in rows], width)
+    assert text.split() == [word for label, words in rows for word in (label, *words)]
+
+
+def test_values_stand_in_a_column() -> None:
+    rows = [("a", "one two three four five"), ("label", "x"), ("a-label-of-some-length", "y")]
+    assert fields(rows, 22).split("\n") == [
+        "  a      one two three",
+        "         four five",
+        "  label  x",
+        "  a-label-of-some-length",
+        "         y",
+    ]
+
+
+def test_characters_other_than_line_ends_stay() -> None:
+    assert paragraph("a\tb \x1b[1m\x0b\u202e  c", 80) == "a\tb \x1b[1m\x0b\u202e  c"
