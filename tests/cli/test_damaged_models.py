@@ -1,13 +1,12 @@
 """``distil generate`` on files that are no whole model: status 4, and the reason in a sentence."""
 
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
-import gguf as gguf_format
 import pytest
 
+from tests.support.gguf_copy import copy, copy_with_number
 from tests.support.run import run
 
 
@@ -43,42 +42,19 @@ def test_a_truncated_file(env: dict[str, str], tmp_path: Path, tiny: Path, part:
     refused(env, path)
 
 
-def rewritten(tiny: Path, path: Path, key: str, value: int) -> Path:
-    """Copy a model with another number in its metadata."""
-    reader = gguf_format.GGUFReader(tiny)
-    field = reader.fields[key]
-    offset = field.parts[field.data[0]].ctypes.data - reader.data.ctypes.data
-    content = bytearray(tiny.read_bytes())
-    content[offset : offset + 4] = struct.pack("<I", value)
-    path.write_bytes(content)
-    return path
-
-
 @pytest.mark.parametrize("layers", [0, 32768, 2**32 - 1])
 def test_a_number_that_llama_cpp_would_abort_on(
     env: dict[str, str], tmp_path: Path, tiny: Path, layers: int
 ) -> None:
-    path = rewritten(tiny, tmp_path / "layers.gguf", "gpt2.block_count", layers)
+    path = copy_with_number(tiny, tmp_path / "layers.gguf", "gpt2.block_count", layers)
     assert "gave up on the model: its check `hparams.n_layer" in refused(env, path)
 
 
 def test_a_model_that_sees_the_future(env: dict[str, str], tmp_path: Path, tiny: Path) -> None:
     """As BERT does. The key stands at the end, where a reader must look for it."""
-    writer = gguf_format.GGUFWriter(tmp_path / "future.gguf", "gpt2")
-    reader = gguf_format.GGUFReader(tiny)
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
-            continue
-        kind = field.types[-1] if field.types[0] == gguf_format.GGUFValueType.ARRAY else None
-        writer.add_key_value(name, field.contents(), field.types[0], kind)
-    writer.add_causal_attention(False)
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, tensor.data)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    assert "is not a causal language model" in refused(env, tmp_path / "future.gguf")
+    path = tmp_path / "future.gguf"
+    copy(tiny, path, lambda writer: writer.add_causal_attention(False))
+    assert "is not a causal language model" in refused(env, path)
 
 
 def test_files_damaged_at_random() -> None:

@@ -1,0 +1,42 @@
+"""Copies of GGUF files with other metadata."""
+
+import struct
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import gguf
+
+
+def copy(
+    source: Path,
+    target: Path,
+    add: Callable[[gguf.GGUFWriter], object],
+    without: Collection[str] = (),
+) -> Path:
+    """Copy a model of 32-bit floats but for some keys, and let ``add`` write more at the end."""
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name in ("general.architecture", *without):
+            continue
+        kind = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(name, field.contents(), field.types[0], kind)
+    add(writer)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target
+
+
+def copy_with_number(source: Path, target: Path, key: str, value: int) -> Path:
+    """Copy a model, of any quantization, with another unsigned 32-bit number in its metadata."""
+    reader = gguf.GGUFReader(source)
+    field = reader.fields[key]
+    offset = field.parts[field.data[0]].ctypes.data - reader.data.ctypes.data
+    content = bytearray(source.read_bytes())
+    content[offset : offset + 4] = struct.pack("<I", value)
+    target.write_bytes(content)
+    return target
