@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from distilgpt2_cli.cli.app import app
 
 TARGET = Path(__file__).with_name("cli.md")
-COMMANDS = ("generate", "download", "models", "verify", "remove", "bench")
+COMMANDS = ("generate", "download", "models", "verify", "remove", "bench", "info")
 
 INTRODUCTION = """\
 # Command reference

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import bench, download, generate, models, remove, verify
+from . import bench, download, generate, info, models, remove, verify
 
 EXAMPLES = """\b
 Examples:
@@ -29,6 +29,7 @@ app.command(epilog=models.EXAMPLES)(models.models)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=remove.EXAMPLES)(remove.remove)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
+app.command(epilog=info.EXAMPLES)(info.info)
 
 
 def _print_version(wanted: bool) -> None:

@@ -35,6 +35,28 @@ ModelPath = Annotated[
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the Hub.")]
 
 
+def name_model(
+    context: typer.Context, model: str | None, quant: str, repo: str, revision: str | None
+) -> ModelFile | ModelReference:
+    """Return the file of ``--model``, or what the other options name on the Hub.
+
+    An option beats an environment variable, and ``DISTIL_MODEL`` beats ``DISTIL_QUANT``.
+
+    Raises:
+        UsageError: ``--model`` stands beside an option that names a file on the Hub.
+        DistilError: there is no such file, or there can't be.
+    """
+    from_hub = [name for name in ("quant", "repo", "revision") if is_given(context, name)]
+    if from_hub and is_given(context, "model"):
+        raise UsageError(
+            f"--model and --{from_hub[0]} can't be combined.",
+            "Use --model for a file of your own, or the other for one on the Hub.",
+        )
+    if model is not None and not from_hub:
+        return demo() if model == DEMO else local(Path(model))
+    return ModelReference(quant, repo, revision)
+
+
 def locate(
     terminal: Terminal,
     context: typer.Context,
@@ -46,21 +68,13 @@ def locate(
 ) -> ModelFile:
     """Return the file of the model that the options name, downloaded if it is missing.
 
-    An option beats an environment variable, and ``DISTIL_MODEL`` beats ``DISTIL_QUANT``.
-
     Raises:
-        UsageError: ``--model`` stands beside an option that names a file on the Hub.
+        UsageError: as `name_model`.
         DistilError: there is no such file, or it could not be downloaded.
     """
-    from_hub = [name for name in ("quant", "repo", "revision") if _is_given(context, name)]
-    if from_hub and _is_given(context, "model"):
-        raise UsageError(
-            f"--model and --{from_hub[0]} can't be combined.",
-            "Use --model for a file of your own, or the other for one on the Hub.",
-        )
-    if model is not None and not from_hub:
-        return demo() if model == DEMO else local(Path(model))
-    reference = ModelReference(quant, repo, revision)
+    reference = name_model(context, model, quant, repo, revision)
+    if isinstance(reference, ModelFile):
+        return reference
     file = find(reference)
     if file is not None:
         return file
@@ -95,7 +109,7 @@ def _with_demo_for_now(
     return ModelUnavailableError(error.what, f"{remedy} For now, --model demo needs no network.")
 
 
-def _is_given(context: typer.Context, name: str) -> bool:
+def is_given(context: typer.Context, name: str) -> bool:
     """Tell whether an option stands on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

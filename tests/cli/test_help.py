@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.run import run
 
-COMMANDS = ("generate", "download", "models", "verify", "remove", "bench")
+COMMANDS = ("generate", "download", "models", "verify", "remove", "bench", "info")
 HEAVY = ("llama_cpp", "numpy", "huggingface_hub", "rich", "pydantic")
 
 
@@ -31,8 +31,12 @@ def test_no_command_is_wrong_usage_and_shows_the_help(env: dict[str, str]) -> No
     assert b"Examples:" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["generate", "--help"]])
-def test_nothing_heavy_is_imported_for_help(env: dict[str, str], arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["generate", "--help"], ["info", "--citation"]]
+)
+def test_nothing_heavy_is_imported_where_it_is_not_needed(
+    env: dict[str, str], arguments: list[str]
+) -> None:
     script = (
         "import sys\n"
         f"sys.argv = ['distil', *{arguments!r}]\n"

@@ -1,6 +1,6 @@
 """Model files damaged in every way: none crashes ``distil``, and the error says why.
 
-python -m tests.fuzz.damaged_models [COUNT [SEED]]
+python -m tests.fuzz.damaged_models [COUNT [SEED [COMMAND]]]
 """
 
 import random
@@ -17,12 +17,15 @@ from distilgpt2_cli.errors import ExitStatus
 from tests.fuzz.child import Outcome, run
 from tests.support import gguf as models
 
-ARGUMENTS = ("--seed", "1", "--max-tokens", "2", "--threads", "1", "Hello")
+ARGUMENTS = {
+    "generate": ("--seed", "1", "--max-tokens", "2", "--threads", "1", "Hello"),
+    "info": (),
+}
 EXTREMES = (0, 1, 2, 3, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1)
 
 
 def is_good(outcome: Outcome) -> bool:
-    """Tell whether a user is served: a completion, or one line that says what is wrong."""
+    """Tell whether a user is served: a result, or one line that says what is wrong."""
     if outcome.status == ExitStatus.DONE:
         return "Error" not in outcome.errors
     return outcome.status == ExitStatus.MODEL_DAMAGED and outcome.errors.count("\n") == 1
@@ -118,8 +121,8 @@ def _field_start(reader: gguf.GGUFReader, field: gguf.ReaderField) -> int:
     return int(field.parts[0].ctypes.data - reader.data.ctypes.data)
 
 
-def fuzz(count: int, seed: int) -> list[str]:
-    """Run ``distil`` over so many damaged files; return what went wrong."""
+def fuzz(count: int, seed: int, command: str) -> list[str]:
+    """Run a command of ``distil`` over so many damaged files; return what went wrong."""
     statuses: Counter[int] = Counter()
     wrong: list[str] = []
     slowest = 0.0
@@ -130,7 +133,7 @@ def fuzz(count: int, seed: int) -> list[str]:
         for _ in range(count):
             damage, content = damages.draw()
             path.write_bytes(content)
-            outcome = run(["generate", "--model", str(path), *ARGUMENTS], folder)
+            outcome = run([command, "--model", str(path), *ARGUMENTS[command]], folder)
             statuses[outcome.status] += 1
             slowest = max(slowest, outcome.seconds)
             if not is_good(outcome):
@@ -142,8 +145,9 @@ def fuzz(count: int, seed: int) -> list[str]:
 
 def main() -> None:
     """Print the counts and what went wrong; fail if anything did."""
-    given = [int(argument) for argument in sys.argv[1:]]
-    wrong = fuzz(*(given + [3000, 0][len(given) :]))
+    given = sys.argv[1:]
+    count, seed, command = given + ["3000", "0", "generate"][len(given) :]
+    wrong = fuzz(int(count), int(seed), command)
     for line in wrong[:20]:
         print(line)
     sys.exit(bool(wrong))
