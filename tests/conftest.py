@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import gguf
 from tests.support.hub import Hub, serving
 from tests.support.run import PATIENT_THREADS, environment
 from tests.support.trained import trained_model
 
-os.environ.update(PATIENT_THREADS)
+os.environ.update(PATIENT_THREADS)  # read when llama.cpp is loaded, which the next import does
+
+from tests.support import gguf  # noqa: E402
 
 
 @pytest.fixture(scope="session")
