@@ -10,42 +10,98 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bindings import versions
     from .context import Context
+    from .evaluation import Evaluator
+    from .features import FeatureExtractor
     from .generation import Batch, Completion, Generator, Request, Token
     from .model import Model
+    from .observation import Candidate, Observation, observe_next
     from .options import MAX_SEED, GenerationOptions, check_seed
-    from .session import open_generator
+    from .perplexity import Comparison, Perplexity, measure
+    from .scoring import Score, ScoredText, Scorer
+    from .session import open_evaluator, open_generator
+    from .streaming import stream_tokens
+    from .windows import Window, disjoint, sliding
 
 __all__ = [
     "MAX_SEED",
     "Batch",
+    "Candidate",
+    "Comparison",
     "Completion",
     "Context",
+    "Evaluator",
+    "FeatureExtractor",
     "GenerationOptions",
     "Generator",
     "Model",
+    "Observation",
+    "Perplexity",
     "Request",
+    "Score",
+    "ScoredText",
+    "Scorer",
     "Token",
+    "Window",
     "check_seed",
+    "disjoint",
+    "measure",
+    "observe_next",
+    "open_evaluator",
     "open_generator",
+    "sliding",
+    "stream_tokens",
     "versions",
 ]
 
 _ROOMS = {
-    "Batch": "generation",
-    "Completion": "generation",
-    "Context": "context",
-    "Generator": "generation",
-    "Model": "model",
-    "Request": "generation",
-    "Token": "generation",
-    "open_generator": "session",
-    "versions": "bindings",
+    "bindings": ("versions",),
+    "context": ("Context",),
+    "evaluation": ("Evaluator",),
+    "features": ("FeatureExtractor",),
+    "generation": (
+        "Batch",
+        "Completion",
+        "Generator",
+        "Request",
+        "Token",
+    ),
+    "model": ("Model",),
+    "observation": (
+        "Candidate",
+        "Observation",
+        "observe_next",
+    ),
+    "options": (
+        "MAX_SEED",
+        "GenerationOptions",
+        "check_seed",
+    ),
+    "perplexity": (
+        "Comparison",
+        "Perplexity",
+        "measure",
+    ),
+    "scoring": (
+        "Score",
+        "Scorer",
+        "Text",
+    ),
+    "session": (
+        "open_evaluator",
+        "open_generator",
+    ),
+    "streaming": ("stream_tokens",),
+    "windows": (
+        "Window",
+        "disjoint",
+        "sliding",
+    ),
 }
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for (PEP 562)."""
-    room = _ROOMS.get(name, "options")
-    if name not in __all__:
+    if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{room}", __name__), name)
+    return getattr(import_module(f".{_ROOM_OF[name]}", __name__), name)

@@ -3,24 +3,21 @@
 import ctypes
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
-from ..errors import DistilError, UsageError
-from . import interrupts, log
+from . import interrupts
 from .bindings import lib
 from .cores import running_tasks, usable_cores
 from .model import Model
+from .native import NativeContext
 from .threads import ThreadTuner
 
-# Tokens evaluated at once. The logits depend on where a prompt is cut, so this never changes.
-_PHYSICAL_BATCH = 512
 # From this many tokens on, a prompt is worth all cores even if one of them is busy.
 _LONG_PROMPT = 32
 
 Logits = ctypes.Array[ctypes.c_float]
 
 
-class Context:
+class Context(NativeContext):
     """Sequences of tokens under evaluation. Close it, or use it as a context manager.
 
     Attributes:
@@ -41,44 +38,18 @@ class Context:
         ``threads`` are found out while evaluating unless they are given.
 
         Raises:
-            UsageError: ``size`` is above the model's window, which llama.cpp can't survive, or
-                there are more sequences than it can evaluate together.
+            UsageError: ``size`` is above the model's window, or there are more sequences than
+                llama.cpp can evaluate together.
             DistilError: llama.cpp can't make the context, for want of memory for instance.
         """
-        self.model = model
-        self.size = model.window if size is None else size
+        super().__init__(model, size)
         self.positions = [0] * sequences
-        if not 0 < self.size <= model.window:
-            raise UsageError(
-                f"A context of {self.size} tokens does not fit this model.",
-                f"Use a size from 1 to {model.window}.",
-            )
-        most = lib.llama_max_parallel_sequences()
-        if not 0 < sequences <= most:
-            raise UsageError(
-                f"{sequences} sequences can't be evaluated together.",
-                f"Use a number from 1 to {most}.",
-            )
         self._cores = threads or usable_cores()
-        params = lib.llama_context_default_params()
-        params.n_ctx = self.size * sequences
-        params.n_seq_max = sequences
+        params = self._params(self.size * sequences, sequences)
         # Each sequence attends to its own cells only, rather than to all of them under a mask.
         params.kv_unified = False
         params.n_batch = max(self.size, sequences)
-        params.n_ubatch = _PHYSICAL_BATCH
-        # Chosen by llama.cpp otherwise, and the logits are not the same with it and without.
-        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.no_perf = True
-        log.start()
-        self.pointer = lib.llama_init_from_model(model.pointer, params)
-        if not self.pointer:
-            raise DistilError(
-                f"llama.cpp can't make a context of {self.size * sequences} tokens: "
-                f"{log.reason()}.",
-                "Free some memory, or use a smaller model.",
-            )
-        self._memory = lib.llama_get_memory(self.pointer)
+        self._open(params)
         self._tuner = (
             None if threads else ThreadTuner(self._cores, self._use_threads, running_tasks)
         )
@@ -146,37 +117,6 @@ class Context:
     def restore_logits(self, logits: Logits) -> None:
         """Put logits copied earlier in the newest row, so that they can be sampled from again."""
         ctypes.memmove(lib.llama_get_logits_ith(self.pointer, -1), logits, ctypes.sizeof(logits))
-
-    def close(self) -> None:
-        """Free the context."""
-        if self.pointer:
-            lib.llama_free(self.pointer)
-            self.pointer = None
-
-    def _use_threads(self, count: int) -> None:
-        lib.llama_set_n_threads(self.pointer, count, count)
-
-    def _decode(self, batch: object) -> None:
-        status = lib.llama_decode(self.pointer, batch)
-        if status != 0:
-            raise DistilError(
-                f"llama.cpp can't evaluate the text (llama_decode returned {status}): "
-                f"{log.reason()}.",
-                "Free some memory, or use a smaller model.",
-            )
-
-    def __enter__(self) -> "Context":
-        """Return the context itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the context."""
-        self.close()
 
 
 class _BatchBuilder:

@@ -4,13 +4,16 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .context import Context
 from .options import GenerationOptions
 from .prompts import PromptPlacer, fit
 from .sampling import Sampler
 from .text import TextStream
+
+if TYPE_CHECKING:
+    from .observation import Observation
 
 FinishReason = Literal["stop", "length", "eos", "interrupted"]
 
@@ -24,10 +27,16 @@ class Token(NamedTuple):
 
     The text is not always that of this token: a character may need several, and text that may be
     the beginning of a stop sequence waits until it is known not to be.
+
+    Attributes:
+        id: the token.
+        text: what can be shown.
+        observation: how likely it and its alternatives were, where that was asked for.
     """
 
     id: int
     text: str
+    observation: "Observation | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +63,31 @@ class Generator:
         load_seconds: what loading the model and making the context took, where that is known.
     """
 
-    def __init__(self, context: Context, options: GenerationOptions) -> None:
-        """Use all sequences of the context; it must have no other user."""
+    def __init__(
+        self, context: Context, options: GenerationOptions, alternatives: int | None = None
+    ) -> None:
+        """Use all sequences of the context; it must have no other user.
+
+        With ``alternatives``, each token comes with an observation of so many candidates.
+        """
         self.context = context
         self.options = options
+        self.alternatives = alternatives
         self.load_seconds = 0.0
         self.placer = PromptPlacer(context)
         self._batch: Batch | None = None
+
+    def new_sampler(self, prompt: Sequence[int], seed: int) -> Sampler:
+        """Return what draws the tokens of one completion.
+
+        Raises:
+            UsageError: the seed is out of range.
+        """
+        if self.alternatives is None:
+            return Sampler(self.context, prompt, self.options, seed)
+        from .observation import ObservingSampler  # it needs NumPy, which takes long to import
+
+        return ObservingSampler(self.context, prompt, self.options, seed, self.alternatives)
 
     def complete(self, prompt: str | Sequence[int], seed: int) -> "Completion":
         """Return a new completion; those before it are ended.
@@ -117,7 +144,7 @@ class Completion:
         context, options = batch.generator.context, batch.generator.options
         self._model = context.model
         self._max_tokens = options.max_tokens
-        self._sampler = Sampler(context, prompt, options, request.seed)
+        self._sampler = batch.generator.new_sampler(prompt, request.seed)
         self._stream = TextStream(options.stop)
         self._ready: deque[Token] = deque()
         self._start = 0.0
@@ -167,7 +194,7 @@ class Completion:
         if reason:
             text += self._stream.finish()
             self._end("stop" if self._stream.stopped else reason)
-        self._ready.append(Token(token, text))
+        self._ready.append(Token(token, text, self._sampler.observation))
 
     def _end(self, reason: FinishReason) -> None:
         self.finish_reason = reason

@@ -2,11 +2,12 @@
 
 import ctypes
 import os
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from types import TracebackType
 
-from ..errors import ModelDamagedError
+from ..errors import ModelDamagedError, UsageError
 from . import aborts, log
 from .bindings import lib
 
@@ -15,6 +16,7 @@ MAX_WINDOW = 8192
 
 _PIECE_BYTES = 256
 _METADATA_BYTES = 256
+_NOT_UTF8 = re.compile("([\udc80-\udcff]+)")  # as Python keeps such bytes in a string
 
 lib.llama_backend_init()
 
@@ -53,6 +55,7 @@ class Model:
             )
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocabulary)
         self.window: int = min(lib.llama_model_n_ctx_train(self.pointer), MAX_WINDOW)
+        self.width: int = lib.llama_model_n_embd_out(self.pointer)
         self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
         self._tokenized: tuple[str | None, Sequence[int]] = (None, ())
 
@@ -77,30 +80,85 @@ class Model:
         token: int = lib.llama_vocab_bos(self._vocabulary)
         return token if token >= 0 else int(lib.llama_vocab_eos(self._vocabulary))
 
-    def tokenize(self, text: str) -> list[int]:
-        """Return the tokens of a text, in which ``<|endoftext|>`` and its like are plain text."""
-        if text == self._tokenized[0]:
-            return list(self._tokenized[1])
-        data = text.encode()
-        capacity = len(data) + 2  # room for a start and an end token
-        tokens = (lib.llama_token * capacity)()
-        count = lib.llama_tokenize(self._vocabulary, data, len(data), tokens, capacity, True, False)
-        self._tokenized = (text, tokens[:count])
-        return list(tokens[:count])
+    @property
+    def added_start_token(self) -> int | None:
+        """The token that the model wants before all text; None if it wants none, as GPT-2."""
+        return self.start_token if lib.llama_vocab_get_add_bos(self._vocabulary) else None
 
-    def piece(self, token: int) -> bytes:
-        """Return the bytes of a token, nothing for a control token."""
+    def shares_vocabulary(self, other: "Model") -> bool:
+        """Return whether both have the same tokens under the same numbers."""
+        return self.vocabulary_size == other.vocabulary_size and all(
+            self.piece(token, special=True) == other.piece(token, special=True)
+            for token in range(self.vocabulary_size)
+        )
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return the tokens that stand for a text in a prompt.
+
+        ``<|endoftext|>`` and its like are plain text. Some models put a start token before it.
+        """
+        if text != self._tokenized[0]:
+            self._tokenized = (text, self._tokenize(text.encode(), add_special=True))
+        return list(self._tokenized[1])
+
+    def tokenize_bytes(self, data: bytes, *, parse_special: bool = False) -> list[int]:
+        """Return the tokens of just these bytes, whose pieces spell them again.
+
+        Bytes that are not UTF-8 become the tokens that stand for a single byte.
+
+        Args:
+            data: any bytes.
+            parse_special: take ``<|endoftext|>`` and its like for the tokens of that name.
+
+        Raises:
+            UsageError: the model has no token for a byte that is not UTF-8.
+        """
+        tokens: list[int] = []
+        for part in _NOT_UTF8.split(data.decode(errors="surrogateescape")):
+            part_bytes = part.encode(errors="surrogateescape")
+            if _NOT_UTF8.fullmatch(part):
+                tokens += map(self._byte_token, part_bytes)
+            else:
+                tokens += self._tokenize(part_bytes, parse_special=parse_special)
+        return tokens
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """Return the bytes of a token; of a control token its name if ``special``, else none."""
         size = lib.llama_token_to_piece(
-            self._vocabulary, token, self._piece, len(self._piece), 0, False
+            self._vocabulary, token, self._piece, len(self._piece), 0, special
         )
         if size < 0:
             self._piece = ctypes.create_string_buffer(-size)
-            return self.piece(token)
+            return self.piece(token, special=special)
         return self._piece.raw[:size]
 
     def ends_text(self, token: int) -> bool:
         """Return whether the token means that the text ends here."""
         return bool(lib.llama_vocab_is_eog(self._vocabulary, token))
+
+    def _tokenize(
+        self, data: bytes, *, add_special: bool = False, parse_special: bool = False
+    ) -> Sequence[int]:
+        capacity = len(data) + 2  # room for a start and an end token
+        tokens = (lib.llama_token * capacity)()
+        count = lib.llama_tokenize(
+            self._vocabulary, data, len(data), tokens, capacity, add_special, parse_special
+        )
+        return list(tokens[:count])
+
+    def _byte_token(self, byte: int) -> int:
+        token = self._byte_tokens.get(bytes([byte]))
+        if token is None:
+            raise UsageError(
+                f"The model's vocabulary has no token for the byte 0x{byte:02x}.",
+                "Give it UTF-8 text, or use another model.",
+            )
+        return token
+
+    @cached_property
+    def _byte_tokens(self) -> dict[bytes, int]:
+        pieces = ((self.piece(token), token) for token in range(self.vocabulary_size))
+        return {piece: token for piece, token in pieces if len(piece) == 1}
 
     @cached_property
     def end_tokens(self) -> Sequence[int]:

@@ -2,10 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .bindings import lib
 from .context import Context
 from .options import GenerationOptions, check_seed
+
+if TYPE_CHECKING:
+    from .observation import Observation
 
 
 class Sampler:
@@ -14,6 +18,9 @@ class Sampler:
     End-of-text bias, penalties, temperature, top-k, top-p, min-p, then a draw with the seed.
     Top-k stands before the temperature here: no order of tokens changes by dividing their logits,
     and the later steps then see few tokens only.
+
+    Attributes:
+        observation: what is known of the last draw, where a subclass finds it out.
     """
 
     def __init__(
@@ -26,6 +33,7 @@ class Sampler:
         """
         check_seed(seed)
         self._context = context.pointer
+        self.observation: Observation | None = None
         self.pointer = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         model = context.model
         if options.ignore_eos:

@@ -4,11 +4,15 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from .context import Context
 from .generation import Generator
 from .loading import load
 from .options import GenerationOptions
+
+if TYPE_CHECKING:
+    from .evaluation import Evaluator
 
 
 @contextmanager
@@ -19,6 +23,7 @@ def open_generator(
     prompt: str | None = None,
     threads: int | None = None,
     parallel: int = 1,
+    alternatives: int | None = None,
 ) -> Iterator[Generator]:
     """Load a model for completions, and free it when the block ends.
 
@@ -29,6 +34,7 @@ def open_generator(
             for it and ``options.max_tokens``, and otherwise for the model's window.
         threads: by default found out while generating.
         parallel: completions under way at once, see `Generator.complete_all`.
+        alternatives: observe each token with so many candidates, see `Generator`.
 
     Raises:
         ModelDamagedError: llama.cpp can't load the file.
@@ -41,6 +47,40 @@ def open_generator(
         if prompt is not None and options.max_tokens >= 0:
             size = min(size, max(len(model.tokenize(prompt)), 1) + options.max_tokens)
         with Context(model, size, threads, parallel) as context:
-            generator = Generator(context, options)
+            generator = Generator(context, options, alternatives)
             generator.load_seconds = time.perf_counter() - start
             yield generator
+
+
+@contextmanager
+def open_evaluator(
+    path: str | os.PathLike[str],
+    *,
+    size: int | None = None,
+    threads: int | None = None,
+    sequences: int = 1,
+    hidden_states: bool = False,
+) -> Iterator["Evaluator"]:
+    """Load a model for the evaluation of whole texts, and free it when the block ends.
+
+    Args:
+        path: a GGUF file.
+        size: the tokens that a text may have, by default the model's window.
+        threads: by default as many as there are cores.
+        sequences: the texts that may be evaluated at once.
+        hidden_states: give hidden states, and no logits.
+
+    Raises:
+        ModelDamagedError: llama.cpp can't load the file.
+        UsageError: ``size`` or ``sequences`` is out of range.
+        DistilError: llama.cpp can't make the context.
+    """
+    start = time.perf_counter()
+    from .evaluation import Evaluator  # it needs NumPy, which takes long to import
+
+    with (
+        load(path) as model,
+        Evaluator(model, size, threads, sequences, hidden_states=hidden_states) as evaluator,
+    ):
+        evaluator.load_seconds = time.perf_counter() - start
+        yield evaluator

@@ -1,0 +1,135 @@
+"""How likely the next token and its alternatives are, before and after the sampler's filters."""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bindings import lib
+from .context import Context
+from .options import GenerationOptions
+from .prompts import fit
+from .sampling import Sampler
+
+# llama_token_data in llama.h
+_TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+class Candidate(NamedTuple):
+    """A token that may come next; its probabilities as natural logarithms.
+
+    Attributes:
+        id: the token.
+        logprob: in the model's own distribution.
+        sampled_logprob: in the one that is drawn from, after penalties, temperature and filters;
+            None if they leave the token out.
+    """
+
+    id: int
+    logprob: float
+    sampled_logprob: float | None
+
+
+class Observation(NamedTuple):
+    """What was known when a token was drawn.
+
+    Attributes:
+        drawn: the token.
+        top: the most likely tokens of the model's own distribution, the likeliest first.
+        left: how many tokens could have been drawn.
+    """
+
+    drawn: Candidate
+    top: list[Candidate]
+    left: int
+
+
+class ObservingSampler(Sampler):
+    """A sampler that draws the same tokens, and tells of each how likely it was."""
+
+    def __init__(
+        self,
+        context: Context,
+        prompt: Sequence[int],
+        options: GenerationOptions,
+        seed: int,
+        top: int,
+    ) -> None:
+        """Tell of so many ``top`` candidates at every draw.
+
+        Raises:
+            UsageError: the seed is out of range.
+        """
+        super().__init__(context, prompt, options, seed)
+        size = context.model.vocabulary_size
+        self._greedy = options.temperature == 0
+        self._top = min(top, size)
+        self._ids = np.arange(size, dtype=np.int32)
+        self._data = np.zeros(size, _TOKEN_DATA)
+
+    def sample(self, row: int) -> int:
+        """Return the next token as `Sampler.sample` does, and observe it."""
+        logits = np.ctypeslib.as_array(
+            lib.llama_get_logits_ith(self._context, row), (len(self._ids),)
+        )
+        left, token = self._apply(logits)
+        lib.llama_sampler_accept(self.pointer, token)
+        self.observation = self._observe(logits.astype(np.float64), left, token)
+        return token
+
+    def _apply(self, logits: NDArray[np.float32]) -> tuple[NDArray[Any], int]:
+        """Let the chain work on all tokens; return what it leaves of them and what it chose."""
+        self._data["id"], self._data["logit"], self._data["p"] = self._ids, logits, 0
+        data = ctypes.cast(self._data.ctypes.data, ctypes.POINTER(lib.llama_token_data))
+        array = lib.llama_token_data_array(data, len(self._data), -1, False)
+        lib.llama_sampler_apply(self.pointer, ctypes.byref(array))
+        token = int(array.data[array.selected].id)
+        if self._greedy:
+            return np.array([(token, 0, 1)], _TOKEN_DATA), token
+        # The chain may have put an array of its own in place of ours.
+        address = ctypes.cast(array.data, ctypes.POINTER(ctypes.c_uint8))
+        size = array.size * _TOKEN_DATA.itemsize
+        left = np.ctypeslib.as_array(address, (size,)).view(_TOKEN_DATA)
+        return left, token
+
+    def _observe(self, logits: NDArray[np.float64], left: NDArray[Any], token: int) -> Observation:
+        logprobs = _log_softmax(logits)
+        sampled = np.full(len(logits), -np.inf)
+        sampled[left["id"]] = _log_softmax(left["logit"].astype(np.float64))
+
+        def candidate(token: int) -> Candidate:
+            after = float(sampled[token])
+            return Candidate(token, float(logprobs[token]), after if after > -np.inf else None)
+
+        # Of two that are equally likely, the one with the lower number comes first.
+        order = np.argsort(-logprobs, kind="stable")[: self._top]
+        possible = int(np.count_nonzero(sampled > -np.inf))
+        return Observation(candidate(token), [candidate(int(each)) for each in order], possible)
+
+
+def observe_next(
+    context: Context, prompt: Sequence[int], options: GenerationOptions, top: int
+) -> Observation:
+    """Evaluate a prompt as a generation does, and observe what may come after it.
+
+    The token that is drawn means nothing here. A prompt larger than the context keeps its end.
+
+    Raises:
+        DistilError: llama.cpp can't evaluate the prompt.
+    """
+    prompt = fit(prompt or [context.model.start_token], context.size, 1)
+    sampler = ObservingSampler(context, prompt, options, 0, top)
+    context.rewind(0)
+    context.evaluate(prompt)
+    sampler.sample(-1)
+    sampler.close()
+    assert sampler.observation
+    return sampler.observation
+
+
+def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    shifted: NDArray[np.float64] = logits - logits.max()
+    shifted -= np.log(np.exp(shifted).sum())
+    return shifted
