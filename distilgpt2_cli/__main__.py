@@ -30,9 +30,9 @@ def _run() -> int:
 
         tell_aborts(_tell)
         begin_early(sys.argv[1:], os.environ)
-        from .cli.app import app
+        from .cli.app import make_app
 
-        app(prog_name="distil")
+        make_app(sys.argv[1:])(prog_name="distil")
     except ReaderGoneError:
         _end_as_sigpipe_does()
     except KeyboardInterrupt:

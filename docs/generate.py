@@ -6,10 +6,9 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from distilgpt2_cli.cli.app import app
+from distilgpt2_cli.cli.app import COMMANDS, make_app
 
 TARGET = Path(__file__).with_name("cli.md")
-COMMANDS = ("generate", "download", "models", "verify", "remove", "bench", "info")
 
 INTRODUCTION = """\
 # Command reference
@@ -21,7 +20,11 @@ Made from the help of the program by `make docs`; change that, not this.
 def help_text(*command: str) -> str:
     """Return what ``distil COMMAND --help`` prints on a terminal of 100 columns."""
     result = CliRunner().invoke(
-        app, [*command, "--help"], prog_name="distil", terminal_width=100, max_content_width=100
+        make_app(command),
+        [*command, "--help"],
+        prog_name="distil",
+        terminal_width=100,
+        max_content_width=100,
     )
     assert result.exit_code == 0, result.output
     return result.output.rstrip()

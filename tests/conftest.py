@@ -12,7 +12,7 @@ from tests.support.trained import trained_model
 
 os.environ.update(PATIENT_THREADS)  # read when llama.cpp is loaded, which the next import does
 
-from tests.support import gguf  # noqa: E402
+from tests.support import gguf
 
 
 @pytest.fixture(scope="session")

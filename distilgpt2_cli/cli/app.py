@@ -1,35 +1,57 @@
 """The Typer app: wires the commands together and does nothing else."""
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from .. import __version__
-from . import bench, download, generate, info, models, remove, verify
 
 EXAMPLES = """\b
 Examples:
   distil generate "Once upon a time"
   echo "The meaning of life is" | distil generate --seed 42
   distil download --quant Q4_K_M
-  distil models
+  distil next "The capital of France is"
+  distil score "The cat sat on the mat."
 """
 
-app = typer.Typer(
-    help="DistilGPT2 text in a shell pipe, on llama.cpp.",
-    epilog=EXAMPLES,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command(epilog=generate.EXAMPLES)(generate.generate)
-app.command(epilog=download.EXAMPLES)(download.download)
-app.command(epilog=models.EXAMPLES)(models.models)
-app.command(epilog=verify.EXAMPLES)(verify.verify)
-app.command(epilog=remove.EXAMPLES)(remove.remove)
-app.command(epilog=bench.EXAMPLES)(bench.bench)
-app.command(epilog=info.EXAMPLES)(info.info)
+# In the order of the help; each is a function of this name in a module of this name.
+COMMANDS = {
+    "generate": "generate",
+    "next": "next_tokens",
+    "score": "score",
+    "perplexity": "perplexity",
+    "features": "features",
+    "tokenize": "tokenize",
+    "info": "info",
+    "download": "download",
+    "models": "models",
+    "verify": "verify",
+    "remove": "remove",
+    "bench": "bench",
+}
+
+
+def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the app with the command that the arguments name, or else with all of them.
+
+    Importing only what is used is a good part of a quick start.
+    """
+    app = typer.Typer(
+        help="DistilGPT2 text in a shell pipe, on llama.cpp.",
+        epilog=EXAMPLES,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(distil)
+    for name in [name for name in COMMANDS if name in arguments[:1]] or COMMANDS:
+        module = import_module(f".{COMMANDS[name]}", __package__)
+        app.command(name, epilog=module.EXAMPLES)(getattr(module, COMMANDS[name]))
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -38,7 +60,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def distil(
     version: Annotated[
         bool,

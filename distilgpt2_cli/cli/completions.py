@@ -1,11 +1,11 @@
 """How completions are shown: as text while they are made, a line each, or as JSON Lines."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from .. import __version__
-from ..engine import Batch, Completion, Generator
+from ..engine import Batch, Completion, Generator, Token
 from ..models import ModelFile
 from ..terminal import DIM, Terminal
 from ..terminal.sanitize import one_line
@@ -78,7 +78,8 @@ class LineView:
 
     def show(self, number: int, completion: Completion) -> None:  # noqa: ARG002
         """Print the line when the completion has ended."""
-        text, interrupted = _whole_text(completion)
+        tokens, interrupted = _all_tokens(completion)
+        text = _text(tokens)
         if self.echo:
             text = str(completion.request.prompt) + text
         self.terminal.write(one_line(text) + "\n")
@@ -102,17 +103,17 @@ class JsonView:
 
     def show(self, number: int, completion: Completion) -> None:  # noqa: ARG002
         """Print the object when the completion has ended."""
-        text, interrupted = _whole_text(completion)
+        tokens, interrupted = _all_tokens(completion)
         line = {"line": completion.request.number} if self.from_lines else {}
-        self.terminal.write_json(line | self._record(text, completion))
+        self.terminal.write_json(line | self._record(tokens, completion))
         if interrupted:
             raise interrupted
 
-    def _record(self, text: str, completion: Completion) -> dict[str, Any]:
+    def _record(self, tokens: Sequence[Token], completion: Completion) -> dict[str, Any]:
         parallel = self.generator.context.sequences
-        return {
+        record: dict[str, Any] = {
             "prompt": completion.request.prompt,
-            "text": text,
+            "text": _text(tokens),
             "seed": completion.seed,
             "finish_reason": completion.finish_reason,
             "tokens": {"prompt": len(completion.prompt), "completion": completion.token_count},
@@ -121,22 +122,36 @@ class JsonView:
             "versions": self._versions,
             "timings": timings_record(self.generator, completion),
         }
+        if self.generator.alternatives is not None:
+            record["logprobs"] = list(self._logprob_records(tokens))
+        return record
+
+    def _logprob_records(self, tokens: Sequence[Token]) -> Iterator[dict[str, Any]]:
+        from .tokens import candidate_record
+
+        model = self.generator.context.model
+        for token in tokens:
+            if token.observation:
+                drawn, top, _ = token.observation
+                yield candidate_record(model, drawn) | {
+                    "top": [candidate_record(model, candidate) for candidate in top]
+                }
 
 
-def _text(completion: Completion) -> str:
-    return "".join(token.text for token in completion)
+def _text(tokens: Iterable[Token]) -> str:
+    return "".join(token.text for token in tokens)
 
 
-def _whole_text(completion: Completion) -> tuple[str, KeyboardInterrupt | None]:
-    """Return the text, and what interrupted it, if anything did."""
-    pieces: list[str] = []
+def _all_tokens(completion: Completion) -> tuple[list[Token], KeyboardInterrupt | None]:
+    """Return the tokens, and what interrupted the completion, if anything did."""
+    tokens: list[Token] = []
     try:
-        for token in completion:
-            pieces.append(token.text)
+        tokens.extend(completion)
     except KeyboardInterrupt as interrupt:
         completion.interrupt()
-        return "".join(pieces) + _text(completion), interrupt
-    return "".join(pieces), None
+        tokens.extend(completion)
+        return tokens, interrupt
+    return tokens, None
 
 
 def versions_record() -> dict[str, str]:

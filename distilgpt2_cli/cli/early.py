@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_WITH_A_MODEL = ("generate", "tokenize", "next", "score", "features")
 _MODEL, _QUANT = ("--model", "-m"), ("--quant", "-q")
 # What these ask for is not known here, or needs no model at all.
 _LEAVE_ALONE = ("--repo", "--revision", "--help", "-h")
@@ -22,8 +23,8 @@ def begin_early(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
 
 
 def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Path | None:
-    """Return the file of ``distil generate``'s model, or None if it isn't there or not known."""
-    if not arguments or arguments[0] != "generate":
+    """Return the file of the command's one model, or None if it isn't there or not known."""
+    if not arguments or arguments[0] not in _WITH_A_MODEL:
         return None
     if any(argument.split("=")[0] in _LEAVE_ALONE for argument in arguments):
         return None

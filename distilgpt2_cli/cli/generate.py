@@ -14,8 +14,8 @@ from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from . import generation_options as options
 from .model import ModelPath, Offline, Quant, locate
-from .options import Json, Quiet, Repository, Revision, Threads, parse_threads
-from .prompt import LinePrompts, read_prompt
+from .options import Json, Quiet, Repository, Revision, Threads, check_at_least_one, parse_threads
+from .prompt import InputLines, read_prompt
 
 if TYPE_CHECKING:
     from ..engine import Batch, Completion, Generator, Request
@@ -70,6 +70,7 @@ def generate(
         bool, typer.Option("--echo", help="Print the prompt before each completion.")
     ] = False,
     json: Json = False,
+    logprobs: options.Logprobs = None,
     stats: Annotated[
         bool, typer.Option("--stats", help="Print seed, counts and speed on standard error.")
     ] = False,
@@ -93,19 +94,25 @@ def generate(
         stop=tuple(stop or ()),
         ignore_eos=ignore_eos,
     )
-    _check_at_least_one("num-sequences", num_sequences)
-    _check_at_least_one("parallel", parallel)
+    check_at_least_one("num-sequences", num_sequences)
+    check_at_least_one("parallel", parallel)
+    _check_logprobs(logprobs, json)
     thread_count = parse_threads(threads)
     first_seed = _draw_seed() if seed is None else check_seed(seed)
     text = None if lines else read_prompt(terminal, prompt)
-    line_prompts = LinePrompts(terminal, prompt) if lines else None
+    line_prompts = InputLines(terminal, prompt, "generate") if lines else None
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
     if seed is None and terminal.stderr_is_terminal and not stats:
         terminal.notice(f"seed {first_seed}")
     from ..engine import open_generator
 
     with open_generator(
-        file.path, chosen, prompt=text, threads=thread_count, parallel=parallel
+        file.path,
+        chosen,
+        prompt=text,
+        threads=thread_count,
+        parallel=parallel,
+        alternatives=logprobs,
     ) as generator:
         view = _view(terminal, file, generator, json, lines, echo, num_sequences)
         prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
@@ -174,6 +181,8 @@ def _draw_seed() -> int:
     return int.from_bytes(os.urandom(8), "big") % (MAX_SEED + 1)
 
 
-def _check_at_least_one(name: str, value: int) -> None:
-    if value < 1:
-        raise UsageError(f"--{name} can't be {value}.", "Use a number from 1 on.")
+def _check_logprobs(count: int | None, json: bool) -> None:
+    if count is not None and not json:
+        raise UsageError("--logprobs goes into JSON only.", "Use it with --json.")
+    if count is not None and count < 0:
+        raise UsageError(f"--logprobs can't be {count}.", "Use a number from 0 on.")

@@ -60,3 +60,11 @@ Stop = Annotated[
     typer.Option(metavar="TEXT", help="End before this text; may be given several times."),
 ]
 IgnoreEos = Annotated[bool, typer.Option("--ignore-eos", help="Go on past the end of text.")]
+Logprobs = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="In JSON, each token's log-probability, and those of the N likeliest ones.",
+        show_default=False,
+    ),
+]

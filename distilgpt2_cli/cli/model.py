@@ -32,6 +32,16 @@ ModelPath = Annotated[
         show_default=False,
     ),
 ]
+ModelPaths = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="PATH",
+        help="A GGUF file of your own, or demo; may be given several times.",
+        show_default=False,
+    ),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the Hub.")]
 
 

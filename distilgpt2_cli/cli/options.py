@@ -51,6 +51,21 @@ Threads = Annotated[
         metavar="N", help="Threads to compute with; auto finds out what is fastest meanwhile."
     ),
 ]
+TextArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TEXT", help="The text; standard input without it or with -.", show_default=False
+    ),
+]
+Lines = Annotated[bool, typer.Option("--lines", help="Take each line of standard input by itself.")]
+Parallel = Annotated[
+    int,
+    typer.Option(
+        "--parallel",
+        metavar="N",
+        help="Lines evaluated at once: sooner done, with other last digits.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on standard error but errors.")]
 
@@ -68,3 +83,13 @@ def parse_threads(value: str) -> int | None:
     raise UsageError(
         f"--threads can't be {value}.", f"Use auto, or a number from 1 to {MAX_THREADS}."
     )
+
+
+def check_at_least_one(name: str, value: int) -> None:
+    """See to it that an option is a number from 1 on.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if value < 1:
+        raise UsageError(f"--{name} can't be {value}.", "Use a number from 1 on.")

@@ -4,7 +4,7 @@ import codecs
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, BinaryIO, NamedTuple, cast
+from typing import IO, BinaryIO, NamedTuple, Protocol, cast
 
 from .sanitize import visible
 
@@ -18,17 +18,23 @@ class Action(NamedTuple):
 
 DOWNLOAD = Action("Downloading", "Downloaded")
 CHECK = Action("Checking", "Checked")
+SCORE = Action("Scoring", "Scored")
 
 
 def megabytes(count: float) -> str:
-    """Return a number of bytes in megabytes of 10⁶, as the Hub shows sizes."""
-    return f"{count / 1e6:.1f} MB"
+    """Return a number of bytes in megabytes of 10⁶, as the Hub shows sizes; a few in kB."""
+    return f"{count / 1e3:.1f} kB" if 0 < count < 1e5 else f"{count / 1e6:.1f} MB"
+
+
+class Advance(Protocol):
+    """Takes the bytes done since the last call, and what else there is to say so far."""
+
+    def __call__(self, count: int, note: str = "") -> None:
+        """Show it."""
 
 
 @contextmanager
-def bar(
-    stream: BinaryIO, name: str, total: int, *, coloured: bool
-) -> Iterator[Callable[[int], None]]:
+def bar(stream: BinaryIO, name: str, total: int | None, *, coloured: bool) -> Iterator[Advance]:
     """Draw a bar with size, rate and time left on a terminal until the block ends."""
     from rich.console import Console
     from rich.markup import escape
@@ -49,19 +55,30 @@ def bar(
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as display:
-        task = display.add_task(escape(visible(name)), total=total)
-        yield lambda count: display.advance(task, count)
+        task = display.add_task(escape(visible(name)), total=total, note="")
+
+        def advance(count: int, note: str = "") -> None:
+            display.update(task, advance=count, note=escape(visible(note)))
+
+        yield advance
 
 
 @contextmanager
 def lines(
-    notice: Callable[[str], None], action: Action, name: str, total: int
-) -> Iterator[Callable[[int], None]]:
+    notice: Callable[[str], None], action: Action, name: str, total: int | None
+) -> Iterator[Advance]:
     """Say that something starts, and when the block has ended well, how long it took."""
-    notice(f"{action.doing} {name} ({megabytes(total)}).")
+    size = "" if total is None else f" ({megabytes(total)})"
+    notice(f"{action.doing} {name}{size}.")
     start = time.monotonic()
-    yield lambda _count: None
+    yield silent
     seconds = time.monotonic() - start
-    notice(f"{action.done} {name} in {seconds:.1f} s ({megabytes(total / max(seconds, 1e-9))}/s).")
+    speed = "" if total is None else f" ({megabytes(total / max(seconds, 1e-9))}/s)"
+    notice(f"{action.done} {name} in {seconds:.1f} s{speed}.")
+
+
+def silent(count: int, note: str = "") -> None:
+    """Be told, and show nothing."""

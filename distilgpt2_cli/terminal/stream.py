@@ -3,13 +3,13 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, BinaryIO
 
 from ..errors import DistilError, ReaderGoneError, UsageError
 from .layout import DEFAULT_WIDTH, MAX_WIDTH, fields, item, paragraph
-from .progress import DOWNLOAD, Action
+from .progress import DOWNLOAD, Action, Advance
 from .sanitize import one_line, visible
 
 BOLD, DIM, RED, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
@@ -54,6 +54,11 @@ class Terminal:
             os.environ,
             quiet=quiet,
         )
+
+    @property
+    def stdout_has_colours(self) -> bool:
+        """Whether standard output is a terminal on which colours are wanted."""
+        return self.stdout_is_terminal and self._colours_allowed
 
     def read(self) -> Iterator[bytes]:
         """Yield all of standard input in parts, or nothing when it is a terminal or closed."""
@@ -167,18 +172,18 @@ class Terminal:
         self._say(str(error), RED, label="Error: ")
 
     def progress(
-        self, name: str, total: int, action: Action = DOWNLOAD
-    ) -> AbstractContextManager[Callable[[int], None]]:
-        """Show on standard error how something is done to a file of ``total`` bytes.
+        self, name: str, total: int | None, action: Action = DOWNLOAD
+    ) -> AbstractContextManager[Advance]:
+        """Show on standard error how something is done to ``total`` bytes, None if not known.
 
         The value of the ``with`` statement is called with the number of bytes done since the last
         call. Without a terminal that can redraw a line, there is one at the start and one
         at the end.
         """
-        from .progress import bar, lines
+        from .progress import bar, lines, silent
 
         if self.quiet:
-            return nullcontext(lambda _count: None)
+            return nullcontext(silent)
         if self.stderr_is_terminal and not self._dumb:
             return bar(self._stderr, name, total, coloured=self._colours_allowed)
         return lines(self.notice, action, name, total)

@@ -23,7 +23,8 @@ from tests.support.stock import stock
     ],
 )
 def test_the_model_on_the_command_line(arguments: tuple[str, ...]) -> None:
-    assert likely_model(["generate", *arguments], {"DISTIL_MODEL": "x"}) == demo().path
+    for command in ("generate", "next", "score", "features", "tokenize"):
+        assert likely_model([command, *arguments], {"DISTIL_MODEL": "x"}) == demo().path
 
 
 def test_the_model_in_the_environment(tiny: Path) -> None:

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
+from distilgpt2_cli.cli.app import COMMANDS
 from tests.support.run import run
 
-COMMANDS = ("generate", "download", "models", "verify", "remove", "bench", "info")
 HEAVY = ("llama_cpp", "numpy", "huggingface_hub", "rich", "pydantic")
 
 

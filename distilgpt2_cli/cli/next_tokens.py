@@ -1,0 +1,144 @@
+"""``distil next``: the tokens that most likely come next."""
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..engine.options import GenerationOptions
+from ..models import ModelFile
+from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ..terminal import Terminal
+from ..terminal.bars import bar
+from . import generation_options as options
+from .model import ModelPath, Offline, Quant, locate, model_record
+from .options import (
+    Json,
+    Lines,
+    Quiet,
+    Repository,
+    Revision,
+    TextArgument,
+    Threads,
+    check_at_least_one,
+    parse_threads,
+)
+from .prompt import InputLines, read_prompt
+
+if TYPE_CHECKING:
+    from ..engine import Context, Observation
+
+EXAMPLES = """\b
+Examples:
+  distil next "The capital of France is"
+  distil next --top 3 --json "Once upon a" | jq -r '.top[].text'
+  distil next --temperature 0.7 --top-p 0.9 "It was a dark and stormy"
+"""
+
+_BAR_WIDTH = 30
+
+
+def next_tokens(
+    ctx: typer.Context,
+    text: TextArgument = None,
+    quant: Quant = DEFAULT_QUANTIZATION,
+    model: ModelPath = None,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    offline: Offline = False,
+    threads: Threads = "auto",
+    top: Annotated[int, typer.Option(metavar="N", help="How many tokens to show.")] = 10,
+    temperature: options.Temperature = 1.0,
+    top_k: options.TopK = 0,
+    top_p: options.TopP = 1.0,
+    min_p: options.MinP = 0.0,
+    lines: Lines = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show the most likely next tokens and their probabilities.
+
+    With a temperature or a filter, SAMPLED is the probability with which generate would draw
+    each token then, and what it would never draw has none.
+    """
+    terminal = Terminal.system(quiet=quiet)
+    check_at_least_one("top", top)
+    chosen = GenerationOptions(
+        max_tokens=1, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p
+    )
+    thread_count = parse_threads(threads)
+    texts = InputLines(terminal, text, "next") if lines else [(1, read_prompt(terminal, text))]
+    file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    from ..engine import Context, observe_next
+    from ..engine.loading import load
+
+    with load(file.path) as loaded, Context(loaded, threads=thread_count) as context:
+        for number, prompt in texts:
+            tokens = loaded.tokenize(prompt)
+            seen = observe_next(context, tokens, chosen, top)
+            if json:
+                line = {"line": number} if lines else {}
+                record = _record(file, context, chosen, prompt, len(tokens), seen)
+                terminal.write_json(line | record)
+            else:
+                if number > 1:
+                    terminal.write("\n")
+                _show(terminal, context, chosen, seen)
+    if isinstance(texts, InputLines):
+        texts.check()
+
+
+def _filters(chosen: GenerationOptions) -> bool:
+    return chosen != GenerationOptions(max_tokens=1, top_k=0)
+
+
+def _show(
+    terminal: Terminal, context: "Context", chosen: GenerationOptions, seen: "Observation"
+) -> None:
+    from .tokens import quoted
+
+    header, rows = ["PROBABILITY"], []
+    if _filters(chosen):
+        header.append("  SAMPLED")
+    if terminal.stdout_is_terminal:
+        header.append("")
+    highest = math.exp(seen.top[0].logprob)
+    for candidate in seen.top:
+        probability = math.exp(candidate.logprob)
+        row = [f"{probability:>11.4%}"]
+        if _filters(chosen):
+            after = candidate.sampled_logprob
+            row.append("" if after is None else f"{math.exp(after):>9.4%}")
+        if terminal.stdout_is_terminal:
+            row.append(bar(probability / highest, _BAR_WIDTH))
+        piece = context.model.piece(candidate.id, special=True)
+        rows.append([*row, f"{candidate.id:>6}", quoted(piece)])
+    terminal.write_table([*header, "    ID", "TOKEN"], rows)
+    if _filters(chosen):
+        terminal.write(
+            f"\nSampling leaves {seen.left} of {context.model.vocabulary_size} tokens.\n"
+        )
+
+
+def _record(
+    file: ModelFile,
+    context: "Context",
+    chosen: GenerationOptions,
+    prompt: str,
+    prompt_tokens: int,
+    seen: "Observation",
+) -> dict[str, Any]:
+    from .completions import versions_record
+    from .tokens import candidate_record
+
+    return {
+        "prompt": prompt,
+        "tokens": {"prompt": prompt_tokens},
+        "top": [candidate_record(context.model, candidate) for candidate in seen.top],
+        "left": seen.left,
+        "options": {
+            name: getattr(chosen, name) for name in ("temperature", "top_k", "top_p", "min_p")
+        },
+        "model": model_record(file),
+        "versions": versions_record(),
+    }

@@ -1,0 +1,49 @@
+"""A plot of sizes against perplexities, with matplotlib."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import DistilError
+from .new_file import check_new_file, new_file
+from .perplexity_report import Result
+
+
+def check_plot(path: Path, force: bool) -> None:
+    """See to it, before the work, that the plot can be made.
+
+    Raises:
+        UsageError: the name has none of the endings.
+        DistilError: the file can't be written, or matplotlib is missing.
+    """
+    check_new_file(path, (".svg", ".png"), force=force)
+    if find_spec("matplotlib") is None:
+        raise DistilError(
+            "A plot needs matplotlib, which is not installed.",
+            "Install it: pip install 'distilgpt2-cli[plot]'.",
+        )
+
+
+def write_plot(path: Path, results: Sequence[Result]) -> None:
+    """Draw one point a model, with the standard error of its perplexity.
+
+    Raises:
+        DistilError: the file can't be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for result in results:
+        megabytes, value = result.file.size / 1e6, result.figures.value
+        axes.errorbar(megabytes, value, yerr=result.figures.standard_error, fmt="o", capsize=3)
+        axes.annotate(
+            result.file.name, (megabytes, value), xytext=(6, 6), textcoords="offset points"
+        )
+    axes.set_xlabel("size in MB")
+    axes.set_ylabel("perplexity")
+    axes.margins(x=0.15)
+    axes.grid(alpha=0.3)
+    with new_file(path) as part:
+        # Without a date, the same figures give the same file.
+        figure.savefig(part, metadata={"Date": None} if path.suffix == ".svg" else {})

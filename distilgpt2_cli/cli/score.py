@@ -1,0 +1,213 @@
+"""``distil score``: how likely the model holds each token of a text."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from ..models import ModelFile
+from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ..terminal import Terminal
+from .model import ModelPath, Offline, Quant, locate, model_record
+from .options import (
+    Json,
+    Lines,
+    Parallel,
+    Quiet,
+    Repository,
+    Revision,
+    TextArgument,
+    Threads,
+    check_at_least_one,
+    parse_threads,
+)
+from .prompt import InputLines, prepared, read_text
+
+if TYPE_CHECKING:
+    from ..engine import Evaluator, Score, Scorer
+
+EXAMPLES = """\b
+Examples:
+  distil score "The cat sat on the mat."
+  distil score --prefix "The capital of France is" " Paris"
+  distil score --json "To be, or not to be" | jq .perplexity
+  distil score --lines --parallel 16 < sentences.txt | sort -n
+"""
+
+
+def score(
+    ctx: typer.Context,
+    text: TextArgument = None,
+    quant: Quant = DEFAULT_QUANTIZATION,
+    model: ModelPath = None,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    offline: Offline = False,
+    threads: Threads = "auto",
+    prefix: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="What stands before the text and is not scored.",
+            show_default=False,
+        ),
+    ] = "",
+    lines: Lines = False,
+    parallel: Parallel = 1,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score each token of a text, given those before it.
+
+    The first token is scored given the prefix, or else the model's start token. On a terminal
+    with colours the text itself is shown, shaded by surprisal; elsewhere a table. With --lines
+    there is a line for each text: perplexity, bits per byte, log-probability and tokens.
+    """
+    terminal = Terminal.system(quiet=quiet)
+    check_at_least_one("parallel", parallel)
+    if parallel > 1 and not lines:
+        raise UsageError("--parallel is for several texts.", "Use it with --lines.")
+    thread_count = parse_threads(threads)
+    input_lines = InputLines(terminal, text, "score") if lines else None
+    texts = input_lines or [(1, read_text(terminal, text))]
+    file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    from ..engine import Scorer, open_evaluator
+
+    with open_evaluator(file.path, threads=thread_count, sequences=parallel) as evaluator:
+        view = _View(terminal, file, evaluator, prefix, lines)
+        scorer = Scorer(evaluator)
+        for number, scored, result in _results(scorer, texts, prefix, parallel):
+            if json:
+                view.write_record(number, scored, result)
+            elif lines:
+                view.write_line(result)
+            else:
+                view.write_text(result)
+    if input_lines:
+        input_lines.check()
+
+
+def _results(
+    scorer: "Scorer", texts: Iterable[tuple[int, str]], prefix: str, parallel: int
+) -> "Iterator[tuple[int, str, Score]]":
+    """Yield number, text and score of each text, so many of them scored at once."""
+    rest = prepared(texts, lambda text: scorer.tokens(text, prefix))
+    while batch := list(islice(rest, parallel)):
+        scores = scorer.score_together(tokens for _, _, tokens in batch)
+        for (number, text, _), result in zip(batch, scores, strict=True):
+            yield number, text, result
+
+
+class _View:
+    """Shows the scores of one text after another."""
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        file: ModelFile,
+        evaluator: "Evaluator",
+        prefix: str,
+        lines: bool,
+    ) -> None:
+        self._terminal = terminal
+        self._file = file
+        self._model = evaluator.model
+        self._prefix = prefix
+        self._lines = lines
+
+    def write_text(self, score: "Score") -> None:
+        """Show one text: shaded where there are colours, or else as a table."""
+        if self._terminal.stdout_has_colours:
+            self._write_shaded(score)
+        else:
+            self._write_table(score)
+        self._terminal.write(_summary(score))
+
+    def write_line(self, score: "Score") -> None:
+        """Print the figures of a text as a line."""
+        self._terminal.write(
+            f"{score.perplexity:.6g}\t{score.bits_per_byte:.6g}\t{score.logprob:.6f}"
+            f"\t{len(score.tokens)}\n"
+        )
+
+    def write_record(self, number: int, text: str, score: "Score") -> None:
+        """Print the figures of a text and of each token as an object."""
+        from .completions import versions_record
+
+        line = {"line": number} if self._lines else {}
+        self._terminal.write_json(
+            line
+            | {
+                "prefix": self._prefix,
+                "text": text,
+                "tokens": {"prefix": score.prefix_tokens, "text": len(score.tokens)},
+                "logprob": score.logprob,
+                "mean_logprob": score.mean_logprob,
+                "perplexity": score.perplexity,
+                "bits_per_byte": score.bits_per_byte,
+                "scores": list(self._token_records(score)),
+                "model": model_record(self._file),
+                "versions": versions_record(),
+            }
+        )
+
+    def _token_records(self, score: "Score") -> Iterator[dict[str, Any]]:
+        from .tokens import piece_record
+
+        for token, logprob, bits in _rows(score):
+            yield piece_record(self._model, token) | {"logprob": logprob, "surprisal": bits}
+
+    def _write_table(self, score: "Score") -> None:
+        from .tokens import quoted
+
+        rows = [
+            (f"{logprob:>8.4f}", f"{bits:>8.4f}", quoted(self._model.piece(token)))
+            for token, logprob, bits in _rows(score)
+        ]
+        self._terminal.write_table((" LOGPROB", "    BITS", "TOKEN"), rows)
+        self._terminal.write("\n")
+
+    def _write_shaded(self, score: "Score") -> None:
+        from ..engine.text import TextStream
+        from ..terminal.shading import legend, shade
+
+        self._terminal.write(self._prefix)
+        stream = TextStream()
+        for token, _, bits in _rows(score):
+            self._terminal.write(stream.feed(self._model.piece(token)), style=shade(bits))
+        self._terminal.write(stream.finish() + "\n\nbits ")
+        for meaning, style in legend():
+            self._terminal.write(meaning, style=style)
+        self._terminal.write("\n\nMost surprising:\n")
+        self._write_places(score)
+        self._terminal.write("\n")
+
+    def _write_places(self, score: "Score", count: int = 5) -> None:
+        """List the tokens with the highest surprisal, each after what stands before it."""
+        from .tokens import quoted
+
+        rows = list(_rows(score))
+        places = sorted(range(len(rows)), key=lambda place: -rows[place][2])[:count]
+        for place in places:
+            token, _, bits = rows[place]
+            before = b"".join(self._model.piece(each) for each in score.tokens[:place])
+            context = (self._prefix + before.decode(errors="replace"))[-40:]
+            after = f" after {quoted(context.encode())}" if context else ""
+            self._terminal.write(f"{bits:8.2f} bits  {quoted(self._model.piece(token))}{after}\n")
+
+
+def _rows(score: "Score") -> Iterator[tuple[int, float, float]]:
+    """Yield id, log-probability in nats and surprisal in bits of each token."""
+    return zip(score.tokens, score.logprobs.tolist(), score.surprisals.tolist(), strict=True)
+
+
+def _summary(score: "Score") -> str:
+    return (
+        f"tokens          {len(score.tokens)}\n"
+        f"logprob         {score.logprob:.4f}\n"
+        f"mean logprob    {score.mean_logprob:.4f}\n"
+        f"perplexity      {score.perplexity:.4f}\n"
+        f"bits per byte   {score.bits_per_byte:.4f}\n"
+    )

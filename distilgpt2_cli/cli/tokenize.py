@@ -1,0 +1,190 @@
+"""``distil tokenize``: the tokens of a text, and the text of tokens."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from ..models import ModelFile
+from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ..terminal import Terminal
+from .model import ModelPath, Offline, Quant, locate
+from .options import Json, Lines, Quiet, Repository, Revision, TextArgument
+from .prompt import InputLines, prepared, read_parts
+
+if TYPE_CHECKING:
+    from ..engine import Model
+
+EXAMPLES = """\b
+Examples:
+  distil tokenize "Once upon a time"
+  distil tokenize --count < book.txt
+  distil tokenize --ids "To be" | distil tokenize --decode
+  distil tokenize --lines --json < texts.txt | jq .tokens.text
+"""
+
+_SEPARATORS = re.compile(r"[\s,\[\]]+")
+_ANY_BYTES = "surrogateescape"
+
+
+def tokenize(
+    ctx: typer.Context,
+    text: TextArgument = None,
+    quant: Quant = DEFAULT_QUANTIZATION,
+    model: ModelPath = None,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    offline: Offline = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Print the numbers of the tokens.")] = False,
+    count: Annotated[bool, typer.Option("--count", help="Print how many there are.")] = False,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Take numbers of tokens, and print their bytes.")
+    ] = False,
+    special: Annotated[
+        bool,
+        typer.Option(
+            "--special", help="Take <|endoftext|> and its like for the tokens of that name."
+        ),
+    ] = False,
+    lines: Lines = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Print the tokens of a text, or the text of tokens.
+
+    Any bytes will do, UTF-8 or not, and --decode gives exactly these bytes again. No start token
+    stands before the text. With --lines the numbers of each line's tokens are a line.
+    """
+    wanted = {"--ids": ids, "--count": count, "--decode": decode}
+    modes = [name for name, given in wanted.items() if given]
+    if len(modes) > 1:
+        raise UsageError(f"{modes[0]} and {modes[1]} can't be combined.", "Use one of them.")
+    if decode and special:
+        raise UsageError(
+            "--special does nothing beside --decode, which always writes special tokens.",
+            "Leave it out.",
+        )
+    terminal = Terminal.system(quiet=quiet)
+    input_lines = InputLines(terminal, text, "tokenize", errors=_ANY_BYTES) if lines else None
+    file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    from ..engine.loading import load
+
+    with load(file.path) as loaded:
+        view = _View(terminal, file, loaded, special, lines)
+        if input_lines is None:
+            parts = read_parts(terminal, text, errors=_ANY_BYTES)
+            mode = modes[0] if modes else "--table"
+            view.write(view.tokens(parts, mode), mode, json)
+            return
+        mode = modes[0] if modes else "--ids"
+        for number, _, tokens in prepared(input_lines, lambda line: view.tokens([line], mode)):
+            view.write(tokens, mode, json, number)
+        input_lines.check()
+
+
+class _View:
+    """Shows the tokens of one text after another."""
+
+    def __init__(
+        self, terminal: Terminal, file: ModelFile, model: "Model", special: bool, lines: bool
+    ) -> None:
+        self._terminal = terminal
+        self._file = file
+        self._model = model
+        self._special = special
+        self._lines = lines
+
+    def tokens(self, parts: Iterable[str], mode: str) -> Iterable[int]:
+        """Return the tokens of a text that comes in parts, or those that it names.
+
+        Raises:
+            UsageError: it is to name tokens and doesn't.
+        """
+        if mode == "--decode":
+            return parse_ids("".join(parts), self._model.vocabulary_size)
+        from ..engine import stream_tokens
+
+        found = stream_tokens(self._model, parts, parse_special=self._special)
+        return list(found) if self._lines else found
+
+    def write(self, tokens: Iterable[int], mode: str, json: bool, number: int = 1) -> None:
+        """Print tokens in one of the ways there are."""
+        if json:
+            self._write_record(list(tokens), number)
+        elif mode == "--decode":
+            self._write_bytes(tokens)
+        elif mode == "--count":
+            self._terminal.write(f"{sum(1 for _ in tokens)}\n")
+        elif mode == "--ids":
+            self._write_ids(tokens)
+        else:
+            self._write_table(tokens)
+
+    def _write_record(self, tokens: list[int], number: int) -> None:
+        from .completions import versions_record
+        from .model import model_record
+        from .tokens import piece_record
+
+        data = b"".join(self._model.piece(token, special=True) for token in tokens)
+        record: dict[str, object] = {"line": number} if self._lines else {}
+        record |= {
+            "text": data.decode(errors="replace"),
+            "tokens": {"text": len(tokens)},
+            "ids": tokens,
+            "pieces": [piece_record(self._model, token) for token in tokens],
+            "model": model_record(self._file),
+            "versions": versions_record(),
+        }
+        self._terminal.write_json(record)
+
+    def _write_bytes(self, tokens: Iterable[int]) -> None:
+        data = b"".join(self._model.piece(token, special=True) for token in tokens)
+        self._terminal.write(data.decode(errors=_ANY_BYTES))
+        if self._lines or self._terminal.stdout_is_terminal:
+            self._terminal.write("\n")
+
+    def _write_ids(self, tokens: Iterable[int]) -> None:
+        separator = ""
+        for batch in _batches(tokens):
+            self._terminal.write(separator + " ".join(map(str, batch)))
+            separator = " "
+        self._terminal.write("\n")
+
+    def _write_table(self, tokens: Iterable[int]) -> None:
+        from .tokens import quoted
+
+        self._terminal.write("POSITION      ID  TOKEN\n")
+        position = 0
+        for batch in _batches(tokens):
+            rows = []
+            for token in batch:
+                piece = quoted(self._model.piece(token, special=True))
+                rows.append(f"{position:>8}  {token:>6}  {piece}\n")
+                position += 1
+            self._terminal.write("".join(rows))
+
+
+def parse_ids(text: str, vocabulary_size: int) -> list[int]:
+    """Return the numbers of tokens in a text, apart by white space or as a JSON array.
+
+    Raises:
+        UsageError: it holds anything else, or a number that is no token's.
+    """
+    words = [word for word in _SEPARATORS.split(text) if word]
+    for word in words:
+        if not (word.isascii() and word.isdecimal() and int(word) < vocabulary_size):
+            raise UsageError(
+                f"{word!r} is not the number of a token.",
+                f"Use numbers from 0 to {vocabulary_size - 1}, apart by spaces.",
+            )
+    return [int(word) for word in words]
+
+
+def _batches(tokens: Iterable[int], size: int = 4096) -> Iterator[list[int]]:
+    """Yield tokens in lists, to write many at once."""
+    rest = iter(tokens)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -1,0 +1,27 @@
+"""Text shaded from expected to surprising, for a terminal with colours."""
+
+from itertools import pairwise
+
+# Backgrounds of the 256-colour palette from white to red, each with a readable foreground.
+_SHADES = (
+    "\x1b[38;5;16;48;5;231m",
+    "\x1b[38;5;16;48;5;230m",
+    "\x1b[38;5;16;48;5;223m",
+    "\x1b[38;5;16;48;5;216m",
+    "\x1b[38;5;16;48;5;209m",
+    "\x1b[38;5;231;48;5;160m",
+)
+# The surprisal in bits from which on each shade but the first is used.
+_BOUNDS = (1, 3, 6, 9, 12)
+
+
+def shade(bits: float) -> str:
+    """Return the escape sequence for a surprisal in bits."""
+    return _SHADES[sum(bits >= bound for bound in _BOUNDS)]
+
+
+def legend() -> list[tuple[str, str]]:
+    """Return what each shade means, with its escape sequence."""
+    edges = ("0", *map(str, _BOUNDS))
+    ranges = [f" {low}-{high} " for low, high in pairwise(edges)]
+    return list(zip([*ranges, f" {edges[-1]}+ "], _SHADES, strict=True))

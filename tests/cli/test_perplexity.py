@@ -1,0 +1,185 @@
+"""``distil perplexity``: one model's figures, several models compared, and a plot."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distilgpt2_cli.errors import ExitStatus
+from tests.support import gguf
+from tests.support.run import run, terminal
+
+TEXT = "It was a dark and stormy night; the rain fell in torrents, except at intervals.\n" * 12
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    path = tmp_path / "book.txt"
+    path.write_text(TEXT)
+    return path
+
+
+def output(env: dict[str, str], *options: str | Path, stdin: bytes = b"") -> str:
+    result = run("perplexity", "--quiet", *map(str, options), env=env, stdin=stdin)
+    assert (result.returncode, result.stderr) == (ExitStatus.DONE, b"")
+    return result.stdout.decode()
+
+
+def records(env: dict[str, str], *options: str | Path, stdin: bytes = b"") -> list[dict[str, Any]]:
+    made = output(env, "--json", *options, stdin=stdin)
+    return [json.loads(line) for line in made.splitlines()]
+
+
+def test_one_model(env: dict[str, str], tiny: Path, book: Path) -> None:
+    lines = output(env, "-m", tiny, book).splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
+        "tokens", "perplexity", "bits per byte", "tokens/s",
+    ]  # fmt: skip
+    (found,) = records(env, "-m", tiny, book)
+    assert found["tokens"]["scored"] == int(lines[0].split()[-1])
+    assert found["perplexity"] == pytest.approx(math.exp(-found["mean_logprob"]))
+    assert found["divergence"] is None
+    assert found["difference_to_best"] == 0
+    assert found["size"] == tiny.stat().st_size
+    # All bytes of the file, the last line end too, but the first token's.
+    bits = -found["mean_logprob"] * found["tokens"]["scored"] / math.log(2)
+    assert found["bits_per_byte"] == pytest.approx(bits / (len(TEXT) - len("It")))
+    (piped,) = records(env, "-m", tiny, "-", stdin=TEXT.encode())
+    assert piped["mean_logprob"] == found["mean_logprob"]
+
+
+def test_a_trained_model_is_less_surprised(env: dict[str, str], trained: Path, book: Path) -> None:
+    (found,) = records(env, "-m", trained, "--window", "128", book)
+    assert 1 < found["perplexity"] < 10
+
+
+def test_files_are_documents(env: dict[str, str], tiny: Path, book: Path) -> None:
+    (one,) = records(env, "-m", tiny, book)
+    (two,) = records(env, "-m", tiny, book, book)
+    assert two["tokens"]["scored"] == 2 * one["tokens"]["scored"]
+    assert two["mean_logprob"] == pytest.approx(one["mean_logprob"])
+    assert two["standard_error"] < one["standard_error"]
+
+
+def test_windows_and_strides(env: dict[str, str], tiny: Path, book: Path) -> None:
+    (overlapping,) = records(env, "-m", tiny, "--window", "64", "--stride", "16", book)
+    (apart,) = records(env, "-m", tiny, "--window", "64", "--stride", "64", book)
+    assert overlapping["tokens"]["scored"] > apart["tokens"]["scored"]
+    assert overlapping["tokens"]["evaluated"] > 2 * apart["tokens"]["evaluated"]
+    (theirs,) = records(env, "-m", tiny, "--window", "64", "--method", "llama.cpp", book)
+    assert theirs["tokens"]["scored"] % 31 == 0
+
+
+def test_several_models(env: dict[str, str], tiny: Path, book: Path, tmp_path: Path) -> None:
+    small = gguf.write(tmp_path / "small.gguf", quantization="Q4_0")
+    middle = gguf.write(tmp_path / "middle.gguf", quantization="Q8_0")
+    models = ("-m", small, "-m", tiny, "-m", middle)
+    found = {Path(each["model"]["path"]).name: each for each in records(env, *models, book)}
+    assert list(found) == ["small.gguf", tiny.name, "middle.gguf"]
+    assert found[tiny.name]["divergence"] is None
+    assert 0 < found["middle.gguf"]["divergence"] < found["small.gguf"]["divergence"]
+    agreement = [found[name]["top_agreement"] for name in ("small.gguf", "middle.gguf")]
+    assert 0 < agreement[0] <= agreement[1] <= 1
+    assert min(each["difference_to_best"] for each in found.values()) == 0
+    (alone,) = records(env, "-m", small, book)
+    assert found["small.gguf"]["mean_logprob"] == alone["mean_logprob"]
+    lines = output(env, *models, book).splitlines()
+    assert lines[0].split()[:3] == ["MODEL", "SIZE", "PERPLEXITY"]
+    assert [line.split()[0] for line in lines[1:]] == list(found)
+
+
+def test_models_with_other_vocabularies(
+    env: dict[str, str], tiny: Path, trained: Path, book: Path
+) -> None:
+    both = records(env, "-m", tiny, "-m", trained, "--window", "100", book)
+    assert [each["divergence"] for each in both] == [None, None]
+    assert both[0]["tokens"] != both[1]["tokens"]
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_a_plot(env: dict[str, str], tiny: Path, book: Path, tmp_path: Path, ending: str) -> None:
+    small = gguf.write(tmp_path / "small.gguf", quantization="Q4_0")
+    path = tmp_path / f"plot.{ending}"
+    output(env, "-m", small, "-m", tiny, "--plot", path, book)
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
+    if ending == "svg":
+        assert b"small.gguf" in content
+    result = run("perplexity", "-m", str(tiny), "--plot", str(path), str(book), env=env)
+    assert (result.returncode, path.read_bytes()) == (ExitStatus.FAILED, content)
+    assert b"--force" in result.stderr
+    output(env, "-m", small, "--plot", path, "--force", book)
+    assert path.read_bytes() != content
+
+
+def test_a_plot_without_matplotlib(
+    env: dict[str, str], tiny: Path, book: Path, tmp_path: Path
+) -> None:
+    """As where the extra is not installed: Python finds no such package."""
+    hook = tmp_path / "sitecustomize.py"
+    hook.write_text(
+        "import importlib.machinery as machinery\n"
+        "find = machinery.PathFinder.find_spec\n"
+        "machinery.PathFinder.find_spec = classmethod(lambda _, name, *rest:"
+        " None if name.startswith('matplotlib') else find(name, *rest))\n"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
+    arguments = ("perplexity", "-m", str(tiny), "--plot", str(tmp_path / "p.svg"), str(book))
+    result = run(*arguments, env={**env, "PYTHONPATH": path})
+    assert (result.returncode, result.stdout) == (ExitStatus.FAILED, b"")
+    assert b"pip install 'distilgpt2-cli[plot]'" in result.stderr
+
+
+def test_a_bar_with_a_running_figure(env: dict[str, str], tiny: Path, book: Path) -> None:
+    arguments = ("perplexity", "-m", str(tiny), str(book))
+    with terminal(*arguments, env=env, columns=160) as screen:
+        assert screen.wait() == 0
+    assert b"perplexity " in screen.output.partition(b"tokens  ")[0]
+    result = run(*arguments, env=env)
+    assert result.stderr.splitlines()[0].startswith(b"Scoring with tiny.gguf (")
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (("--window", "200"), 2, "A context of 200 tokens does not fit this model."),
+        (("--window", "0"), 2, "A context of 0 tokens"),
+        (("--stride", "0"), 2, "--stride can't be 0."),
+        (("--stride", "129"), 2, "--stride can't be 129. Use a number from 1 to 128."),
+        (("--stride", "4", "--method", "llama.cpp"), 2, "--stride is for windows that overlap."),
+        (("--plot", "p.pdf"), 2, "p.pdf has none of the known endings."),
+        (("-m", "demo", "-"), 2, "Standard input can be read once only."),
+        (("-", "-"), 2, "Standard input can be read once only."),
+        (("nowhere.txt",), 1, "nowhere.txt can't be read"),
+    ],
+)
+def test_what_can_t_be(
+    env: dict[str, str],
+    tiny: Path,
+    book: Path,
+    options: tuple[str, ...],
+    status: int,
+    message: str,
+) -> None:
+    result = run("perplexity", "--quiet", "-m", str(tiny), str(book), *options, env=env)
+    assert (result.returncode, result.stdout) == (status, b"")
+    assert message in result.stderr.decode()
+
+
+@pytest.mark.parametrize("content", [b"", b"Hi", b"caf\xe9 au lait"])
+def test_texts_that_can_t_be_scored(
+    env: dict[str, str], tiny: Path, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "short.txt"
+    path.write_bytes(content)
+    result = run("perplexity", "--quiet", "-m", str(tiny), str(path), env=env)
+    assert result.stdout == b""
+    if content.isascii():
+        assert result.returncode == ExitStatus.USAGE
+        assert b"The text is too short" in result.stderr
+    else:
+        assert result.returncode == ExitStatus.FAILED
+        assert b"short.txt is not UTF-8 text: the byte at offset 3" in result.stderr
