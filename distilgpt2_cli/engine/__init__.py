@@ -81,11 +81,7 @@ _ROOMS = {
         "Perplexity",
         "measure",
     ),
-    "scoring": (
-        "Score",
-        "Scorer",
-        "Text",
-    ),
+    "scoring": ("Score", "ScoredText", "Scorer"),
     "session": (
         "open_evaluator",
         "open_generator",
