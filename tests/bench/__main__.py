@@ -20,6 +20,7 @@ from distilgpt2_cli.engine.cores import usable_cores
 from tests.bench.finding import HEADER, Finding
 from tests.bench.parallel import lines, together
 from tests.bench.processes import cold_start, generation
+from tests.bench.scoring import scoring
 from tests.bench.threads import choice_of_threads, long_run
 from tests.support import gguf
 
@@ -51,6 +52,7 @@ OF_DISTILGPT2: dict[str, Benchmark] = {
     "5": choice_of_threads,
     "6": long_run,
     "7": own_benchmark,
+    "8": scoring,
 }
 
 

@@ -58,6 +58,19 @@ class Finding:
 HEADER = "| | ratio | file | value | bar | reached | medians |\n|---|---|---|---|---|---|---|"
 
 
+def in_turns(ways: Mapping[str, Callable[[], float]], count: int) -> list[Turn]:
+    """Measure every way once a turn, in the opposite order every other turn.
+
+    Each way then has as many runs before another one as after it.
+    """
+    turns: list[Turn] = []
+    for number in range(count):
+        names = list(ways)[:: 1 if number % 2 == 0 else -1]
+        found = {name: ways[name]() for name in names}
+        turns.append({name: found[name] for name in ways})
+    return turns
+
+
 def of_turns(
     group: int,
     what: str,

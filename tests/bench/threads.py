@@ -6,16 +6,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 
 from distilgpt2_cli.engine import Context, GenerationOptions, Generator, Model
 from distilgpt2_cli.engine.cores import usable_cores
-from tests.bench.finding import Finding, Turn, of_turns
+from tests.bench.finding import Finding, Turn, in_turns, of_turns
 from tests.bench.plain_script import PROMPT
 from tests.bench.processes import distil_speed
 
-TOKENS, TURNS = 192, 7
+TOKENS, TURNS = 192, 11
 FIRST = 32  # tokens in which the choice of threads must have been made
 OPTIONS = GenerationOptions(max_tokens=-1, ignore_eos=True)
 
@@ -23,13 +24,9 @@ OPTIONS = GenerationOptions(max_tokens=-1, ignore_eos=True)
 def choice_of_threads(path: Path, file: str) -> Iterator[Finding]:
     """Group 5: each way takes its turn, idle and with one core kept busy by another process."""
     cores = usable_cores()
-    idle: list[Turn] = [
-        {
-            f"threads {threads}": distil_speed(path, TOKENS, threads)
-            for threads in ("auto", *sorted({"1", str(cores)}))
-        }
-        for _ in range(TURNS)
-    ]
+    numbers = ("auto", *sorted({"1", str(cores)}))
+    ways = {f"threads {each}": partial(distil_speed, path, TOKENS, each) for each in numbers}
+    idle = in_turns(ways, TURNS)
     yield of_turns(
         5,
         "idle: tokens/s with `auto` by the best fixed number's",
@@ -62,13 +59,11 @@ def choice_of_threads(path: Path, file: str) -> Iterator[Finding]:
         busy,
         lambda turn: turn["all cores"] / turn["1 thread"],
     )
-    one_core: list[Turn] = [
-        {
-            "auto": distil_speed(path, TOKENS, "auto", cores={0}),
-            "1 thread": distil_speed(path, TOKENS, "1", cores={0}),
-        }
-        for _ in range(TURNS)
-    ]
+    on_one_core = {
+        "auto": partial(distil_speed, path, TOKENS, "auto", cores={0}),
+        "1 thread": partial(distil_speed, path, TOKENS, "1", cores={0}),
+    }
+    one_core = in_turns(on_one_core, TURNS)
     yield of_turns(
         5,
         "affinity of one core: tokens/s with `auto` by one thread's",

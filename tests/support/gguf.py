@@ -11,6 +11,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
+from distilgpt2_cli.engine import log
 from distilgpt2_cli.engine.bindings import lib
 
 END_OF_TEXT = 50256
@@ -52,6 +53,7 @@ def write(path: Path, shape: Shape = Shape(), seed: int = 0, quantization: str =
 
 def quantize(source: Path, target: Path, quantization: str) -> None:
     """Quantize a GGUF file as llama.cpp's own program does, such as to ``Q4_K_M``."""
+    log.start()
     params = lib.llama_model_quantize_default_params()
     params.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{quantization}")
     status = lib.llama_model_quantize(
