@@ -34,11 +34,18 @@ def write_plot(path: Path, results: Sequence[Result]) -> None:
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for result in results:
-        megabytes, value = result.file.size / 1e6, result.figures.value
-        axes.errorbar(megabytes, value, yerr=result.figures.standard_error, fmt="o", capsize=3)
+    sizes = [result.file.size / 1e6 for result in results]
+    middle = (min(sizes) + max(sizes)) / 2
+    for size, result in zip(sizes, results, strict=True):
+        value = result.figures.value
+        axes.errorbar(size, value, yerr=result.figures.standard_error, fmt="o", capsize=3)
+        side, offset = ("right", -6) if size > middle else ("left", 6)
         axes.annotate(
-            result.file.name, (megabytes, value), xytext=(6, 6), textcoords="offset points"
+            result.file.name.removesuffix(".gguf"),
+            (size, value),
+            xytext=(offset, 6),
+            textcoords="offset points",
+            ha=side,
         )
     axes.set_xlabel("size in MB")
     axes.set_ylabel("perplexity")

@@ -107,7 +107,7 @@ def test_a_plot(env: dict[str, str], tiny: Path, book: Path, tmp_path: Path, end
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
     if ending == "svg":
-        assert b"small.gguf" in content
+        assert b"<!-- small -->" in content
     result = run("perplexity", "-m", str(tiny), "--plot", str(path), str(book), env=env)
     assert (result.returncode, path.read_bytes()) == (ExitStatus.FAILED, content)
     assert b"--force" in result.stderr
