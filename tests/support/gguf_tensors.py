@@ -1,0 +1,66 @@
+"""What a GGUF file holds, read with the package ``gguf`` and without llama.cpp."""
+
+import os
+import struct
+from typing import Any, NamedTuple, TypeAlias
+
+import gguf
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+
+class Tensor(NamedTuple):
+    """A tensor, dequantized.
+
+    Attributes:
+        values: what the blocks stand for, in rows.
+        type: how the file holds them, such as ``Q4_K``.
+        offsets: what each block of ``Q4_1`` or ``Q5_1`` adds to its values, row by row.
+    """
+
+    values: Array
+    type: str
+    offsets: Array | None
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the metadata of a file, but for lists of strings, and its tensors by name."""
+    reader = _Reader(path)
+    metadata = {name: field.contents() for name, field in reader.fields.items()}
+    return metadata, {tensor.name: _dequantized(tensor) for tensor in reader.tensors}
+
+
+def _dequantized(tensor: gguf.ReaderTensor) -> Tensor:
+    values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+    kind = tensor.tensor_type.name
+    offsets = _offsets(tensor) if kind in ("Q4_1", "Q5_1") else None
+    return Tensor(np.asarray(values, np.float64), kind, offsets)
+
+
+def _offsets(tensor: gguf.ReaderTensor) -> Array:
+    """Return the second of the two 16-bit floats that each block begins with."""
+    _, size = gguf.GGML_QUANT_SIZES[tensor.tensor_type]
+    blocks = tensor.data.reshape(len(tensor.data), -1, size)
+    return np.ascontiguousarray(blocks[..., 2:4]).view(np.float16)[..., 0].astype(np.float64)
+
+
+class _Reader(gguf.GGUFReader):
+    """Steps over lists of strings: the vocabulary, which takes it seconds to read.
+
+    Where a later version of the package does not call this method, it only takes longer.
+    """
+
+    def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
+        if raw_type == gguf.GGUFValueType.ARRAY:
+            inner, count = struct.unpack_from("<IQ", self.data.data, orig_offs)
+            if inner == gguf.GGUFValueType.STRING:
+                return self._size(orig_offs + 12, count) + 12, [], [], []
+        return super()._get_field_parts(orig_offs, raw_type)
+
+    def _size(self, start: int, count: int) -> int:
+        end = start
+        for _ in range(count):
+            end += 8 + struct.unpack_from("<Q", self.data.data, end)[0]
+        return end - start
