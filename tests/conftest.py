@@ -1,7 +1,7 @@
 """Models and homes that the tests share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,3 +38,29 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     """A Hub on the loopback interface, empty, for runs in a new home."""
     with serving(tmp_path / "home") as hub:
         yield hub
+
+
+_AGREEMENTS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def agree(request: pytest.FixtureRequest) -> Callable[[str, float, float], None]:
+    """Assert that a difference is within its bound, and have it printed after all tests."""
+
+    def check(what: str, difference: float, bound: float) -> None:
+        lines = request.config.stash.setdefault(_AGREEMENTS, [])
+        lines.append(f"{what}: {difference:.2g} (bound {bound:g})")
+        assert difference < bound, what
+
+    return check
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print what was found to agree, and by how much."""
+    lines = config.stash.get(_AGREEMENTS, [])
+    if lines:
+        terminalreporter.section("agreement with the NumPy reference (relative differences)")
+        for line in lines:
+            terminalreporter.line(line)
