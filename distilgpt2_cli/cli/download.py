@@ -64,7 +64,7 @@ def download(
         raise UsageError("--quant and --all can't be combined.", "Use one of them.")
     terminal = Terminal.system(quiet=quiet)
     if every:
-        references = available(repo, revision)
+        references = available(repo, revision, notice=terminal.notice)
     else:
         references = [
             ModelReference(name, repo, revision) for name in quant or [DEFAULT_QUANTIZATION]

@@ -22,7 +22,9 @@ class Plan:
     file: ModelFile | None
 
 
-def available(repository: str, revision: str | None) -> list[ModelReference]:
+def available(
+    repository: str, revision: str | None, *, notice: Notice = ignore
+) -> list[ModelReference]:
     """Return what a repository has: the catalog's, or each quantization told by a file's name.
 
     Raises:
@@ -34,7 +36,7 @@ def available(repository: str, revision: str | None) -> list[ModelReference]:
         from . import hub
 
         quantizations = names.quantizations(
-            hub.file_names(repository, revision or "main"), repository
+            hub.file_names(repository, revision or "main", notice), repository
         )
     return [ModelReference(label, repository, revision) for label in quantizations]
 

@@ -4,9 +4,10 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx2
 from huggingface_hub import (
@@ -16,32 +17,32 @@ from huggingface_hub import (
     hf_hub_download,
     hf_hub_url,
 )
-from huggingface_hub.errors import HfHubHTTPError
 
 from ..errors import ModelUnavailableError
 from .callbacks import Notice, Progress
-from .hub_errors import Source, explain
+from .hub_errors import BusyError, Source, endpoint, explain
 from .names import choose
+from .patience import patiently
 from .reference import ModelReference, RemoteFile
 from .stall import StallWatch
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _OBJECT_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
-_BUSY = {408, 429, 500, 502, 503, 504}
+_T = TypeVar("_T")
 
 # Its warnings and progress bars are for its own users; those who asked for its log still get it.
 if not (constants.HF_DEBUG or "HF_HUB_VERBOSITY" in os.environ):
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 
-def file_names(repository: str, revision: str) -> list[str]:
+def file_names(repository: str, revision: str, notice: Notice) -> list[str]:
     """Return the names of all files of a repository at a revision.
 
     Raises:
         DistilError: the Hub doesn't give them.
     """
     with _explained(repository, revision):
-        return HfApi().list_repo_files(repository, revision=revision)
+        return _answer(lambda: HfApi().list_repo_files(repository, revision=revision), notice)
 
 
 def announced(reference: ModelReference, notice: Notice) -> RemoteFile:
@@ -53,19 +54,13 @@ def announced(reference: ModelReference, notice: Notice) -> RemoteFile:
     name = reference.file_name
     if name is None:
         name = choose(
-            file_names(reference.repository, reference.wanted_revision),
+            file_names(reference.repository, reference.wanted_revision, notice),
             reference.quantization,
             reference.repository,
         )
-    url = hf_hub_url(reference.repository, name, revision=reference.wanted_revision)
     with _explained(reference.repository, reference.wanted_revision):
-        try:
-            metadata = get_hf_file_metadata(url)
-        except (HfHubHTTPError, httpx2.TimeoutException) as error:
-            if isinstance(error, HfHubHTTPError) and error.response.status_code not in _BUSY:
-                raise
-            notice(f"{constants.ENDPOINT} is busy or slow; asking again for half a minute or so.")
-            metadata = get_hf_file_metadata(url, retry_on_errors=True)
+        url = hf_hub_url(reference.repository, name, revision=reference.wanted_revision)
+        metadata = _answer(lambda: get_hf_file_metadata(url), notice)
     commit, object_id, size = metadata.commit_hash, metadata.etag, metadata.size
     if not (
         commit
@@ -75,7 +70,7 @@ def announced(reference: ModelReference, notice: Notice) -> RemoteFile:
         and size is not None
     ):
         raise ModelUnavailableError(
-            f"{constants.ENDPOINT} does not tell commit, hash and size of {name}, as a Hub does.",
+            f"{endpoint()} does not tell commit, hash and size of {name}, as a Hub does.",
             "Check HF_ENDPOINT, and the proxy if there is one.",
         )
     return RemoteFile(name, commit, object_id, size)
@@ -93,15 +88,29 @@ def fetch(
     """Bring a file into the Hugging Face cache, or into a folder, and return its path.
 
     The progress is shown from the first byte; nothing is shown if the cache has the content. When
-    nothing comes for a while, there is a notice.
+    nothing comes for a while, or the Hub is busy, there is a notice.
 
     Raises:
         DistilError: it did not arrive.
     """
-    with ExitStack() as transfer, _explained(reference.repository, reference.wanted_revision):
-        watch = transfer.enter_context(
-            StallWatch(f"Nothing comes from {constants.ENDPOINT}", notice)
-        )
+
+    def ask() -> Path:
+        return _transfer(reference, remote, progress, notice, force, folder)
+
+    with _explained(reference.repository, reference.wanted_revision):
+        return patiently(ask, notice)
+
+
+def _transfer(
+    reference: ModelReference,
+    remote: RemoteFile,
+    progress: Progress,
+    notice: Notice,
+    force: bool,
+    folder: Path | None,
+) -> Path:
+    with ExitStack() as transfer:
+        watch = transfer.enter_context(_watched(notice))
 
         class Relay:
             """What huggingface-hub takes for a tqdm bar: draws nothing and passes counts on."""
@@ -144,6 +153,23 @@ def fetch(
                 tqdm_class=Relay,
             )
     return Path(path)
+
+
+def _answer(ask: Callable[[], _T], notice: Notice) -> _T:
+    """Ask the Hub something short, again if it is busy or silent."""
+
+    def once() -> _T:
+        try:
+            with _watched(notice):
+                return ask()
+        except httpx2.TimeoutException as error:
+            raise BusyError(None) from error
+
+    return patiently(once, notice)
+
+
+def _watched(notice: Notice) -> StallWatch:
+    return StallWatch(f"Nothing comes from {endpoint()}", notice)
 
 
 @contextmanager

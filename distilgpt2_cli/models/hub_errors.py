@@ -1,5 +1,6 @@
 """What went wrong between distil and the Hub, told by the type of huggingface-hub's exception."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,26 @@ class Source:
     revision: str
 
 
+class BusyError(Exception):
+    """The Hub can't answer now.
+
+    Attributes:
+        status: what it answered over HTTP; None for nothing in time.
+        pause: the seconds that it asks for, if it does.
+    """
+
+    def __init__(self, status: int | None, pause: float | None = None) -> None:
+        """Keep both."""
+        super().__init__(status, pause)
+        self.status = status
+        self.pause = pause
+
+
+def endpoint() -> str:
+    """Return the address of the Hub without a name and password that may stand in it."""
+    return re.sub(r"//[^/]*@", "//", constants.ENDPOINT)
+
+
 def explain(error: Exception, source: Source) -> DistilError | None:
     """Return the failure as a person should read it, or None if the exception is unknown."""
     wrapped = isinstance(error, LocalEntryNotFoundError | ValueError)
@@ -51,7 +72,7 @@ def _malformed(_: Exception, source: Source) -> DistilError:
 def _gated(_: Exception, source: Source) -> DistilError:
     return ModelUnavailableError(
         f"{source.repository} is gated: its owner decides who may download it.",
-        f"Ask for access at {constants.ENDPOINT}/{source.repository}, and set HF_TOKEN or run"
+        f"Ask for access at {endpoint()}/{source.repository}, and set HF_TOKEN or run"
         " `hf auth login`.",
     )
 
@@ -98,42 +119,61 @@ def _status(error: Exception, source: Source) -> DistilError:
             f"The Hub refused access to {source.repository} (status {status}).",
             "Check HF_TOKEN, or run `hf auth login`.",
         )
-    if status == 429:
-        return ModelUnavailableError(
-            "The Hub has had too many requests from here (status 429).",
-            "Wait some minutes, then run the command again.",
-        )
+    if status == 407:
+        return _proxy(error, source)
     return ModelUnavailableError(
         f"The Hub answered with status {status}.",
         "Run the command again later.",
     )
 
 
+def _busy(error: Exception, source: Source) -> DistilError:
+    assert isinstance(error, BusyError)
+    if error.status is None:
+        return _timeout(error, source)
+    what = f"The Hub answered with status {error.status}"
+    if error.status == 429:
+        what = "The Hub has had too many requests from here (status 429)"
+    if error.pause is None:
+        return ModelUnavailableError(f"{what}.", "Wait some minutes, then run the command again.")
+    return ModelUnavailableError(
+        f"{what}, and asks for a pause of {error.pause:.0f} s.",
+        "Wait that long, then run the command again.",
+    )
+
+
 def _no_hub(_: Exception, _source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"{constants.ENDPOINT} does not answer as a Hub does.",
+        f"{endpoint()} does not answer as a Hub does.",
         "Check HF_ENDPOINT and the proxy, then run the command again.",
     )
 
 
 def _proxy(_: Exception, _source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"The proxy does not let distil reach {constants.ENDPOINT}.",
+        f"The proxy does not let distil reach {endpoint()}.",
         "Check HTTPS_PROXY and HTTP_PROXY, then run the command again.",
     )
 
 
 def _timeout(_: Exception, _source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"{constants.ENDPOINT} did not answer in time.",
+        f"{endpoint()} did not answer in time.",
         "Check the connection, then run the command again.",
     )
 
 
 def _unreachable(error: Exception, _source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"{constants.ENDPOINT} can't be reached: {error}.",
+        f"{endpoint()} can't be reached: {error}.",
         "Check the connection, then run the command again.",
+    )
+
+
+def _unsendable(_: Exception, _source: Source) -> DistilError:
+    return ModelUnavailableError(
+        f"HF_TOKEN, or a name that {endpoint()} gave, has characters that can't be sent.",
+        "Check HF_TOKEN and HF_ENDPOINT.",
     )
 
 
@@ -161,13 +201,21 @@ _TABLE: tuple[tuple[type[Exception], _Tell], ...] = (
     (RevisionNotFoundError, _no_revision),
     (EntryNotFoundError, _no_file),
     (OfflineModeIsEnabled, _offline),
+    (BusyError, _busy),
     (HfHubHTTPError, _status),
     (FileMetadataError, _no_hub),
     (httpx2.ProxyError, _proxy),
     (httpx2.TimeoutException, _timeout),
     (httpx2.ConnectError, _unreachable),
+    (httpx2.LocalProtocolError, _unsendable),
     (httpx2.HTTPError, _cut_short),
     (httpx2.InvalidURL, _no_hub),
+    (UnicodeError, _unsendable),
     (OSError, _system),
+    # What is made of an answer that has not the form of a Hub's.
+    (ValueError, _no_hub),
+    (LookupError, _no_hub),
+    (TypeError, _no_hub),
+    (AttributeError, _no_hub),
     (RuntimeError, _cut_short),  # hf_xet raises it for what has no type of its own
 )
