@@ -82,8 +82,7 @@ def download(
     if here and object_id:
         if hashing.matches(here.path, object_id):
             return _with_sha256(here)
-        cache.discard(here.path)
-        force = True
+        _discard(here.path)
     from . import hub
 
     remote = _announced_by_hub(reference, notice)
@@ -91,12 +90,15 @@ def download(
         # Downloads of the same content wait for each other: what is left of these after ours has
         # had its turn was left by a process that was killed.
         earlier = cache.partial_files(reference.repository, remote.object_id)
+        _discard_damaged(reference, remote)
         path = hub.fetch(reference, remote, progress=progress, notice=notice, force=force)
         try:
+            _settle(path, remote, reference)
             _check_content(path, remote, reference)
         except BaseException:
             cache.discard(path)
             raise
+        cache.remember(path, reference.repository, remote)
         for partial in earlier:
             partial.unlink(missing_ok=True)
     return _described(path, remote, reference)
@@ -184,6 +186,30 @@ def _marked_until_checked(reference: ModelReference, remote: RemoteFile) -> Iter
         yield
     finally:
         mark.unlink(missing_ok=True)
+
+
+def _discard_damaged(reference: ModelReference, remote: RemoteFile) -> None:
+    """Remove what is here under the file's name or object id and is something else.
+
+    A run that was killed may have left it, and huggingface-hub would take it as it is.
+    """
+    for path in cache.places(reference.repository, remote):
+        if path.is_file() and not hashing.matches(path, remote.object_id):
+            _discard(path)
+
+
+def _settle(path: Path, remote: RemoteFile, reference: ModelReference) -> None:
+    try:
+        cache.settle(path, remote.object_id, reference.repository)
+    except OSError as error:
+        raise cannot_write(error, path) from error
+
+
+def _discard(path: Path) -> None:
+    try:
+        cache.discard(path)
+    except OSError as error:
+        raise cannot_write(error, path) from error
 
 
 def _copy_from_cache(reference: ModelReference, remote: RemoteFile, folder: Path) -> Path | None:

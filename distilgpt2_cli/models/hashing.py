@@ -1,7 +1,10 @@
 """Hashes of files."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+from ..errors import DistilError
 
 _CHUNK = 1 << 20  # bytes
 
@@ -10,7 +13,7 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits.
 
     Raises:
-        OSError: it can't be read.
+        DistilError: it can't be read.
     """
     return _digest(path, "sha256")
 
@@ -26,22 +29,26 @@ def matches(path: Path, object_id: str, advance: Callable[[int], None] = _ignore
     of its git blob (40 digits). ``advance`` is called with the bytes hashed since the last call.
 
     Raises:
-        OSError: the file can't be read.
+        DistilError: the file can't be read.
     """
     if len(object_id) == 64:
         return _digest(path, "sha256", advance=advance) == object_id
-    prefix = b"blob %d\0" % path.stat().st_size
-    return _digest(path, "sha1", prefix, advance) == object_id
+    return _digest(path, "sha1", advance=advance) == object_id
 
 
-def _digest(
-    path: Path, algorithm: str, prefix: bytes = b"", advance: Callable[[int], None] = _ignore
-) -> str:
+def _digest(path: Path, algorithm: str, advance: Callable[[int], None] = _ignore) -> str:
     import hashlib
 
-    digest = hashlib.new(algorithm, prefix, usedforsecurity=algorithm != "sha1")
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            advance(len(chunk))
+    digest = hashlib.new(algorithm, usedforsecurity=algorithm != "sha1")
+    try:
+        with path.open("rb") as file:
+            if algorithm == "sha1":
+                digest.update(b"blob %d\0" % os.fstat(file.fileno()).st_size)
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                advance(len(chunk))
+    except OSError as error:
+        raise DistilError(
+            f"{path} can't be read: {error.strerror}.", "Check its owner and rights, and the disk."
+        ) from error
     return digest.hexdigest()

@@ -38,7 +38,7 @@ def is_intact(
         None if neither the catalog nor the cache knows its hash.
 
     Raises:
-        OSError: it can't be read.
+        DistilError: it can't be read.
     """
     object_id = cache.object_id(file.path, reference)
     return None if object_id is None else hashing.matches(file.path, object_id, advance)
@@ -56,20 +56,12 @@ def remove(file: ModelFile) -> int:
     if not path.is_symlink():
         size = path.stat().st_size
         path.unlink()
+        cache.forget(file)
         return size
     blob = Path(os.path.normpath(path.parent / path.readlink()))
     path.unlink()
-    if blob.parent.name != "blobs" or _is_linked(blob):
+    if blob.parent.name != "blobs" or cache.is_linked(blob):
         return 0
     size = 0 if blob.is_symlink() else blob.stat().st_size
     blob.unlink()
     return size
-
-
-def _is_linked(blob: Path) -> bool:
-    """Tell whether a file of any snapshot links to this blob."""
-    snapshots = blob.parent.parent / "snapshots"
-    return any(
-        path.is_symlink() and os.path.normpath(path.parent / path.readlink()) == str(blob)
-        for path in snapshots.rglob("*")
-    )

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DISTIL = (sys.executable, "-m", "distilgpt2_cli")
+WITHOUT_LINKS = (sys.executable, "-m", "tests.support.no_links")
 # Threads that wait asleep: those that spin, as they do by default, slow each other down by ten
 # times and more when something else runs on the same cores.
 PATIENT_THREADS = {"OMP_WAIT_POLICY": "passive"}
@@ -35,21 +36,31 @@ def environment(home: Path, **changes: str) -> dict[str, str]:
 
 
 def run(
-    *arguments: str | bytes, env: Mapping[str, str], stdin: bytes = b""
+    *arguments: str | bytes,
+    env: Mapping[str, str],
+    stdin: bytes = b"",
+    launcher: tuple[str, ...] = (),
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run ``distil`` with pipes to its end."""
+    """Run ``distil``, by itself or through a launcher, with pipes to its end."""
     return subprocess.run(
-        [*DISTIL, *arguments], env=env, input=stdin, capture_output=True, timeout=TIMEOUT
+        [*launcher, *DISTIL, *arguments],
+        env=env,
+        input=stdin,
+        capture_output=True,
+        timeout=TIMEOUT,
     )
 
 
 @contextmanager
 def started(
-    *arguments: str, env: Mapping[str, str], stdin: bytes = b""
+    *arguments: str,
+    env: Mapping[str, str],
+    stdin: bytes = b"",
+    launcher: tuple[str, ...] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start ``distil`` with pipes, and see to it that it ends with the block."""
     with subprocess.Popen(
-        [*DISTIL, *arguments],
+        [*launcher, *DISTIL, *arguments],
         env=env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
