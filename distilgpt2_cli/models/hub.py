@@ -12,6 +12,7 @@ from typing import TypeVar
 import httpx2
 from huggingface_hub import (
     HfApi,
+    ModelInfo,
     constants,
     get_hf_file_metadata,
     hf_hub_download,
@@ -41,8 +42,14 @@ def file_names(repository: str, revision: str, notice: Notice) -> list[str]:
     Raises:
         DistilError: the Hub doesn't give them.
     """
+
+    def ask() -> ModelInfo:
+        # Unlike a listing of files, this takes a time limit.
+        limit = constants.HF_HUB_ETAG_TIMEOUT
+        return HfApi().model_info(repository, revision=revision, timeout=limit)
+
     with _explained(repository, revision):
-        return _answer(lambda: HfApi().list_repo_files(repository, revision=revision), notice)
+        return [file.rfilename for file in _answer(ask, notice).siblings or ()]
 
 
 def announced(reference: ModelReference, notice: Notice) -> RemoteFile:

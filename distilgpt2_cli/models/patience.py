@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import httpx2
-from huggingface_hub import constants, get_session
+from huggingface_hub import get_session
 
 from .callbacks import Notice
 from .hub_errors import BusyError, endpoint
@@ -29,7 +29,7 @@ def patiently(ask: Callable[[], _T], notice: Notice) -> _T:
     Raises:
         BusyError: it is busy for too long, or says that it will be.
     """
-    _prepare_client()
+    _tell_when_busy()
     start = None
     for usual in (*_PAUSES, None):
         try:
@@ -46,14 +46,9 @@ def patiently(ask: Callable[[], _T], notice: Notice) -> _T:
     raise busy
 
 
-def _prepare_client() -> None:
-    """See to it that huggingface-hub never waits long without a word.
-
-    `BusyError` is raised where it would, and lists of files get the time limit that files have.
-    """
-    client = get_session()
-    client.timeout = httpx2.Timeout(constants.HF_HUB_DOWNLOAD_TIMEOUT)
-    hooks = client.event_hooks["response"]
+def _tell_when_busy() -> None:
+    """Raise `BusyError` from now on where huggingface-hub would wait, long and without a word."""
+    hooks = get_session().event_hooks["response"]
     if _raise_if_busy not in hooks:
         hooks.append(_raise_if_busy)
 

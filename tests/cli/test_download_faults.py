@@ -148,20 +148,6 @@ def test_a_refusal_is_told_without_the_token(
     assert files_below(hub.cache) == []
 
 
-def test_a_hub_that_fails_once_is_asked_again_and_says_so(hub: Hub) -> None:
-    hub.fail(Fault(method="HEAD", status=503, times=1))
-    result = run(*MAIN, env=hub.environment())
-    assert result.returncode == 0
-    assert b"is busy or slow; asking again" in result.stderr
-
-
-def test_a_transfer_that_the_hub_fails_is_told(hub: Hub) -> None:
-    hub.fail(Fault(method="GET", status=500))
-    result = run(*MAIN, env=hub.environment())
-    assert result.returncode == 3
-    assert b"status 500" in result.stderr
-
-
 def test_nobody_there_is_told_at_once(hub: Hub) -> None:
     start = time.monotonic()
     result = run(*MAIN, env=hub.environment(HF_ENDPOINT="http://127.0.0.1:9"))

@@ -63,21 +63,6 @@ def test_a_proxy_that_is_not_there(hub: Hub, variable: str) -> None:
     refused(hub.environment(**proxied), "http://hub.invalid", "run the command again")
 
 
-def test_a_hub_that_always_fails_is_given_up(hub: Hub) -> None:
-    hub.fail(Fault(method="HEAD", status=500))
-    errors = refused(hub.environment(), "The Hub answered with status 500.")
-    assert "is busy or slow; asking again" in errors
-    assert files_below(hub.cache) == []
-
-
-@pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}])
-def test_too_many_requests(hub: Hub, headers: dict[str, str]) -> None:
-    hub.fail(Fault(method="HEAD", status=429, headers=headers, times=2))
-    result = run(*MAIN, env=hub.environment())
-    assert result.returncode == 0
-    assert b"is busy or slow; asking again" in result.stderr
-
-
 def test_a_stall_is_told_and_the_transfer_taken_up_again(hub: Hub) -> None:
     hub.fail(Fault(stall_at=500_000, stall_seconds=20, times=1))
     result = run(*MAIN, env=hub.environment(HF_HUB_DOWNLOAD_TIMEOUT="5"))

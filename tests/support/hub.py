@@ -28,9 +28,10 @@ _INFO = re.compile(r"/api/models/(?P<repository>[^/]+/[^/]+)/revision/(?P<revisi
 
 @dataclass(frozen=True)
 class Fault:
-    """How a request for a file goes wrong.
+    """How a request goes wrong.
 
     Attributes:
+        target: ``file``, or ``list`` for what is asked about a repository.
         method: the requests it befalls; None for all of them.
         times: how many of them; the ones after that go well.
         status: answered instead of the file.
@@ -40,8 +41,12 @@ class Fault:
         flip_at: byte of the body that is sent inverted.
         extra: sent after the announced end of the body.
         stall_at: bytes of the body after which nothing comes for ``stall_seconds``.
+        silent_seconds: before there is any answer.
+        hang_up: close the connection instead of answering.
+        body: sent instead of a list.
     """
 
+    target: str = "file"
     method: str | None = "GET"
     times: int = 1_000_000
     status: int | None = None
@@ -52,6 +57,9 @@ class Fault:
     extra: bytes = b""
     stall_at: int | None = None
     stall_seconds: float = 0
+    silent_seconds: float = 0
+    hang_up: bool = False
+    body: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -124,14 +132,14 @@ class Hub:
         """The client's cache."""
         return self._home / "huggingface" / "hub"
 
-    def fault_for(self, method: str) -> Fault | None:
-        """Return what is to go wrong with a request, and count it off."""
+    def fault_for(self, target: str, method: str) -> Fault:
+        """Return what is to go wrong with a request, if anything, and count it off."""
         with self._lock:
             for index, fault in enumerate(self.faults):
-                if fault.times > 0 and fault.method in (None, method):
+                if fault.times > 0 and fault.target == target and fault.method in (None, method):
                     self.faults[index] = replace(fault, times=fault.times - 1)
                     return fault
-        return None
+        return Fault()
 
 
 def object_id(content: bytes, *, small: bool = False) -> str:
@@ -188,8 +196,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self, path: str) -> None:
         # The client quotes the slashes of a revision, which `unquote` has made plain again; no
         # test needs such a revision.
-        if match := _RESOLVE.fullmatch(path):
-            self._send_file(match["repository"], match["revision"], match["name"])
+        match = _RESOLVE.fullmatch(path)
+        fault = self.state.fault_for("file" if match else "list", self.command)
+        time.sleep(fault.silent_seconds)
+        if fault.hang_up:
+            self.close_connection = True
+        elif fault.status is not None:
+            self._refuse(fault.status, fault.error_code, fault.headers)
+        elif match:
+            self._send_file(match["repository"], match["revision"], match["name"], fault)
+        elif fault.body is not None:
+            self._send_body_of_list(fault.body)
         elif match := _TREE.fullmatch(path):
             self._send_tree(match["repository"], match["revision"])
         elif match := _INFO.fullmatch(path):
@@ -233,11 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
             entry["lfs"] = {"oid": object_id(content), "size": len(content), "pointerSize": 134}
         return entry
 
-    def _send_file(self, repository: str, revision: str, name: str) -> None:
-        fault = self.state.fault_for(self.command) or Fault()
-        if fault.status is not None:
-            self._refuse(fault.status, fault.error_code, fault.headers)
-            return
+    def _send_file(self, repository: str, revision: str, name: str, fault: Fault) -> None:
         found = self._files(repository, revision)
         if found is None:
             return
@@ -282,7 +295,9 @@ class _Handler(BaseHTTPRequestHandler):
         return int(match[1]) if match else 0
 
     def _send_json(self, value: object) -> None:
-        body = json.dumps(value).encode()
+        self._send_body_of_list(json.dumps(value).encode())
+
+    def _send_body_of_list(self, body: bytes) -> None:
         self.send_response(200)
         self._send_headers({"Content-Type": "application/json", "Content-Length": str(len(body))})
         self.wfile.write(body)
