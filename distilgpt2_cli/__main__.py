@@ -1,21 +1,30 @@
 """Entry point of ``distil`` and ``python -m distilgpt2_cli``."""
 
+# Until there is an order to end in, a signal ends the program at once: Python would show a
+# traceback. The module ``signal`` would first import others.
+import _signal  # type: ignore[import-not-found]
+
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 import os
-import signal
 import sys
-from types import FrameType
 
 from .errors import DistilError, ExitStatus, ReaderGoneError
-
-_received = 0
-"""The signal that the run was asked to end by."""
 
 
 def main() -> None:
     """Run the command line and exit with one of the statuses of `ExitStatus`."""
-    status = _run()
-    if status == ExitStatus.INTERRUPTED and _received:
-        status = 128 + _received  # typer turns every interrupt into the status of Ctrl-C
+    from . import signals
+
+    try:
+        signals.heed()
+        status = _run()
+        signals.let_them_kill()
+    except KeyboardInterrupt:
+        status = ExitStatus.INTERRUPTED
+    if status == ExitStatus.INTERRUPTED and signals.received:
+        status = 128 + signals.received  # typer turns every interrupt into the status of Ctrl-C
     if status in (ExitStatus.INTERRUPTED, ExitStatus.TERMINATED):
         # At once: a model may still be loading in a thread, which an ordinary exit waits for.
         os._exit(status)
@@ -24,19 +33,19 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        _heed_signals()
         from .cli.early import begin_early
         from .engine.aborts import tell_aborts
 
         tell_aborts(_tell)
         begin_early(sys.argv[1:], os.environ)
+        from .terminal import make_stderr_visible
+
+        make_stderr_visible()
         from .cli.app import make_app
 
         make_app(sys.argv[1:])(prog_name="distil")
     except ReaderGoneError:
         _end_as_sigpipe_does()
-    except KeyboardInterrupt:
-        return ExitStatus.INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitStatus.FAILED
     except Exception as error:
@@ -44,23 +53,6 @@ def _run() -> int:
             raise
         return _tell(error)
     return ExitStatus.DONE
-
-
-def _heed_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background
-            signal.signal(number, _end)
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    """Raise what ends the run in order; the same signal once more ends it at once."""
-    global _received
-    _received = number
-    signal.signal(number, signal.SIG_DFL)
-    interrupts = sys.modules.get("distilgpt2_cli.engine.interrupts")
-    if interrupts is None:
-        raise KeyboardInterrupt
-    interrupts.interrupt(KeyboardInterrupt())
 
 
 def _tell(error: Exception) -> int:
@@ -77,8 +69,8 @@ def _tell(error: Exception) -> int:
 
 def _end_as_sigpipe_does() -> None:
     """End quietly by the signal itself, so that the shell sees what it sees of other filters."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGPIPE)
+    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    os.kill(os.getpid(), _signal.SIGPIPE)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from ..engine.options import MAX_SEED, GenerationOptions, check_seed
 from ..errors import UsageError
 from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ..signals import heeded_in_order_only
 from ..terminal import Terminal
 from . import generation_options as options
 from .model import ModelPath, Offline, Quant, locate
@@ -106,14 +107,17 @@ def generate(
         terminal.notice(f"seed {first_seed}")
     from ..engine import open_generator
 
-    with open_generator(
-        file.path,
-        chosen,
-        prompt=text,
-        threads=thread_count,
-        parallel=parallel,
-        alternatives=logprobs,
-    ) as generator:
+    with (
+        open_generator(
+            file.path,
+            chosen,
+            prompt=text,
+            threads=thread_count,
+            parallel=parallel,
+            alternatives=logprobs,
+        ) as generator,
+        heeded_in_order_only(),
+    ):
         view = _view(terminal, file, generator, json, lines, echo, num_sequences)
         prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
         batch = generator.complete_all(_requests(prompts, num_sequences, first_seed))

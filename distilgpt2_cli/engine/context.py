@@ -91,7 +91,8 @@ class Context(NativeContext):
             DistilError: llama.cpp can't.
         """
         start = time.perf_counter()
-        self._decode(self._new_batch.of_one_token_each(tokens, sequences))
+        with interrupts.HeldBack():
+            self._decode(self._new_batch.of_one_token_each(tokens, sequences))
         if self._tuner:
             self._tuner.record((time.perf_counter() - start) / len(tokens))
         for sequence in sequences:

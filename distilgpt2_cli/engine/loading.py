@@ -1,7 +1,8 @@
-"""A model loaded while Python still imports what else the program needs.
+"""A model loaded in a thread, while Python still imports what else the program needs.
 
 llama.cpp takes longer to load the vocabulary than Python to import the command line, and does so
-without the interpreter lock, so that both happen at once.
+without the interpreter lock, so that both happen at once. And in the main thread no signal would be
+heeded meanwhile.
 """
 
 import os
@@ -13,32 +14,37 @@ from ..errors import DistilError
 from .model import Model
 
 
-class _EarlyModel:
+class _LoadingModel:
     """A model under way in a thread. The process does not end before the thread does."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.model: Model | None = None
+        self._model: Model | None = None
+        self._error: Exception | None = None
         self._thread = Thread(target=self._load)
         self._thread.start()
 
     def _load(self) -> None:
-        # load() tries again if this fails, and tells what is wrong.
-        with suppress(DistilError):
-            self.model = Model(self.path)
+        try:
+            self._model = Model(self.path)
+        except Exception as error:
+            self._error = error
 
-    def wait(self) -> Model | None:
+    def wait(self) -> Model:
         self._thread.join()
-        return self.model
+        if self._error:
+            raise self._error
+        assert self._model
+        return self._model
 
 
-_early: _EarlyModel | None = None
+_early: _LoadingModel | None = None
 
 
 def load_early(path: str | os.PathLike[str]) -> None:
     """Begin to load a model that `load` will probably be asked for; return at once."""
     global _early
-    _early = _EarlyModel(path)
+    _early = _LoadingModel(path)
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -49,9 +55,8 @@ def load(path: str | os.PathLike[str]) -> Model:
     """
     global _early
     early, _early = _early, None
-    model = early.wait() if early else None
-    if early and model:
-        if early.path == Path(path):
-            return model
-        model.close()
-    return Model(path)
+    if early and early.path != Path(path):
+        with suppress(DistilError):
+            early.wait().close()
+        early = None
+    return (early or _LoadingModel(path)).wait()

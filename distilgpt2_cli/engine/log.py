@@ -2,12 +2,14 @@
 
 from collections import deque
 
+from . import interrupts
 from .bindings import lib
 
 _ERROR_LEVEL = 4  # GGML_LOG_LEVEL_ERROR in ggml.h
 _errors: deque[str] = deque(maxlen=16)
 
 
+@interrupts.callback
 def _keep_errors(level: int, text: bytes, _user_data: object) -> None:
     if level == _ERROR_LEVEL:
         _errors.append(text.decode(errors="replace").strip())

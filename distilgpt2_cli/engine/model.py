@@ -8,7 +8,7 @@ from functools import cached_property
 from types import TracebackType
 
 from ..errors import ModelDamagedError, UsageError
-from . import aborts, log
+from . import aborts, interrupts, log
 from .bindings import lib
 
 MAX_WINDOW = 8192
@@ -168,8 +168,9 @@ class Model:
     def close(self) -> None:
         """Free the model. Its contexts must be closed before."""
         if self.pointer:
-            lib.llama_model_free(self.pointer)
-            self.pointer = None
+            with interrupts.HeldBack():
+                lib.llama_model_free(self.pointer)
+                self.pointer = None
 
     def __enter__(self) -> "Model":
         """Return the model itself."""

@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ..errors import DistilError, UsageError
-from . import log
+from . import interrupts, log
 from .bindings import lib
 from .model import Model
 
@@ -40,8 +40,9 @@ class NativeContext:
     def close(self) -> None:
         """Free the context."""
         if self.pointer:
-            lib.llama_free(self.pointer)
-            self.pointer = None
+            with interrupts.HeldBack():
+                lib.llama_free(self.pointer)
+                self.pointer = None
 
     def _params(self, size: int, sequences: int) -> Any:
         """Return the settings for ``size`` tokens in so many sequences.
@@ -71,7 +72,8 @@ class NativeContext:
             DistilError: llama.cpp can't, for want of memory for instance.
         """
         log.start()
-        self.pointer = lib.llama_init_from_model(self.model.pointer, params)
+        with interrupts.HeldBack():
+            self.pointer = lib.llama_init_from_model(self.model.pointer, params)
         if not self.pointer:
             raise DistilError(
                 f"llama.cpp can't make a context of {params.n_ctx} tokens: {log.reason()}.",

@@ -49,7 +49,8 @@ def file_names(repository: str, revision: str, notice: Notice) -> list[str]:
         return HfApi().model_info(repository, revision=revision, timeout=limit)
 
     with _explained(repository, revision):
-        return [file.rfilename for file in _answer(ask, notice).siblings or ()]
+        names = [file.rfilename for file in _answer(ask, notice).siblings or ()]
+        return [name for name in names if isinstance(name, str)]
 
 
 def announced(reference: ModelReference, notice: Notice) -> RemoteFile:

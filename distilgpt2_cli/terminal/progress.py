@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, BinaryIO, NamedTuple, Protocol, cast
 
-from .sanitize import visible
+from .sanitize import one_line, visible
 
 
 class Action(NamedTuple):
@@ -37,7 +37,6 @@ class Advance(Protocol):
 def bar(stream: BinaryIO, name: str, total: int | None, *, coloured: bool) -> Iterator[Advance]:
     """Draw a bar with size, rate and time left on a terminal until the block ends."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -47,21 +46,29 @@ def bar(stream: BinaryIO, name: str, total: int | None, *, coloured: bool) -> It
         TransferSpeedColumn,
     )
 
+    class VisibleCursor(Console):
+        """One that hides no cursor, which would stay hidden if the process were killed."""
+
+        def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002
+            return False
+
     text = cast("IO[str]", codecs.getwriter("utf-8")(stream))
-    console = Console(file=text, no_color=not coloured)
+    console = VisibleCursor(file=text, no_color=not coloured)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=console) as display:
-        task = display.add_task(escape(visible(name)), total=total, note="")
+    with Progress(
+        *columns, console=console, redirect_stdout=False, redirect_stderr=False
+    ) as display:
+        task = display.add_task(one_line(visible(name)), total=total, note="")
 
         def advance(count: int, note: str = "") -> None:
-            display.update(task, advance=count, note=escape(visible(note)))
+            display.update(task, advance=count, note=one_line(visible(note)))
 
         yield advance
 

@@ -9,6 +9,9 @@ _HIDDEN = (
     *range(0x2066, 0x206A),
 )
 _VISIBLE = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _HIDDEN}
+# Bytes of a path that are not UTF-8, as Python keeps them (PEP 383): some would be C1 controls.
+_VISIBLE |= {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)}
+_LINE_ENDS = {ord("\n"): r"\n", ord("\r"): r"\r", 0x2028: r"\u2028", 0x2029: r"\u2029"}
 
 
 def visible(text: str) -> str:
@@ -17,5 +20,5 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text with its line ends shown as ``\\n`` and ``\\r``."""
-    return text.replace("\r", "\\r").replace("\n", "\\n")
+    """Return the text with each line end written as its escape."""
+    return text.translate(_LINE_ENDS)

@@ -1,10 +1,11 @@
 """The streams of one run: what each is connected to, and how each kind of thing is written."""
 
+import io
 import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, BinaryIO
 
 from ..errors import DistilError, ReaderGoneError, UsageError
@@ -13,6 +14,7 @@ from .progress import DOWNLOAD, Action, Advance
 from .sanitize import one_line, visible
 
 BOLD, DIM, RED, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
+_ERASE_LINE = "\r\x1b[2K"
 
 _PART = 2**20  # bytes
 
@@ -41,6 +43,7 @@ class Terminal:
         self.stdout_is_terminal = stdout.isatty()
         self.stderr_is_terminal = stderr.isatty()
         self.quiet = quiet
+        self._bar_is_drawn = False
         self._dumb = environment.get("TERM") == "dumb"
         self._colours_allowed = not environment.get("NO_COLOR") and not self._dumb
 
@@ -91,7 +94,8 @@ class Terminal:
             raise UsageError(
                 f"{question} Nobody can be asked without a terminal.", "Say --yes to mean it."
             )
-        self._stderr.write(f"{visible(question)} [y/N] ".encode(errors="backslashreplace"))
+        question = one_line(visible(question))
+        self._stderr.write(f"{question} [y/N] ".encode(errors="backslashreplace"))
         self._stderr.flush()
         return self._stdin.readline().strip().lower() in (b"y", b"yes")
 
@@ -112,9 +116,7 @@ class Terminal:
         except BrokenPipeError:
             raise ReaderGoneError from None
         except OSError as error:
-            # What could not be written must not be tried again when Python flushes at its end.
-            with _null_device() as nowhere:
-                os.dup2(nowhere.fileno(), self._stdout.fileno())
+            _give_up(self._stdout)
             raise DistilError(
                 f"Standard output can't be written: {error.strerror}.",
                 "Free some space, or write to another place.",
@@ -180,13 +182,24 @@ class Terminal:
         call. Without a terminal that can redraw a line, there is one at the start and one
         at the end.
         """
-        from .progress import bar, lines, silent
+        from .progress import lines, silent
 
         if self.quiet:
             return nullcontext(silent)
         if self.stderr_is_terminal and not self._dumb:
-            return bar(self._stderr, name, total, coloured=self._colours_allowed)
+            return self._bar(name, total)
         return lines(self.notice, action, name, total)
+
+    @contextmanager
+    def _bar(self, name: str, total: int | None) -> Iterator[Advance]:
+        from .progress import bar
+
+        with bar(self._stderr, name, total, coloured=self._colours_allowed) as advance:
+            self._bar_is_drawn = True
+            try:
+                yield advance
+            finally:
+                self._bar_is_drawn = False
 
     @property
     def _width(self) -> int:
@@ -206,14 +219,45 @@ class Terminal:
         return style + text + _PLAIN if style and text and self._colours_allowed else text
 
     def _say(self, message: str, style: str, label: str = "") -> None:
+        """Write a message as one line; where that fails, there is nobody to be told."""
+        message = one_line(message)
         if self.stderr_is_terminal:
             message = visible(message)
             if label:
                 label = self._styled(label, style)
             else:
                 message = self._styled(message, style)
-        self._stderr.write(f"{label}{message}\n".encode(errors="backslashreplace"))
-        self._stderr.flush()
+        above_the_bar = _ERASE_LINE if self._bar_is_drawn else ""
+        line = f"{above_the_bar}{label}{message}\n"
+        try:
+            self._stderr.write(line.encode(errors="backslashreplace"))
+            self._stderr.flush()
+        except OSError:
+            _give_up(self._stderr)
+
+
+class _VisibleText(io.TextIOWrapper):
+    """A text stream to a terminal that lets no control character through."""
+
+    def write(self, text: str) -> int:
+        return super().write(visible(text))
+
+
+def make_stderr_visible() -> None:
+    """See to it that what others print on standard error is harmless for a terminal, too.
+
+    typer repeats arguments that it does not understand, and they may be names of files.
+    """
+    if sys.stderr and sys.stderr.isatty():
+        sys.stderr = _VisibleText(
+            sys.stderr.buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
+
+
+def _give_up(stream: BinaryIO) -> None:
+    """Let what could not be written go nowhere when Python tries again at its end."""
+    with _null_device() as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _null_device() -> BinaryIO:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -157,8 +158,7 @@ def serving(home: Path, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
     class Handler(_Handler):
         state = hub
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     hub.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
@@ -170,6 +170,15 @@ def serving(home: Path, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that go away."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -279,7 +288,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_body(self, content: bytes, start: int, fault: Fault) -> None:
         body = bytearray(content)
         if fault.flip_at is not None:
-            body[fault.flip_at] ^= 0xFF
+            body[fault.flip_at % len(body)] ^= 0xFF
         end = len(body) if fault.cut_at is None else fault.cut_at
         if fault.stall_at is not None:
             self.wfile.write(body[start : fault.stall_at])

@@ -92,6 +92,10 @@ class Screen:
         """Make the terminal as wide as this, which its foreground is told by SIGWINCH."""
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
+    def attributes(self) -> list[object]:
+        """Return how the terminal is set: see tcgetattr(3)."""
+        return termios.tcgetattr(self._descriptor)
+
     def wait_for(self, text: bytes) -> None:
         """Read until the output holds a text."""
         deadline = time.monotonic() + TIMEOUT

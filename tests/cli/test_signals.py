@@ -1,0 +1,90 @@
+"""Ctrl-C and SIGTERM at any moment: in order, soon, and without a trace on the terminal.
+
+How soon is measured by ``make fuzz``.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from distilgpt2_cli.errors import ExitStatus
+from tests.support.hub import Fault, Hub
+from tests.support.run import DISTIL, run, terminal
+from tests.support.stock import MAIN, files_below, stock
+
+CURSOR_HIDDEN = b"\x1b[?25l"
+
+
+def test_signals_in_every_phase() -> None:
+    """A part of ``make fuzz``; see there."""
+    command = [DISTIL[0], "-m", "tests.fuzz.interrupts", "1", "12345"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout
+    assert "\nsignals: " in result.stdout
+
+
+@pytest.mark.parametrize("keys", [b"\x03", b"\x03\x03"])
+def test_ctrl_c_while_the_bar_is_drawn_leaves_the_terminal_as_it_was(hub: Hub, keys: bytes) -> None:
+    stock(hub).fail(Fault(stall_at=500_000, stall_seconds=9))
+    with terminal(*MAIN, env=hub.environment()) as screen:
+        before = screen.attributes()
+        screen.wait_for("━".encode())
+        screen.type(keys)
+        start = time.monotonic()
+        assert screen.wait() in (ExitStatus.INTERRUPTED, -signal.SIGINT)
+        assert time.monotonic() - start < 5
+        assert screen.attributes() == before
+    assert CURSOR_HIDDEN not in screen.output
+    assert b"Traceback" not in screen.output
+    assert files_below(hub.cache) == [] or keys == b"\x03\x03"
+
+
+def test_a_notice_does_not_run_into_the_bar(hub: Hub) -> None:
+    stock(hub).fail(Fault(stall_at=500_000, stall_seconds=4, times=1))
+    with terminal(*MAIN, env=hub.environment(NO_COLOR="1")) as screen:
+        assert screen.wait() == 0
+    assert f"\r\x1b[2KNothing comes from {hub.address}".encode() in screen.output
+
+
+def test_ctrl_c_at_a_question(hub: Hub) -> None:
+    assert run(*MAIN, env=stock(hub).environment()).returncode == 0
+    arguments = ("remove", "--revision", "main")
+    with terminal(*arguments, env=hub.environment(), columns=200) as screen:
+        screen.wait_for(b"[y/N] ")
+        screen.type(b"\x03")
+        assert screen.wait() == ExitStatus.INTERRUPTED
+    assert len(files_below(hub.cache)) == 2
+
+
+def test_a_signal_while_llama_cpp_calls_python_is_not_lost() -> None:
+    """What a handler raises in a callback would be printed by ctypes, and the run would go on."""
+    script = """if True:
+        import signal, sys
+        from distilgpt2_cli import signals
+        from distilgpt2_cli.engine import interrupts, log
+
+        def profile(frame, event, argument):
+            if event == "call" and frame.f_code.co_name == "_keep_errors":
+                sys.setprofile(None)
+                signal.raise_signal(signal.SIGINT)
+
+        signals.heed()
+        sys.setprofile(profile)
+        try:
+            log._callback(2, b"a word", None)
+            print("the callback has returned")
+            with interrupts.HeldBack():
+                print("llama.cpp goes on")
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "the callback has returned",
+        "llama.cpp goes on",
+        "interrupted",
+    ]
