@@ -210,12 +210,13 @@ _TABLE: tuple[tuple[type[Exception], _Tell], ...] = (
     (httpx2.LocalProtocolError, _unsendable),
     (httpx2.HTTPError, _cut_short),
     (httpx2.InvalidURL, _no_hub),
-    (UnicodeError, _unsendable),
+    (UnicodeEncodeError, _unsendable),
     (OSError, _system),
     # What is made of an answer that has not the form of a Hub's.
     (ValueError, _no_hub),
     (LookupError, _no_hub),
     (TypeError, _no_hub),
     (AttributeError, _no_hub),
+    (RecursionError, _no_hub),
     (RuntimeError, _cut_short),  # hf_xet raises it for what has no type of its own
 )

@@ -39,6 +39,8 @@ SILENT = [
     Case(Fault(target="list", silent_seconds=9), "did not answer in time", 40, LIST),
     Case(Fault(method="GET", silent_seconds=9), "did not answer in time", 60),
     Case(Fault(stall_at=400_000, stall_seconds=9), "did not answer in time", 60),
+    Case(Fault(cut_at=400_000), "broke off", 30),
+    Case(Fault(hang_up=True), "broke off", 30),
 ]
 
 

@@ -9,7 +9,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support.hub import Fault, Hub, serving
@@ -19,6 +21,7 @@ from tests.support.stock import CONTENT, MAIN, NAME, OTHER, OTHER_FILES, files_b
 TOKEN = "hf_a_secret_token"
 STATUSES = (1, 3, 4)  # those that the documentation gives for a download that fails
 SIZE = len(CONTENT)
+CACHES = 4  # at a time, as most of it is waiting
 
 REFUSALS = (400, 401, 402, 403, 404, 405, 407, 409, 410, 416, 418, 451)
 BUSY = (408, 429, 500, 502, 503, 504)
@@ -163,8 +166,17 @@ class Attempt:
         return wrong
 
 
-def fuzz(count: int, seed: int) -> list[str]:
-    """Let so many faults happen; return what went wrong."""
+class Found(NamedTuple):
+    """What came of the faults: their number, the statuses, the longest time, and what is wrong."""
+
+    injected: int
+    statuses: Counter[int]
+    slowest: float
+    wrong: list[str]
+
+
+def inject(count: int, seed: int) -> Found:
+    """Let so many faults happen to one cache."""
     faults = Faults(seed)
     statuses: Counter[int] = Counter()
     wrong: list[str] = []
@@ -186,10 +198,21 @@ def fuzz(count: int, seed: int) -> list[str]:
             slowest = max(slowest, time.monotonic() - start)
             statuses[status] += 1
             wrong += [f"{drawn}: {each}" for each in found]
+    return Found(injected, statuses, slowest, wrong)
+
+
+def fuzz(count: int, seed: int) -> list[str]:
+    """Let so many faults happen, to several caches at a time; return what went wrong."""
+    parts = range(CACHES)
+    with ThreadPoolExecutor(CACHES) as pool:
+        found = list(pool.map(lambda i: inject(-(-count // CACHES), CACHES * seed + i), parts))
+    statuses = sum((part.statuses for part in found), Counter())
+    wrong = [line for part in found for line in part.wrong]
     table = ", ".join(f"status {status}: {number}" for status, number in statuses.most_common())
     print(
-        f"faults of a Hub: {injected} injected in {sum(statuses.values())} downloads, {table};"
-        f" slowest {slowest:.1f} s; {len(wrong)} bad"
+        f"faults of a Hub: {sum(part.injected for part in found)} injected in"
+        f" {statuses.total()} downloads, {table};"
+        f" slowest {max(part.slowest for part in found):.1f} s; {len(wrong)} bad"
     )
     return wrong
 
