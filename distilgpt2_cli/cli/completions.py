@@ -8,7 +8,6 @@ from .. import __version__
 from ..engine import Batch, Completion, Generator, Token
 from ..models import ModelFile
 from ..terminal import DIM, Terminal
-from ..terminal.sanitize import one_line
 from .model import model_record
 
 
@@ -82,7 +81,8 @@ class LineView:
         text = _text(tokens)
         if self.echo:
             text = str(completion.request.prompt) + text
-        self.terminal.write(one_line(text) + "\n")
+        # Only what a reader of lines takes for an end: all else reaches a pipe as it is.
+        self.terminal.write(text.replace("\r", "\\r").replace("\n", "\\n") + "\n")
         if interrupted:
             raise interrupted
 
