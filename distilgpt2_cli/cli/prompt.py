@@ -162,9 +162,9 @@ def _read_end(terminal: Terminal) -> tuple[str, int]:
     """Return the end of standard input, and how many characters before it were left out."""
     text, dropped = "", 0
     for part in decoded(terminal.read(), "Standard input"):
-        text += part
-        excess = max(len(text) - MAX_CHARACTERS, 0)
-        text, dropped = text[excess:], dropped + excess
+        excess = max(len(text) + len(part) - MAX_CHARACTERS, 0)
+        text = text[excess:] + part[max(excess - len(text), 0) :]
+        dropped += excess
     return text, dropped
 
 
