@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs docs-check bench fuzz soak clean
+.PHONY: demo test lint docs docs-check bench fuzz soak peers clean
 
 demo: $(VENV)/.installed
 	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
@@ -34,6 +34,10 @@ fuzz: $(VENV)/.test
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak
 
+# Needs PyTorch; a build for the processor alone that was installed before is kept.
+peers: $(VENV)/.peers
+	$(BIN)/python -m tests.peers
+
 clean:
 	rm -rf $(VENV)
 
@@ -48,6 +52,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --editable '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.peers: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --editable '.[peers]'
+	@touch $@ $(VENV)/.installed $(VENV)/.test
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --editable '.[dev]'

@@ -56,6 +56,19 @@ def quantize(source: Path, target: Path, quantization: str) -> None:
     log.start()
     params = lib.llama_model_quantize_default_params()
     params.ftype = getattr(lib, f"LLAMA_FTYPE_MOSTLY_{quantization}")
+    _quantize(source, target, params)
+
+
+def dequantize(source: Path, target: Path) -> Path:
+    """Write the values of a quantized file as 32-bit floats."""
+    params = lib.llama_model_quantize_default_params()
+    params.ftype = lib.LLAMA_FTYPE_ALL_F32
+    params.allow_requantize = True
+    _quantize(source, target, params)
+    return target
+
+
+def _quantize(source: Path, target: Path, params: ctypes.Structure) -> None:
     status = lib.llama_model_quantize(
         os.fsencode(source), os.fsencode(target), ctypes.byref(params)
     )

@@ -23,10 +23,16 @@ _GELU_TABLE_END = 10.0  # the values beyond it are 0 and the argument itself
 
 
 class LlamaArithmetic(Arithmetic):
-    """Rounds where llama.cpp does; without ``half_cache`` as with a cache of 32-bit floats."""
+    """Rounds where llama.cpp does.
 
-    def __init__(self, *, half_cache: bool = True) -> None:
-        self._half_cache = half_cache
+    Attributes:
+        half_cache: round as with a cache of 16-bit floats, the default of llama.cpp.
+        half_gelu: round as the table does.
+    """
+
+    def __init__(self, *, half_cache: bool = True, half_gelu: bool = True) -> None:
+        self.half_cache = half_cache
+        self.half_gelu = half_gelu
 
     def product(self, states: Array, matrix: Tensor) -> Array:
         rounded = _ROUNDINGS.get(matrix.type)
@@ -36,13 +42,15 @@ class LlamaArithmetic(Arithmetic):
         return product
 
     def attention(self, queries: Array, keys: Array, values: Array) -> Array:
-        if not self._half_cache:
+        if not self.half_cache:
             return super().attention(queries, keys, values)
         weights = attention_weights(to_half(queries), to_half(keys))
         mixed: Array = to_half(weights) @ to_half(values)
         return mixed
 
     def gelu(self, states: Array) -> Array:
+        if not self.half_gelu:
+            return super().gelu(states)
         table = to_half(super().gelu(to_half(states)))
         return np.where(np.abs(states) < _GELU_TABLE_END, table, np.maximum(states, 0))
 

@@ -1,0 +1,1 @@
+"""Other programs that compute the same; ``make peers`` runs them."""

@@ -1,0 +1,66 @@
+"""transformers on PyTorch, which reads the same GGUF files and dequantizes them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.support.raw_llama import Evaluation
+
+# Both are read when transformers is imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
+
+
+class TransformersPeer:
+    """A model and its tokenizer, in 32-bit floats on the processor."""
+
+    def __init__(self, path: Path) -> None:
+        """Load a GGUF file."""
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.set_verbosity_error()
+        file: dict[str, Any] = {
+            "pretrained_model_name_or_path": path.parent,
+            "gguf_file": path.name,
+        }
+        config = AutoConfig.from_pretrained(**file)
+        # It reads the number of positions, but not into the field that the model is made from.
+        config.n_positions = config.n_ctx
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(**file)
+        self._model: Any = AutoModelForCausalLM.from_pretrained(
+            **file, config=config, dtype=torch.float32
+        ).eval()
+        self._torch: Any = torch
+
+    def tokens(self, text: str) -> list[int]:
+        """Return the tokens of a text, in which special tokens are text."""
+        return list(self._tokenizer.encode(text, split_special_tokens=True))
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, leaving out special ones."""
+        return str(
+            self._tokenizer.decode(
+                tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
+
+    def evaluate(self, tokens: Sequence[int]) -> Evaluation:
+        """Return logits and hidden states of all positions."""
+        with self._torch.inference_mode():
+            output = self._model(self._torch.tensor([tokens]), output_hidden_states=True)
+        return Evaluation(output.logits[0].numpy(), output.hidden_states[-1][0].numpy())
+
+    def continue_greedily(self, tokens: Sequence[int], count: int) -> list[int]:
+        """Return up to ``count`` most likely tokens after a text, as far as its end."""
+        with self._torch.inference_mode():
+            output = self._model.generate(
+                self._torch.tensor([tokens]),
+                attention_mask=self._torch.ones(1, len(tokens), dtype=self._torch.int64),
+                max_new_tokens=count,
+                do_sample=False,
+                pad_token_id=self._model.config.eos_token_id,
+            )
+        return list(map(int, output[0, len(tokens) :]))
