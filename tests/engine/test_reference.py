@@ -26,8 +26,8 @@ from tests.support.gguf_tensors import Array, Tensor
 from tests.support.llama_arithmetic import LlamaArithmetic
 from tests.support.numpy_gpt2 import ReferenceGPT2, log_softmax
 
-OF_FLOATS = 1e-3  # measured: up to 0.75e-3 on F32
-OF_QUANTIZED = 0.04  # measured: up to 0.027
+OF_FLOATS = 2e-3  # measured: up to 1.2e-3 on F32
+OF_QUANTIZED = 0.04  # measured: up to 0.029
 SAME = 1e-4
 ALIKE = 0.1  # of two sizes of differences; measured: up to 0.03
 
