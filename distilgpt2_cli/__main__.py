@@ -58,7 +58,9 @@ def _run() -> int:
 def _tell(error: Exception) -> int:
     from .terminal import Terminal
 
-    if not isinstance(error, DistilError):
+    if isinstance(error, MemoryError):
+        error = DistilError("There is not enough memory.", "Free some, or use a smaller model.")
+    elif not isinstance(error, DistilError):
         error = DistilError(
             f"distil met an error that it does not know: {type(error).__name__}: {error}.",
             "Run it again with DISTIL_DEBUG=1 and report what it prints.",

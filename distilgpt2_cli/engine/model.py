@@ -53,8 +53,16 @@ class Model:
                 f"{os.fspath(path)} is not a causal language model, so it can't continue a text.",
                 "Use the GGUF file of a model that generates text, such as DistilGPT2.",
             )
+        trained_on: int = lib.llama_model_n_ctx_train(self.pointer)
+        if trained_on < 1:  # from 2**31 on it comes as a negative number
+            self.close()
+            raise ModelDamagedError(
+                f"{os.fspath(path)} says that it needs a context of {trained_on % 2**32} tokens,"
+                " which llama.cpp can't give.",
+                "Check that it is a whole GGUF file of a language model, or download it again.",
+            )
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocabulary)
-        self.window: int = min(lib.llama_model_n_ctx_train(self.pointer), MAX_WINDOW)
+        self.window: int = min(trained_on, MAX_WINDOW)
         self.width: int = lib.llama_model_n_embd_out(self.pointer)
         self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
         self._tokenized: tuple[str | None, Sequence[int]] = (None, ())

@@ -1,13 +1,15 @@
 """``distil generate`` on files that are no whole model: status 4, and the reason in a sentence."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import gguf as models
 from tests.support.gguf_copy import copy, copy_with_number
-from tests.support.run import run
+from tests.support.run import DISTIL, run
 
 
 def refused(env: dict[str, str], path: Path) -> str:
@@ -48,6 +50,41 @@ def test_a_number_that_llama_cpp_would_abort_on(
 ) -> None:
     path = copy_with_number(tiny, tmp_path / "layers.gguf", "gpt2.block_count", layers)
     assert "gave up on the model: its check `hparams.n_layer" in refused(env, path)
+
+
+@pytest.mark.parametrize("tokens", [0, 2**31, 2**32 - 1])
+def test_a_context_that_can_t_be(
+    env: dict[str, str], tmp_path: Path, trained: Path, tokens: int
+) -> None:
+    path = copy_with_number(trained, tmp_path / "context.gguf", "llama.context_length", tokens)
+    assert f"says that it needs a context of {tokens} tokens" in refused(env, path)
+
+
+@pytest.mark.parametrize("tokens", [0, 127, 129, 2**31])
+def test_a_context_that_is_not_the_one_of_the_weights(
+    env: dict[str, str], tmp_path: Path, tiny: Path, tokens: int
+) -> None:
+    path = copy_with_number(tiny, tmp_path / "context.gguf", "gpt2.context_length", tokens)
+    assert "'position_embd.weight' has wrong shape" in refused(env, path)
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3])
+def test_the_smallest_contexts(env: dict[str, str], tmp_path: Path, tokens: int) -> None:
+    path = models.write(tmp_path / "small.gguf", models.Shape(context=tokens))
+    options = ("--seed", "1", "--max-tokens", "5", "--json", "--quiet")
+    result = run("generate", "-m", str(path), *options, "Hello you", env=env)
+    assert json.loads(result.stdout)["tokens"]["completion"] == 5
+
+
+def test_a_context_for_which_there_is_no_memory(env: dict[str, str], trained: Path) -> None:
+    """64 windows of this model take 11 GiB, and the process may have less."""
+    options = ("--lines", "--parallel", "64", "--max-tokens", "1")
+    command = [*DISTIL, "generate", "-m", str(trained), *options]
+    limit = ["sh", "-c", 'ulimit -v 4000000 && exec "$@"', "sh"]
+    result = subprocess.run([*limit, *command], env=env, input=b"Hi\n", capture_output=True)
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert result.stderr.startswith(b"Error: llama.cpp can't make a context of 524288 tokens: ")
+    assert result.stderr.count(b"\n") == 1
 
 
 def test_a_model_that_sees_the_future(env: dict[str, str], tmp_path: Path, tiny: Path) -> None:

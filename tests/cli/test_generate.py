@@ -152,6 +152,22 @@ def test_a_long_prompt_keeps_its_end_and_says_so_once(env: dict[str, str], tiny:
     assert result.stdout == run(*arguments, env=env, stdin=b" word" * 118).stdout
 
 
+@pytest.mark.parametrize(("words", "dropped"), [(127, 0), (128, 0), (129, 65), (130, 66)])
+def test_prompts_about_as_long_as_the_window(
+    env: dict[str, str], tiny: Path, words: int, dropped: int
+) -> None:
+    """One that fits just so is evaluated whole; of a longer one half the window is kept."""
+    arguments = ("generate", "-m", str(tiny), "-s", "1", "--max-tokens", "200", "--ignore-eos")
+    result = run(*arguments, "--json", env=env, stdin=b" word" * words)
+    assert result.returncode == 0
+    (record,) = records(result.stdout)
+    assert record["tokens"] == {"prompt": words - dropped, "completion": 200}
+    told = f"its first {dropped} are left out".encode() in result.stderr
+    assert told == bool(dropped)
+    kept = run(*arguments, env=env, stdin=b" word" * (words - dropped))
+    assert kept.stdout.decode() == record["text"] + "\n"
+
+
 def test_no_prompt_at_all(env: dict[str, str], tiny: Path) -> None:
     options = ("--seed", "5", "--max-tokens", "9", "--json")
     (record,) = records(generated(env, tiny, *options))

@@ -1,5 +1,6 @@
 """What comes in and how a run ends: input of any size, signals, and streams that fail."""
 
+import json
 import os
 import signal
 import subprocess
@@ -36,6 +37,28 @@ def test_memory_does_not_grow_with_the_input(tiny: Path) -> None:
         for size in (5_000_000, 50_000_000)
     )
     assert much.peak_bytes - some.peak_bytes < 5e6
+
+
+def test_one_line_without_an_end(env: dict[str, str], tiny: Path) -> None:
+    """As from a device of zeros, or a file of one line."""
+    options = ("generate", "-m", str(tiny), "--seed", "1", "--max-tokens", "3", "--quiet")
+    for line in (b"word " * 2_000_000, bytes(3_000_000), "\u0301".encode() * 1_500_000):
+        result = run(*options, env=env, stdin=line)
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert result.stdout.endswith(b"\n")
+
+
+def test_nul_characters_and_surrogates(env: dict[str, str], tiny: Path) -> None:
+    options = ("generate", "-m", str(tiny), "--seed", "1", "--max-tokens", "3", "--json")
+    prompt = json.loads(run(*options, env=env, stdin=b"a\0b\0\n").stdout)["prompt"]
+    assert prompt == "a\0b\0"
+    for text in ("a\ud800", "\udfff", "\ud83d\ude00"):
+        wrong = text.encode(errors="surrogatepass")
+        offset = wrong.index(b"\xed")
+        for arguments, stdin in (((wrong,), b""), ((), wrong)):
+            result = run(*options, *arguments, env=env, stdin=stdin)
+            assert result.returncode == ExitStatus.FAILED
+            assert f"the byte at offset {offset} (0xed)".encode() in result.stderr
 
 
 @pytest.mark.parametrize("split", [2**20 - 1, 2**20, 2**20 + 1, 2**20 + 2])

@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import NamedTuple
 
 from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support.hub import Fault, Hub, serving
-from tests.support.run import run
+from tests.support.run import TIMEOUT, run
 from tests.support.stock import CONTENT, MAIN, NAME, OTHER, OTHER_FILES, files_below, stock
 
 TOKEN = "hf_a_secret_token"
@@ -128,14 +129,19 @@ class Attempt:
         self.hub = hub
         self.arguments = arguments
         self.paths = paths
-        self.environment = hub.environment(HF_TOKEN=TOKEN, HF_HUB_ETAG_TIMEOUT="3")
+        quick = {"HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DOWNLOAD_TIMEOUT": "2"}
+        self.environment = hub.environment(HF_TOKEN=TOKEN, **quick)
 
     def wrong(self, faults: Sequence[Fault]) -> tuple[int, list[str]]:
         """Return the status of the faulty run, and what was not as it should be."""
         for fault in faults:
             self.hub.fail(fault)
-        result = run(*self.arguments, env=self.environment)
-        self.hub.recover()
+        try:
+            result = run(*self.arguments, env=self.environment)
+        except TimeoutExpired:
+            return 0, [f"no end after {TIMEOUT} s"]
+        finally:
+            self.hub.recover()
         wrong = []
         errors = result.stderr.decode(errors="replace")
         if TOKEN in errors or TOKEN.encode() in result.stdout:

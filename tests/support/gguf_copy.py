@@ -32,11 +32,12 @@ def copy(
 
 
 def copy_with_number(source: Path, target: Path, key: str, value: int) -> Path:
-    """Copy a model, of any quantization, with another unsigned 32-bit number in its metadata."""
-    reader = gguf.GGUFReader(source)
-    field = reader.fields[key]
-    offset = field.parts[field.data[0]].ctypes.data - reader.data.ctypes.data
+    """Copy a model, of any quantization, with another unsigned 32-bit number in its metadata.
+
+    The number follows its key and a type of four bytes.
+    """
     content = bytearray(source.read_bytes())
+    offset = content.index(key.encode()) + len(key) + 4
     content[offset : offset + 4] = struct.pack("<I", value)
     target.write_bytes(content)
     return target
