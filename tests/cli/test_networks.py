@@ -1,19 +1,17 @@
 """Downloads over bad networks, onto bad disks, and by processes that are killed or many at once."""
 
 import hashlib
-import os
 import random
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from distilgpt2_cli.models.catalog import REPOSITORY
+from tests.support.disks import make_read_only, small_disk
 from tests.support.hub import Fault, Hub, serving
 from tests.support.run import run, started, terminal
 from tests.support.stock import CONTENT, MAIN, NAME, files_below, stock
@@ -137,19 +135,6 @@ def test_many_at_once(hub: Hub, count: int) -> None:
     assert (hub.snapshot(REPOSITORY) / NAME).read_bytes() == CONTENT
 
 
-@contextmanager
-def small_disk(path: Path, size: str) -> Iterator[Path]:
-    """Mount a disk of this size in memory."""
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("no right to mount a small disk")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-
-
 @pytest.mark.parametrize("place", ["cache", "folder"])
 def test_a_full_disk(hub: Hub, tmp_path: Path, place: str) -> None:
     with small_disk(tmp_path / "disk", "600k") as disk:
@@ -167,7 +152,7 @@ def test_a_cache_that_can_only_be_read(hub: Hub, tmp_path: Path) -> None:
         home = hub.environment(HF_HOME=str(disk / "huggingface"))
         downloaded = run(*MAIN, env=home)
         assert downloaded.returncode == 0
-        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        make_read_only(disk)
         hub.requests.clear()
         assert run(*MAIN, env=home).stdout == downloaded.stdout
         assert run("verify", "--revision", "main", env=home).returncode == 0
@@ -180,6 +165,49 @@ def test_a_cache_that_can_only_be_read(hub: Hub, tmp_path: Path) -> None:
         result = run("remove", "--revision", "main", "--yes", env=home)
         assert result.returncode == 1
         assert b"can't be removed: Read-only file system." in result.stderr
+
+
+def test_a_damaged_file_in_a_cache_that_can_only_be_read(hub: Hub, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "3m") as disk:
+        home = hub.environment(HF_HOME=str(disk / "huggingface"))
+        path = Path(run(*MAIN, env=home).stdout.decode().strip())
+        path.write_bytes(b"damaged")
+        make_read_only(disk)
+        for arguments in (MAIN, ("verify", "--revision", "main", "--repair", "--quiet")):
+            result = run(*arguments, env=home)
+            assert (result.returncode, result.stdout) == (1, b"")
+            assert b"can't be written: Read-only file system." in result.stderr
+        assert run("verify", "--revision", "main", env=home).returncode == 4
+
+
+def test_a_home_that_can_only_be_read(hub: Hub, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "3m") as home:
+        make_read_only(home)
+        env = hub.environment(HOME=str(home))
+        del env["HF_HOME"]
+        demo = ("generate", "-m", "demo", "--seed", "1", "--max-tokens", "3", "Hi")
+        for arguments in (demo, ("models",), (*MAIN, "--to", str(tmp_path / "models"))):
+            result = run(*arguments, env=env)
+            assert (result.returncode, b"Error" in result.stderr) == (0, False)
+        for needy in (MAIN, ("generate", "--revision", "main", "Hi")):
+            result = run(*needy, env=env)
+            assert (result.returncode, result.stdout) == (1, b"")
+            assert result.stderr.decode().endswith(
+                " can't be written: Read-only file system. Choose another folder with HF_HOME or"
+                " --to.\n"
+            )
+
+
+def test_a_file_that_can_t_be_read(hub: Hub) -> None:
+    """Its disk gives an error, as one that is broken does."""
+    assert run(*MAIN, env=hub.environment()).returncode == 0
+    blob = (hub.snapshot(REPOSITORY) / NAME).resolve()
+    blob.unlink()
+    blob.symlink_to("/proc/self/mem")
+    for command in ("verify", "download"):
+        result = run(command, "--revision", "main", "--quiet", env=hub.environment())
+        assert (result.returncode, result.stdout) == (1, b"")
+        assert b"can't be read: Input/output error. Check its owner" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,17 @@ def test_a_full_disk_under_standard_output(env: dict[str, str], tiny: Path) -> N
     assert result.stderr.count(b"\n") == 1
 
 
+def test_a_full_disk_under_standard_error(env: dict[str, str], tiny: Path) -> None:
+    """Nobody can be told anything; the text comes all the same, and the status is right."""
+    options = ("generate", "-m", str(tiny), "--max-tokens", "3", "-s", "1", "--stats", "Hi")
+    expected = run(*options, env=env).stdout
+    for arguments, status in ((options, 0), (("generate", "-m", "/none.gguf", "Hi"), 3)):
+        with Path("/dev/full").open("wb") as full:
+            command = [*DISTIL, *arguments]
+            result = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=full)
+        assert (result.returncode, result.stdout) == (status, b"" if status else expected)
+
+
 @pytest.mark.parametrize("closed", [0, 1, 2])
 def test_a_closed_stream(env: dict[str, str], tiny: Path, closed: int) -> None:
     command = [*DISTIL, "generate", "-m", str(tiny), "--max-tokens", "3", "-s", "1", "Hi"]
