@@ -30,6 +30,9 @@ fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.damaged_models
 	$(BIN)/python -m tests.fuzz.inputs
 	$(BIN)/python -m tests.fuzz.killed_downloads
+	$(BIN)/python -m tests.fuzz.faulty_hub
+	$(BIN)/python -m tests.fuzz.waiting
+	$(BIN)/python -m tests.fuzz.interrupts
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak

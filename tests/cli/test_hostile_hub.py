@@ -36,7 +36,7 @@ def test_faults_drawn_at_random() -> None:
     command = [DISTIL[0], "-m", "tests.fuzz.faulty_hub", "12", "12345"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout
-    assert result.stdout.startswith("faults of a Hub: ")
+    assert result.stdout.startswith("faults injected: ")
 
 
 @pytest.mark.parametrize("more", [1, len(CONTENT)])

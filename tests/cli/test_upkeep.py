@@ -1,10 +1,12 @@
 """``distil verify`` and ``distil remove``, on a cache that the real client has filled."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from distilgpt2_cli.cli.verify import EXAMPLES
 from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support.hub import COMMIT, Hub
 from tests.support.run import run, terminal
@@ -55,6 +57,19 @@ def test_one_wrong_bit_is_found_and_repaired(hub: Hub) -> None:
     assert (result.returncode, json.loads(result.stdout)["state"]) == (0, "repaired")
     assert cached(hub).read_bytes() == CONTENT
     assert b"intact" in run("verify", *AT_MAIN, env=hub.environment()).stdout
+
+
+def test_the_json_has_the_key_that_the_help_names(hub: Hub) -> None:
+    (key,) = re.findall(r"jq \.(\w+)", EXAMPLES)
+    result = run("verify", *AT_MAIN, "--json", "--quiet", env=hub.environment())
+    assert json.loads(result.stdout)[key] == "intact"
+
+
+def test_the_bar_on_a_terminal(hub: Hub) -> None:
+    with terminal("verify", *AT_MAIN, env=hub.environment(), columns=120) as screen:
+        assert screen.wait() == 0
+    for part in (NAME, "━", "1.0/1.0 MB"):
+        assert part.encode() in screen.output
 
 
 def test_a_repair_that_can_t_be_done_says_so(hub: Hub) -> None:

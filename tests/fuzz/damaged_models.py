@@ -15,6 +15,7 @@ import gguf
 
 from distilgpt2_cli.errors import ExitStatus
 from tests.fuzz.child import Outcome, run
+from tests.fuzz.verdict import OTHER_FAULT, Verdict, numbers
 from tests.support import gguf as models
 
 ARGUMENTS = {
@@ -24,11 +25,15 @@ ARGUMENTS = {
 EXTREMES = (0, 1, 2, 3, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1)
 
 
-def is_good(outcome: Outcome) -> bool:
-    """Tell whether a user is served: a result, or one line that says what is wrong."""
+def judge(outcome: Outcome, damage: str, verdict: Verdict) -> None:
+    """See to it that a user is served: by a completion, or one line that says what is wrong."""
+    verdict.judge_end(outcome.status, outcome.errors, damage)
     if outcome.status == ExitStatus.DONE:
-        return "Error" not in outcome.errors
-    return outcome.status == ExitStatus.MODEL_DAMAGED and outcome.errors.count("\n") == 1
+        good = "Error" not in outcome.errors
+    else:
+        good = outcome.status == ExitStatus.MODEL_DAMAGED and outcome.errors.count("\n") == 1
+    if not good:
+        verdict.add(OTHER_FAULT, f"{damage}: status {outcome.status}: {outcome.errors[:300]}")
 
 
 class Damage:
@@ -121,10 +126,10 @@ def _field_start(reader: gguf.GGUFReader, field: gguf.ReaderField) -> int:
     return int(field.parts[0].ctypes.data - reader.data.ctypes.data)
 
 
-def fuzz(count: int, seed: int, command: str) -> list[str]:
+def fuzz(count: int, seed: int, command: str) -> Verdict:
     """Run a command of ``distil`` over so many damaged files; return what went wrong."""
     statuses: Counter[int] = Counter()
-    wrong: list[str] = []
+    verdict = Verdict()
     slowest = 0.0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -136,21 +141,16 @@ def fuzz(count: int, seed: int, command: str) -> list[str]:
             outcome = run([command, "--model", str(path), *ARGUMENTS[command]], folder)
             statuses[outcome.status] += 1
             slowest = max(slowest, outcome.seconds)
-            if not is_good(outcome):
-                wrong.append(f"{damage}: status {outcome.status}: {outcome.errors[:300]}")
+            judge(outcome, damage, verdict)
     table = ", ".join(f"status {status}: {number}" for status, number in statuses.most_common())
-    print(f"damaged models: {count} files, {table}; slowest {slowest:.2f} s; {len(wrong)} bad")
-    return wrong
+    print(f"files mutated: {count} ({table}), slowest {slowest:.2f} s: {verdict}")
+    return verdict
 
 
 def main() -> None:
     """Print the counts and what went wrong; fail if anything did."""
-    given = sys.argv[1:]
-    count, seed, command = given + ["3000", "0", "generate"][len(given) :]
-    wrong = fuzz(int(count), int(seed), command)
-    for line in wrong[:20]:
-        print(line)
-    sys.exit(bool(wrong))
+    command = sys.argv.pop(3) if len(sys.argv) > 3 else "generate"
+    fuzz(*numbers(3000, 0), command).end()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ python -m tests.fuzz.faulty_hub [COUNT [SEED]]
 """
 
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from subprocess import TimeoutExpired
 from typing import NamedTuple
 
 from distilgpt2_cli.models.catalog import REPOSITORY
+from tests.fuzz.verdict import FALSE_FILE, OTHER_FAULT, Verdict, numbers
 from tests.support.hub import Fault, Hub, serving
 from tests.support.run import TIMEOUT, run
 from tests.support.stock import CONTENT, MAIN, NAME, OTHER, OTHER_FILES, files_below, stock
@@ -132,44 +132,42 @@ class Attempt:
         quick = {"HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DOWNLOAD_TIMEOUT": "2"}
         self.environment = hub.environment(HF_TOKEN=TOKEN, **quick)
 
-    def wrong(self, faults: Sequence[Fault]) -> tuple[int, list[str]]:
-        """Return the status of the faulty run, and what was not as it should be."""
+    def judge(self, faults: Sequence[Fault], verdict: Verdict) -> int:
+        """Take note of what is not as it should be, and return the status of the faulty run."""
+        about = str(faults)
         for fault in faults:
             self.hub.fail(fault)
         try:
             result = run(*self.arguments, env=self.environment)
         except TimeoutExpired:
-            return 0, [f"no end after {TIMEOUT} s"]
+            verdict.add(OTHER_FAULT, f"{about}: no end after {TIMEOUT} s")
+            return 0
         finally:
             self.hub.recover()
-        wrong = []
         errors = result.stderr.decode(errors="replace")
+        verdict.judge_end(result.returncode, errors, about)
         if TOKEN in errors or TOKEN.encode() in result.stdout:
-            wrong.append("the token is shown")
-        if "Traceback" in errors or "does not know" in errors:
-            wrong.append("no clear sentence")
+            verdict.add(OTHER_FAULT, f"{about}: the token is shown: {errors!r}")
         if result.returncode not in (0, *STATUSES):
-            wrong.append("an unknown status")
+            verdict.add(OTHER_FAULT, f"{about}: status {result.returncode}: {errors!r}")
         if result.returncode and not errors.splitlines()[-1:][0].startswith("Error: "):
-            wrong.append("the last line is no error")
-        wrong += self._taken(result.stdout if result.returncode == 0 else b"")
+            verdict.add(OTHER_FAULT, f"{about}: the last line is no error: {errors!r}")
+        self._judge_files(result.stdout, about, verdict)
         again = run(*self.arguments, env=self.hub.environment())
         if again.returncode != 0:
-            wrong.append(f"the next good run failed: {again.stderr!r}")
-        wrong += self._taken(again.stdout)
-        return result.returncode, [f"{each}: {errors[-600:]!r}" for each in wrong]
+            verdict.add(OTHER_FAULT, f"{about}: the next good run failed: {again.stderr!r}")
+        self._judge_files(again.stdout, about, verdict)
+        return result.returncode
 
-    def _taken(self, printed: bytes) -> list[str]:
-        """Return what is wrong with the files that were printed, or stand in the cache."""
-        wrong = []
+    def _judge_files(self, printed: bytes, about: str, verdict: Verdict) -> None:
+        """Look at the files that were printed, or stand in the cache."""
         for path, content in self.paths.items():
             named = str(path).encode() in printed
             if (named or path.exists()) and path.read_bytes() != content:
-                wrong.append(f"{path.name} is taken as whole")
+                verdict.add(FALSE_FILE, f"{about}: {path.name}")
         left = sum(f.stat().st_size for f in files_below(self.hub.cache) if not f.is_symlink())
         if left - sum(map(len, self.paths.values())) > 1_000_000:
-            wrong.append(f"{left} bytes are in the cache")
-        return wrong
+            verdict.add(OTHER_FAULT, f"{about}: {left} bytes are in the cache")
 
 
 class Found(NamedTuple):
@@ -178,14 +176,14 @@ class Found(NamedTuple):
     injected: int
     statuses: Counter[int]
     slowest: float
-    wrong: list[str]
+    verdict: Verdict
 
 
 def inject(count: int, seed: int) -> Found:
     """Let so many faults happen to one cache."""
     faults = Faults(seed)
     statuses: Counter[int] = Counter()
-    wrong: list[str] = []
+    verdict = Verdict()
     injected, slowest = 0, 0.0
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "home") as hub:
         stock(hub)
@@ -200,36 +198,32 @@ def inject(count: int, seed: int) -> Found:
             drawn = [faults.draw() for _ in range(faults.random.choice((1, 1, 2, 3)))]
             injected += len(drawn)
             start = time.monotonic()
-            status, found = attempt.wrong(drawn)
+            statuses[attempt.judge(drawn, verdict)] += 1
             slowest = max(slowest, time.monotonic() - start)
-            statuses[status] += 1
-            wrong += [f"{drawn}: {each}" for each in found]
-    return Found(injected, statuses, slowest, wrong)
+    return Found(injected, statuses, slowest, verdict)
 
 
-def fuzz(count: int, seed: int) -> list[str]:
+def fuzz(count: int, seed: int) -> Verdict:
     """Let so many faults happen, to several caches at a time; return what went wrong."""
     parts = range(CACHES)
     with ThreadPoolExecutor(CACHES) as pool:
         found = list(pool.map(lambda i: inject(-(-count // CACHES), CACHES * seed + i), parts))
     statuses = sum((part.statuses for part in found), Counter())
-    wrong = [line for part in found for line in part.wrong]
+    verdict = Verdict()
+    for part in found:
+        verdict.merge(part.verdict)
     table = ", ".join(f"status {status}: {number}" for status, number in statuses.most_common())
     print(
-        f"faults of a Hub: {sum(part.injected for part in found)} injected in"
-        f" {statuses.total()} downloads, {table};"
-        f" slowest {max(part.slowest for part in found):.1f} s; {len(wrong)} bad"
+        f"faults injected: {sum(part.injected for part in found)} in"
+        f" {statuses.total()} downloads ({table}),"
+        f" slowest {max(part.slowest for part in found):.1f} s: {verdict}"
     )
-    return wrong
+    return verdict
 
 
 def main() -> None:
     """Print the counts and what went wrong; fail if anything did."""
-    given = [int(argument) for argument in sys.argv[1:]]
-    wrong = fuzz(*(given + [300, 0][len(given) :]))
-    for line in wrong[:20]:
-        print(line)
-    sys.exit(bool(wrong))
+    fuzz(*numbers(300, 0)).end()
 
 
 if __name__ == "__main__":

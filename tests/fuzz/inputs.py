@@ -4,14 +4,16 @@ python -m tests.fuzz.inputs [COUNT [SEED]]
 """
 
 import random
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
+from distilgpt2_cli.cli.process_cost import run_process
 from distilgpt2_cli.errors import ExitStatus
 from tests.fuzz.child import run
+from tests.fuzz.verdict import OTHER_FAULT, Verdict, numbers
 from tests.support import gguf
+from tests.support.run import DISTIL
 
 SPECIAL = (
     "\0", "\x1b[31m", "\x1b]52;c;x\x07", "\r", "\n", "\r\n", "\t", "\u202e", "\u2028", "\ufeff",
@@ -47,11 +49,11 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def fuzz(count: int, seed: int) -> list[str]:
+def fuzz(count: int, seed: int) -> Verdict:
     """Try so many inputs; return what went wrong."""
     rng = random.Random(seed)
     statuses: Counter[int] = Counter()
-    wrong: list[str] = []
+    verdict = Verdict()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = gguf.write(folder / "tiny.gguf")
@@ -67,24 +69,40 @@ def fuzz(count: int, seed: int) -> list[str]:
             outcome = run(arguments, folder, b"" if as_argument else data)
             statuses[outcome.status] += 1
             expected = ExitStatus.DONE if is_utf8(data) else ExitStatus.FAILED
-            if (
-                outcome.status != expected
-                or not is_utf8(outcome.output)
-                or "Traceback" in outcome.errors
-            ):
-                wrong.append(f"{options} {data[:80]!r}: {outcome.status} {outcome.errors[:300]}")
+            about = f"{options} {data[:80]!r}"
+            verdict.judge_end(outcome.status, outcome.errors, about)
+            if outcome.status != expected or not is_utf8(outcome.output):
+                verdict.add(
+                    OTHER_FAULT, f"{about}: status {outcome.status}: {outcome.errors[:300]}"
+                )
+        print(large_inputs(model))
     table = ", ".join(f"status {status}: {number}" for status, number in statuses.most_common())
-    print(f"inputs: {count}, {table}; {len(wrong)} bad")
-    return wrong
+    print(f"inputs tried: {count} ({table}): {verdict}")
+    return verdict
+
+
+def large_inputs(model: Path) -> str:
+    """Say what a large input costs, as lines and as a single line, beside a small one."""
+    distil = f"{' '.join(DISTIL)} generate -m '{model}' --quiet --max-tokens 2"
+    costs = [
+        run_process(["sh", "-c", f"yes '{line}' {flat} | head -c {size} | {distil}"])
+        for line, flat, size in (
+            ("Hello there", "", 1000),
+            ("Hello there", "", 50_000_000),
+            ("Hello there", "| tr -d '\\n'", 50_000_000),
+            ("a", "| tr -d '\\n'", 50_000_000),
+        )
+    ]
+    told = [f"{cost.first_byte_seconds:.2f} s and {cost.peak_bytes / 1e6:.0f} MB" for cost in costs]
+    return (
+        f"standard input of 1 kB takes {told[0]}, of 50 MB {told[1]}, in a single line {told[2]},"
+        f" of one letter {told[3]}"
+    )
 
 
 def main() -> None:
     """Print the counts and what went wrong; fail if anything did."""
-    given = [int(argument) for argument in sys.argv[1:]]
-    wrong = fuzz(*(given + [2000, 0][len(given) :]))
-    for line in wrong[:20]:
-        print(line)
-    sys.exit(bool(wrong))
+    fuzz(*numbers(2000, 0)).end()
 
 
 if __name__ == "__main__":

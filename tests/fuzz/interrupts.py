@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from distilgpt2_cli.models.catalog import REPOSITORY
+from tests.fuzz.verdict import FALSE_FILE, OTHER_FAULT, Verdict, numbers
 from tests.support import gguf, no_names
 from tests.support.hub import Fault, Hub, serving
 from tests.support.run import DISTIL, environment
@@ -52,7 +53,7 @@ class Phase:
     env: Mapping[str, str]
     stdin: bytes | None = b""
     launcher: tuple[str, ...] = ()
-    check: Callable[[bytes], list[str]] = lambda _output: []
+    check: Callable[[bytes], list[tuple[str, str]]] = lambda _output: []
 
 
 @dataclass
@@ -63,16 +64,16 @@ class Tally:
         seconds: from each signal to the end.
         statuses: how the runs ended.
         early: how many were met before the first line of distil, where Python shows a traceback.
-        wrong: what should not have been.
     """
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     early: int = 0
-    wrong: list[str] = field(default_factory=list)
 
 
-def interrupt(phase: Phase, number: signal.Signals, moment: float, tally: Tally) -> None:
+def interrupt(
+    phase: Phase, number: signal.Signals, moment: float, tally: Tally, verdict: Verdict
+) -> None:
     """Start a run, send it a signal, and judge its end."""
     with (
         tempfile.TemporaryFile() as out,
@@ -102,52 +103,51 @@ def interrupt(phase: Phase, number: signal.Signals, moment: float, tally: Tally)
         killer.cancel()
         out.seek(0)
         err.seek(0)
-        _judge(phase, number, status, out.read(), err.read().decode(errors="replace"), tally)
+        errors = err.read().decode(errors="replace")
+        if "KeyboardInterrupt" in errors and f"distilgpt2_cli{os.sep}__main__.py" not in errors:
+            tally.early += 1
+        else:
+            tally.statuses[status] += 1
+            _judge(phase, number, status, out.read(), errors, verdict)
 
 
 def _judge(
-    phase: Phase, number: int, status: int, output: bytes, errors: str, tally: Tally
+    phase: Phase, number: int, status: int, output: bytes, errors: str, verdict: Verdict
 ) -> None:
-    tally.statuses[status] += 1
-    wrong = []
-    if "KeyboardInterrupt" in errors and f"distilgpt2_cli{os.sep}__main__.py" not in errors:
-        tally.early += 1
-        return
-    if "Traceback" in errors or "Exception ignored" in errors:
-        wrong.append("a traceback")
+    about = f"{phase.name}, signal {number}"
+    verdict.judge_end(0 if status == -number else status, errors, about)
     if status not in (128 + number, -number, 0):
-        wrong.append("an unknown status")
+        verdict.add(OTHER_FAULT, f"{about}: status {status}: {errors[-500:]!r}")
     if status == 128 + number:
-        wrong += phase.check(output)
-    told = errors[-500:]
-    tally.wrong += [f"{phase.name}: {each}: status {status}: {told!r}" for each in wrong]
+        for kind, what in phase.check(output):
+            verdict.add(kind, f"{about}: {what}")
 
 
-def whole_records(output: bytes) -> list[str]:
+def whole_records(output: bytes) -> list[tuple[str, str]]:
     """Return what is wrong with JSON Lines."""
     try:
         for line in output.splitlines():
             json.loads(line)
     except ValueError:
-        return [f"no record: {output[-80:]!r}"]
-    return [] if output.endswith(b"\n") or not output else ["no line end"]
+        return [(OTHER_FAULT, f"no record: {output[-80:]!r}")]
+    return ends_a_line(output)
 
 
-def ends_a_line(output: bytes) -> list[str]:
+def ends_a_line(output: bytes) -> list[tuple[str, str]]:
     """Return what is wrong with a text."""
-    return [] if output.endswith(b"\n") or not output else ["no line end"]
+    return [] if output.endswith(b"\n") or not output else [(OTHER_FAULT, "no line end")]
 
 
-def nothing_half(hub: Hub) -> Callable[[bytes], list[str]]:
+def nothing_half(hub: Hub) -> Callable[[bytes], list[tuple[str, str]]]:
     """Return a check of what a download has left."""
 
-    def check(output: bytes) -> list[str]:
+    def check(output: bytes) -> list[tuple[str, str]]:
         path = hub.snapshot(REPOSITORY) / NAME
-        wrong = ["a path is printed"] if output else []
-        if path.exists() and path.read_bytes() != CONTENT:
-            wrong.append("a damaged file is taken as whole")
+        wrong = []
+        if output or (path.exists() and path.read_bytes() != CONTENT):
+            wrong.append((FALSE_FILE, f"{output!r}"))
         if sum(f.stat().st_size for f in files_below(hub.cache)) > len(CONTENT) + 1e6:
-            wrong.append("too much is left")
+            wrong.append((OTHER_FAULT, "too much is left"))
         return wrong
 
     return check
@@ -203,45 +203,43 @@ def _put_sparse_file(hub: Hub) -> None:
     (snapshot / "distilgpt2.Q8_0.gguf").symlink_to(blob)
 
 
-def fuzz(count: int, seed: int) -> list[str]:
+def fuzz(count: int, seed: int) -> Verdict:
     """Send so many signals in each phase; return what went wrong."""
     rng = random.Random(seed)
-    seconds: list[float] = []
-    wrong: list[str] = []
-    early = 0
+    all_signals = Tally()
+    verdict = Verdict()
     with tempfile.TemporaryDirectory() as folder, phases(Path(folder)) as all_of_them:
         for phase in all_of_them:
-            if os.environ.get("ONLY", "") not in phase.name:
-                continue
             tally = Tally()
             for i in range(count):
                 number = (signal.SIGINT, signal.SIGTERM)[i % 2]
-                interrupt(phase, number, rng.uniform(*phase.moments), tally)
-            print(_line(phase.name, count, tally.seconds, len(tally.wrong)), flush=True)
-            seconds += tally.seconds
-            wrong += tally.wrong
-            early += tally.early
-    print(_line("signals", len(seconds), seconds, len(wrong)))
-    print(f"before the first line of distil, with Python's traceback: {early}")
-    return wrong
+                interrupt(phase, number, rng.uniform(*phase.moments), tally, verdict)
+            print(f"- {phase.name}: {_latencies(tally.seconds)}", flush=True)
+            all_signals.seconds += tally.seconds
+            all_signals.statuses += tally.statuses
+            all_signals.early += tally.early
+    table = ", ".join(
+        f"status {status}: {number}" for status, number in all_signals.statuses.most_common()
+    )
+    print(
+        f"signals survived: {len(all_signals.seconds)} ({table}, before distil's first line:"
+        f" {all_signals.early}), {_latencies(all_signals.seconds)}: {verdict}"
+    )
+    return verdict
 
 
-def _line(name: str, count: int, seconds: list[float], wrong: int) -> str:
+def _latencies(seconds: list[float]) -> str:
     ordered = sorted(seconds)
     late = ordered[min(int(0.99 * len(ordered)), len(ordered) - 1)]
     return (
-        f"{name}: {count}, to the end {1000 * ordered[len(ordered) // 2]:.0f} ms in the middle,"
-        f" {1000 * late:.0f} ms for 99 of 100, {1000 * ordered[-1]:.0f} ms at most; {wrong} bad"
+        f"ended after {1000 * ordered[len(ordered) // 2]:.0f} ms in the middle,"
+        f" {1000 * late:.0f} ms for 99 of 100, {1000 * ordered[-1]:.0f} ms at most"
     )
 
 
 def main() -> None:
     """Print the counts and what went wrong; fail if anything did."""
-    given = [int(argument) for argument in sys.argv[1:]]
-    wrong = fuzz(*(given + [50, 0][len(given) :]))
-    for line in wrong[:20]:
-        print(line)
-    sys.exit(bool(wrong))
+    fuzz(*numbers(50, 0)).end()
 
 
 if __name__ == "__main__":
