@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from gguf import GGUFWriter
 
 from tests.support import gguf as models
 from tests.support.gguf_copy import copy, copy_with_number
@@ -92,6 +93,15 @@ def test_a_model_that_sees_the_future(env: dict[str, str], tmp_path: Path, tiny:
     path = tmp_path / "future.gguf"
     copy(tiny, path, lambda writer: writer.add_causal_attention(False))
     assert "is not a causal language model" in refused(env, path)
+
+
+def test_a_model_without_a_vocabulary(env: dict[str, str], tmp_path: Path, tiny: Path) -> None:
+    def say_so(writer: GGUFWriter) -> None:
+        writer.add_tokenizer_model("no_vocab")
+        writer.add_vocab_size(50257)
+
+    path = copy(tiny, tmp_path / "said.gguf", say_so, without=("tokenizer.",))
+    assert "has no vocabulary, so it can't read or write text" in refused(env, path)
 
 
 def test_files_damaged_at_random() -> None:

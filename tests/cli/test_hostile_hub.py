@@ -128,6 +128,19 @@ def test_sizes_that_are_none(hub: Hub, size: str) -> None:
     assert files_below(hub.cache) == []
 
 
+def test_no_output_has_the_token(hub: Hub, tiny: Path) -> None:
+    hub.add(REPOSITORY, {NAME: tiny.read_bytes()})
+    env = hub.environment(HF_TOKEN=SECRET, HUGGING_FACE_HUB_TOKEN=SECRET, DISTIL_DEBUG="1")
+    generate = ("generate", "--revision", "main", "-s", "1", "--max-tokens", "1", "--stats", "Hi")
+    for arguments in (
+        MAIN, (*MAIN, "--dry-run"), generate, ("models",), ("verify", "--revision", "main"),
+        ("remove", "--revision", "main", "--yes"), ("download", "--revision", "none"),
+    ):  # fmt: skip
+        result = run(*arguments, "--json", env=env)
+        assert SECRET.encode() not in result.stdout + result.stderr
+        assert result.returncode == 0 or arguments[-1] == "none"
+
+
 @pytest.mark.parametrize("token", ["hf_secr\u00e9t", "hf_sec\x7fret", "hf_sec ret\nx: y"])
 def test_a_token_that_can_t_be_sent_is_not_shown(hub: Hub, token: str) -> None:
     result = run(*MAIN, env=hub.environment(HF_TOKEN=token))

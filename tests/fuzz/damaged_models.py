@@ -150,7 +150,8 @@ def fuzz(count: int, seed: int, command: str) -> Verdict:
 def main() -> None:
     """Print the counts and what went wrong; fail if anything did."""
     command = sys.argv.pop(3) if len(sys.argv) > 3 else "generate"
-    fuzz(*numbers(3000, 0), command).end()
+    count, seed = numbers(3000, 0)
+    fuzz(count, seed, command).end()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Copies of GGUF files with other metadata."""
 
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import gguf
@@ -11,13 +11,16 @@ def copy(
     source: Path,
     target: Path,
     add: Callable[[gguf.GGUFWriter], object],
-    without: Collection[str] = (),
+    without: tuple[str, ...] = (),
 ) -> Path:
-    """Copy a model of 32-bit floats but for some keys, and let ``add`` write more at the end."""
+    """Copy a model of 32-bit floats, and let ``add`` write more metadata at the end.
+
+    Keys that begin as ``without`` says are left out.
+    """
     reader = gguf.GGUFReader(source)
     writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
     for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name in ("general.architecture", *without):
+        if name.startswith(("GGUF.", "general.architecture", *without)):
             continue
         kind = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(name, field.contents(), field.types[0], kind)
