@@ -50,7 +50,7 @@ def hostile(tiny: Path, tmp_path: Path) -> Path:
         for name in ("nan", "inf", "-inf"):
             writer.add_float32(f"evil.{name}", float(name))
 
-    return copy(tiny, tmp_path / "hostile.gguf", add, without=["general.name"])
+    return copy(tiny, tmp_path / "hostile.gguf", add, without=("general.name",))
 
 
 def test_json_of_a_file(env: dict[str, str], tiny: Path) -> None:

@@ -164,12 +164,12 @@ def test_texts_that_are_none(tiny: Path, tmp_path: Path) -> None:
 
 def test_a_quantization_without_a_name(tiny: Path, tmp_path: Path) -> None:
     path = tmp_path / "unknown.gguf"
-    copy(tiny, path, lambda writer: writer.add_file_type(1000), without=["general.file_type"])
+    copy(tiny, path, lambda writer: writer.add_file_type(1000), without=("general.file_type",))
     assert inspect(path).quantization is None
 
 
 def test_a_file_that_does_not_tell_its_quantization(tiny: Path, tmp_path: Path) -> None:
-    path = copy(tiny, tmp_path / "untold.gguf", lambda _: None, without=["general.file_type"])
+    path = copy(tiny, tmp_path / "untold.gguf", lambda _: None, without=("general.file_type",))
     assert inspect(path).quantization == "F32"
 
 
