@@ -63,7 +63,7 @@ Parallel = Annotated[
     typer.Option(
         "--parallel",
         metavar="N",
-        help="Lines evaluated at once: sooner done, with other last digits.",
+        help="Lines evaluated at once: sooner done, with slightly other figures.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead of text.")]

@@ -88,7 +88,7 @@ class Evaluator(NativeContext):
         """Evaluate several texts at once and return the logits of all, one text after another.
 
         The first ``skipped`` tokens of each text give none. The rows are valid until the next
-        evaluation, and differ in their last bits from those of each text by itself.
+        evaluation, and differ a little from those of each text by itself (docs/accuracy.md).
 
         Raises:
             DistilError: llama.cpp can't.
