@@ -1,9 +1,7 @@
 """``distil features``: hidden states of texts, for whatever learns from them."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,14 +19,10 @@ from .options import (
     Revision,
     TextArgument,
     Threads,
-    check_at_least_one,
+    check_parallel,
     parse_threads,
 )
-from .prompt import InputLines, prepared, read_text
-
-if TYPE_CHECKING:
-    from ..engine import FeatureExtractor
-    from .feature_files import Features
+from .prompt import InputLines, in_batches, read_text
 
 EXAMPLES = """\b
 Examples:
@@ -82,12 +76,10 @@ def features(
     --lines and no pool. A file appears when it is whole.
     """
     terminal = Terminal.system(quiet=quiet)
-    check_at_least_one("parallel", parallel)
-    if parallel > 1 and not lines:
-        raise UsageError("--parallel is for several texts.", "Use it with --lines.")
+    check_parallel(parallel, lines)
     if json and output:
         raise UsageError("--json and --output can't be combined.", "Name the file …jsonl for JSON.")
-    from .feature_files import open_output
+    from .feature_files import Features, open_output
 
     matrix = lines and pool != "none"
     thread_count = parse_threads(threads)
@@ -101,20 +93,8 @@ def features(
             file.path, threads=thread_count, sequences=parallel, hidden_states=True
         ) as evaluator:
             extractor = FeatureExtractor(evaluator, pool, split=overflow == "split")
-            for found in _features(extractor, texts, parallel):
-                sink.write(found, file)
+            results = in_batches(texts, extractor.tokens, extractor.extract, parallel)
+            for number, of_text, tokens, values in results:
+                sink.write(Features(number, of_text, len(tokens), values), file)
     if input_lines:
         input_lines.check()
-
-
-def _features(
-    extractor: "FeatureExtractor", texts: Iterable[tuple[int, str]], parallel: int
-) -> "Iterator[Features]":
-    """Yield the features of each text, so many of them evaluated at once."""
-    from .feature_files import Features
-
-    rest = prepared(texts, extractor.tokens)
-    while batch := list(islice(rest, parallel)):
-        found = extractor.extract([tokens for _, _, tokens in batch])
-        for (number, text, tokens), values in zip(batch, found, strict=True):
-            yield Features(number, text, len(tokens), values)

@@ -85,6 +85,17 @@ def parse_threads(value: str) -> int | None:
     )
 
 
+def check_parallel(count: int, lines: bool) -> None:
+    """See to it that several texts are evaluated at once only where there can be several.
+
+    Raises:
+        UsageError: the number is below 1, or above without ``--lines``.
+    """
+    check_at_least_one("parallel", count)
+    if count > 1 and not lines:
+        raise UsageError("--parallel is for several texts.", "Use it with --lines.")
+
+
 def check_at_least_one(name: str, value: int) -> None:
     """See to it that an option is a number from 1 on.
 

@@ -3,7 +3,7 @@
 import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import TypeVar
 
 from ..errors import DistilError, UsageError
@@ -192,6 +192,7 @@ def _not_utf8(source: str, error: UnicodeDecodeError, before: int = 0) -> Distil
 
 
 _Prepared = TypeVar("_Prepared")
+_Result = TypeVar("_Result")
 
 
 def prepared(
@@ -212,3 +213,21 @@ def prepared(
             texts.leave_out(error, number)
         else:
             yield number, text, made
+
+
+def in_batches(
+    texts: Iterable[tuple[int, str]],
+    prepare: Callable[[str], _Prepared],
+    work: Callable[[list[_Prepared]], Iterable[_Result]],
+    size: int,
+) -> Iterator[tuple[int, str, _Prepared, _Result]]:
+    """Yield number and text with what `prepared` and then ``work`` make of it, so many at once.
+
+    Raises:
+        DistilError: as `prepared`, or the work can't be done.
+    """
+    rest = prepared(texts, prepare)
+    while batch := list(islice(rest, size)):
+        results = work([made for _, _, made in batch])
+        for (number, text, made), result in zip(batch, results, strict=True):
+            yield number, text, made, result

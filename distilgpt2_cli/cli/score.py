@@ -1,12 +1,10 @@
 """``distil score``: how likely the model holds each token of a text."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UsageError
 from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
@@ -20,13 +18,13 @@ from .options import (
     Revision,
     TextArgument,
     Threads,
-    check_at_least_one,
+    check_parallel,
     parse_threads,
 )
-from .prompt import InputLines, prepared, read_text
+from .prompt import InputLines, in_batches, read_text
 
 if TYPE_CHECKING:
-    from ..engine import Evaluator, Score, Scorer
+    from ..engine import Evaluator, Score
 
 EXAMPLES = """\b
 Examples:
@@ -66,9 +64,7 @@ def score(
     there is a line for each text: perplexity, bits per byte, log-probability and tokens.
     """
     terminal = Terminal.system(quiet=quiet)
-    check_at_least_one("parallel", parallel)
-    if parallel > 1 and not lines:
-        raise UsageError("--parallel is for several texts.", "Use it with --lines.")
+    check_parallel(parallel, lines)
     thread_count = parse_threads(threads)
     input_lines = InputLines(terminal, text, "score") if lines else None
     texts = input_lines or [(1, read_text(terminal, text))]
@@ -78,7 +74,10 @@ def score(
     with open_evaluator(file.path, threads=thread_count, sequences=parallel) as evaluator:
         view = _View(terminal, file, evaluator, prefix, lines)
         scorer = Scorer(evaluator)
-        for number, scored, result in _results(scorer, texts, prefix, parallel):
+        results = in_batches(
+            texts, lambda text: scorer.tokens(text, prefix), scorer.score_together, parallel
+        )
+        for number, scored, _, result in results:
             if json:
                 view.write_record(number, scored, result)
             elif lines:
@@ -87,17 +86,6 @@ def score(
                 view.write_text(result)
     if input_lines:
         input_lines.check()
-
-
-def _results(
-    scorer: "Scorer", texts: Iterable[tuple[int, str]], prefix: str, parallel: int
-) -> "Iterator[tuple[int, str, Score]]":
-    """Yield number, text and score of each text, so many of them scored at once."""
-    rest = prepared(texts, lambda text: scorer.tokens(text, prefix))
-    while batch := list(islice(rest, parallel)):
-        scores = scorer.score_together(tokens for _, _, tokens in batch)
-        for (number, text, _), result in zip(batch, scores, strict=True):
-            yield number, text, result
 
 
 class _View:
