@@ -131,7 +131,7 @@ def test_a_file_is_not_replaced_by_itself(env: dict[str, str], tiny: Path, tmp_p
 def test_a_file_appears_when_it_is_whole(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
     path = tmp_path / "f.npy"
     arguments = ("features", "-m", str(tiny), "--lines", "--pool", "last", "-o", str(path))
-    with started(*arguments, env=env, stdin=b"Hello there\n" * 20_000) as process:
+    with started(*arguments, env=env, stdin=b"Hello there\n" * 5_000) as process:
         while not list(tmp_path.glob(".distil-*/f.npy")):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
