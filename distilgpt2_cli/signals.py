@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-_PATIENCE_SECONDS = 0.12
+_PATIENCE_SECONDS = 0.1
 
 received = 0
 """The signal that the run was asked to end by."""
