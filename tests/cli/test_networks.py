@@ -126,6 +126,15 @@ def test_what_was_not_hashed_is_not_taken(hub: Hub) -> None:
     assert path.read_bytes() == CONTENT
 
 
+def test_a_content_under_the_object_id_of_another_is_not_taken(hub: Hub) -> None:
+    """As after SIGKILL between the last byte and the link to it, when what came is wrong."""
+    blob = hub.snapshot(REPOSITORY).parents[1] / "blobs" / sha256()
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(b"x" * len(CONTENT))
+    assert run(*MAIN, env=hub.environment()).returncode == 0
+    assert (hub.snapshot(REPOSITORY) / NAME).read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("count", [2, 8])
 def test_many_at_once(hub: Hub, count: int) -> None:
     with ThreadPoolExecutor(count) as pool:
