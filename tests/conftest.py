@@ -1,6 +1,7 @@
 """Models and homes that the tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,14 +11,16 @@ from tests.support.hub import Hub, serving
 from tests.support.run import PATIENT_THREADS, environment
 from tests.support.trained import trained_model
 
-os.environ.update(PATIENT_THREADS)  # read when llama.cpp is loaded, which the next import does
-
-from tests.support import gguf
+# A shell lets what it starts in the background ignore Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ.update(PATIENT_THREADS)  # read when a test loads llama.cpp
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GPT-2 of 2 layers, width 64 and 128 positions, with the real vocabulary."""
+    from tests.support import gguf
+
     return gguf.write(tmp_path_factory.mktemp("models") / "tiny.gguf")
 
 
