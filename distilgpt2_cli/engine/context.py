@@ -91,7 +91,7 @@ class Context(NativeContext):
             DistilError: llama.cpp can't.
         """
         start = time.perf_counter()
-        with interrupts.HeldBack():
+        with interrupts.held_back:
             self._decode(self._new_batch.of_one_token_each(tokens, sequences))
         if self._tuner:
             self._tuner.record((time.perf_counter() - start) / len(tokens))

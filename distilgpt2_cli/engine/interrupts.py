@@ -36,7 +36,7 @@ def interrupt(error: BaseException, frame: FrameType | None) -> None:
     _pending = error
 
 
-class HeldBack:
+class _HeldBack:
     """A block at whose end what `interrupt` was given is raised, and not within it."""
 
     def __enter__(self) -> None:
@@ -58,13 +58,17 @@ class HeldBack:
             raise pending
 
 
+held_back = _HeldBack()
+"""The block, made once: it is entered for every token."""
+
+
 @contextmanager
 def heeded(context: object) -> Iterator[None]:
     """Let a context's evaluation be left early, with what `interrupt` was given.
 
     What the context then holds is not known.
     """
-    with HeldBack():
+    with held_back:
         lib.llama_set_abort_callback(context, _is_pending, None)
         try:
             yield

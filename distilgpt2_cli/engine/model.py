@@ -176,7 +176,7 @@ class Model:
     def close(self) -> None:
         """Free the model. Its contexts must be closed before."""
         if self.pointer:
-            with interrupts.HeldBack():
+            with interrupts.held_back:
                 lib.llama_model_free(self.pointer)
                 self.pointer = None
 

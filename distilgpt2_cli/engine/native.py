@@ -40,7 +40,7 @@ class NativeContext:
     def close(self) -> None:
         """Free the context."""
         if self.pointer:
-            with interrupts.HeldBack():
+            with interrupts.held_back:
                 lib.llama_free(self.pointer)
                 self.pointer = None
 
@@ -72,7 +72,7 @@ class NativeContext:
             DistilError: llama.cpp can't, for want of memory for instance.
         """
         log.start()
-        with interrupts.HeldBack():
+        with interrupts.held_back:
             self.pointer = lib.llama_init_from_model(self.model.pointer, params)
         if not self.pointer:
             raise DistilError(

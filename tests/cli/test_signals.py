@@ -76,7 +76,7 @@ def test_a_signal_while_llama_cpp_calls_python_is_not_lost() -> None:
         try:
             log._callback(2, b"a word", None)
             print("the callback has returned")
-            with interrupts.HeldBack():
+            with interrupts.held_back:
                 print("llama.cpp goes on")
         except KeyboardInterrupt:
             print("interrupted")
