@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from .. import __version__
@@ -96,11 +97,6 @@ class JsonView:
     generator: Generator
     from_lines: bool
 
-    def __post_init__(self) -> None:
-        """Look up once what is the same for all completions."""
-        self._model = model_record(self.file)
-        self._versions = versions_record()
-
     def show(self, number: int, completion: Completion) -> None:  # noqa: ARG002
         """Print the object when the completion has ended."""
         tokens, interrupted = _all_tokens(completion)
@@ -118,8 +114,8 @@ class JsonView:
             "finish_reason": completion.finish_reason,
             "tokens": {"prompt": len(completion.prompt), "completion": completion.token_count},
             "options": asdict(self.generator.options) | {"parallel": parallel},
-            "model": self._model,
-            "versions": self._versions,
+            "model": model_record(self.file),
+            "versions": versions_record(),
             "timings": timings_record(self.generator, completion),
         }
         if self.generator.alternatives is not None:
@@ -154,6 +150,7 @@ def _all_tokens(completion: Completion) -> tuple[list[Token], KeyboardInterrupt 
     return tokens, None
 
 
+@cache
 def versions_record() -> dict[str, str]:
     """Return the versions of distil and of what generates the text."""
     from ..engine import versions

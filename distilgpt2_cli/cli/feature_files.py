@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ def open_output(
         DistilError: the file exists, or can't be written.
     """
     if path is None:
-        yield JsonSink(_writer(terminal), lines) if json else TextSink(terminal, lines, matrix)
+        yield JsonSink(terminal.write, lines) if json else TextSink(terminal, lines, matrix)
         return
     check_new_file(path, (".npy", ".npz", ".jsonl"), force=force)
     if path.suffix == ".npy" and lines and not matrix:
@@ -97,10 +97,6 @@ def _file_sink(path: Path, lines: bool, matrix: bool) -> Iterator[Sink]:
                 sink.finish()
 
 
-def _writer(terminal: Terminal) -> Any:
-    return terminal.write
-
-
 class TextSink:
     """Rows of numbers apart by spaces, which ``numpy.loadtxt`` reads."""
 
@@ -119,7 +115,7 @@ class TextSink:
 class JsonSink:
     """One object a text."""
 
-    def __init__(self, write: Any, lines: bool) -> None:
+    def __init__(self, write: Callable[[str], object], lines: bool) -> None:
         """Call ``write`` with each line."""
         self._write = write
         self._lines = lines

@@ -1,5 +1,6 @@
 """The model of a command that loads one: its options, and where its file is."""
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -100,8 +101,9 @@ def locate(
         raise _with_demo_for_now(error, reference) from error
 
 
+@cache
 def model_record(file: ModelFile) -> dict[str, str | None]:
-    """Return what JSON says of a model file."""
+    """Return what JSON says of a model file, which is hashed for it at most once a run."""
     return {
         "name": file.name,
         "path": str(file.path),

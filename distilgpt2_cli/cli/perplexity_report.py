@@ -34,7 +34,6 @@ def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
     """Print one object a model."""
     from .completions import versions_record
 
-    versions = versions_record()
     best = min(result.figures.value for result in results)
     for result in results:
         figures = result.figures
@@ -53,7 +52,7 @@ def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
             },
             "size": result.file.size,
             "model": model_record(result.file),
-            "versions": versions,
+            "versions": versions_record(),
         }
         terminal.write_json(record)
 
