@@ -175,9 +175,10 @@ def parse_ids(text: str, vocabulary_size: int) -> list[int]:
     """
     words = [word for word in _SEPARATORS.split(text) if word]
     for word in words:
-        if not (word.isascii() and word.isdecimal() and int(word) < vocabulary_size):
+        # More digits are no token's number, and may be more than Python turns into one.
+        if not (re.fullmatch("[0-9]{1,9}", word) and int(word) < vocabulary_size):
             raise UsageError(
-                f"{word!r} is not the number of a token.",
+                f"{word[:40]!r} is not the number of a token.",
                 f"Use numbers from 0 to {vocabulary_size - 1}, apart by spaces.",
             )
     return [int(word) for word in words]

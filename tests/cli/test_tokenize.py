@@ -116,6 +116,7 @@ def test_memory_does_not_grow_with_the_text(tiny: Path) -> None:
         (("--decode", "--special", "1"), "--special does nothing beside --decode"),
         (("--decode", "-1"), "'-1' is not the number of a token"),
         (("--decode", "--", "-1"), "'-1' is not the number of a token"),
+        (("--decode", "9" * 5000), "is not the number of a token"),
         (("--decode", "1e3"), "Use numbers from 0 to 50256"),
         (("--lines", "a"), "--lines takes its texts from standard input"),
     ],

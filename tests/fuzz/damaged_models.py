@@ -21,6 +21,10 @@ from tests.support import gguf as models
 ARGUMENTS = {
     "generate": ("--seed", "1", "--max-tokens", "2", "--threads", "1", "Hello"),
     "info": (),
+    "score": ("--threads", "1", "--json", "Hello there"),
+    "next": ("--threads", "1", "--json", "Hello there"),
+    "features": ("--threads", "1", "--json", "Hello there"),
+    "tokenize": ("--json", "Hello there"),
 }
 EXTREMES = (0, 1, 2, 3, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1)
 
