@@ -49,5 +49,16 @@ class ModelDamagedError(DistilError):
     status = ExitStatus.MODEL_DAMAGED
 
 
+class NotANumberError(ModelDamagedError):
+    """The model's weights are such that what it computes is no number."""
+
+    def __init__(self) -> None:
+        """There is only one thing to say."""
+        super().__init__(
+            "What the model computes is not a number: its weights are damaged.",
+            "Check the file with `distil verify`, or download it again.",
+        )
+
+
 class ReaderGoneError(Exception):
     """Whoever read standard output has gone away, as ``head`` does; not a failure to report."""

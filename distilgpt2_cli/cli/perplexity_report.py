@@ -33,17 +33,18 @@ def write_report(terminal: Terminal, results: Sequence[Result]) -> None:
 def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
     """Print one object a model."""
     from .completions import versions_record
+    from .tokens import finite
 
     best = min(result.figures.value for result in results)
     for result in results:
         figures = result.figures
         record: dict[str, Any] = {
-            "perplexity": figures.value,
-            "standard_error": figures.standard_error,
+            "perplexity": finite(figures.value),
+            "standard_error": finite(figures.standard_error),
             "bits_per_byte": figures.bits_per_byte,
             "mean_logprob": figures.mean_logprob,
             "tokens": {"scored": figures.tokens, "evaluated": figures.evaluated_tokens},
-            "difference_to_best": figures.value - best,
+            "difference_to_best": finite(figures.value - best),
             "divergence": figures.comparison.mean_divergence if figures.comparison else None,
             "top_agreement": figures.comparison.top_agreement if figures.comparison else None,
             "timings": {

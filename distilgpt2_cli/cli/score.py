@@ -123,6 +123,7 @@ class _View:
     def write_record(self, number: int, text: str, score: "Score") -> None:
         """Print the figures of a text and of each token as an object."""
         from .completions import versions_record
+        from .tokens import finite
 
         line = {"line": number} if self._lines else {}
         self._terminal.write_json(
@@ -133,7 +134,7 @@ class _View:
                 "tokens": {"prefix": score.prefix_tokens, "text": len(score.tokens)},
                 "logprob": score.logprob,
                 "mean_logprob": score.mean_logprob,
-                "perplexity": score.perplexity,
+                "perplexity": finite(score.perplexity),
                 "bits_per_byte": score.bits_per_byte,
                 "scores": list(self._token_records(score)),
                 "model": model_record(self._file),

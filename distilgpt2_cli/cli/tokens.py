@@ -1,6 +1,7 @@
 """How tokens are shown: in a table, and in JSON."""
 
 import json
+import math
 from typing import Any
 
 from ..engine import Candidate, Model
@@ -12,6 +13,11 @@ def quoted(piece: bytes) -> str:
         return json.dumps(piece.decode(), ensure_ascii=False)
     except UnicodeDecodeError:
         return repr(piece)
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number as JSON has it, which has no infinity: None for that."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def piece_record(model: Model, token: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import NotANumberError
 from . import interrupts
 from .bindings import lib
 from .cores import usable_cores
@@ -100,6 +101,7 @@ class Evaluator(NativeContext):
         """Return the hidden states of a text after the final layer norm: tokens by width.
 
         Raises:
+            NotANumberError: the states are none.
             DistilError: llama.cpp can't.
         """
         parts = []
@@ -112,6 +114,7 @@ class Evaluator(NativeContext):
         """Evaluate several texts at once and return the hidden states of each: tokens by width.
 
         Raises:
+            NotANumberError: the states are none.
             DistilError: llama.cpp can't.
         """
         self._evaluate(texts, [0] * len(texts))
@@ -163,7 +166,10 @@ class Evaluator(NativeContext):
         return _rows(lib.llama_get_logits(self.pointer), count, self.model.vocabulary_size)
 
     def _hidden_states(self, count: int) -> Rows:
-        return _rows(lib.llama_get_embeddings(self.pointer), count, self.model.width)
+        rows = _rows(lib.llama_get_embeddings(self.pointer), count, self.model.width)
+        if not np.isfinite(rows).all():
+            raise NotANumberError
+        return rows
 
 
 def _pointer(array: NDArray[Any], kind: Any) -> Any:

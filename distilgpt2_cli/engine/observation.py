@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import NotANumberError
 from .bindings import lib
 from .context import Context
 from .options import GenerationOptions
@@ -70,7 +71,11 @@ class ObservingSampler(Sampler):
         self._data = np.zeros(size, _TOKEN_DATA)
 
     def sample(self, row: int) -> int:
-        """Return the next token as `Sampler.sample` does, and observe it."""
+        """Return the next token as `Sampler.sample` does, and observe it.
+
+        Raises:
+            NotANumberError: the logits are none.
+        """
         logits = np.ctypeslib.as_array(
             lib.llama_get_logits_ith(self._context, row), (len(self._ids),)
         )
@@ -96,6 +101,8 @@ class ObservingSampler(Sampler):
 
     def _observe(self, logits: NDArray[np.float64], left: NDArray[Any], token: int) -> Observation:
         logprobs = _log_softmax(logits)
+        if np.isnan(logprobs).any():
+            raise NotANumberError
         sampled = np.full(len(logits), -np.inf)
         sampled[left["id"]] = _log_softmax(left["logit"].astype(np.float64))
 
@@ -117,6 +124,7 @@ def observe_next(
     The token that is drawn means nothing here. A prompt larger than the context keeps its end.
 
     Raises:
+        NotANumberError: the logits are none.
         DistilError: llama.cpp can't evaluate the prompt.
     """
     prompt = fit(prompt or [context.model.start_token], context.size, 1)

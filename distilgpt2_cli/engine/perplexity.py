@@ -10,6 +10,7 @@ import numpy as np
 from .evaluation import Evaluator
 from .model import Model
 from .probabilities import Divergence, Logprobs, divergence, logprobs_of
+from .scoring import perplexity_of
 from .windows import Window
 
 
@@ -78,7 +79,7 @@ class Perplexity:
     @property
     def value(self) -> float:
         """The perplexity, ``exp(-mean_logprob)``."""
-        return math.exp(-self.mean_logprob)
+        return perplexity_of(self.mean_logprob)
 
     @property
     def standard_error(self) -> float | None:

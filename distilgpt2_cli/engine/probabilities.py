@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import NotANumberError
 from .cores import usable_cores
 
 _BLOCK = 8  # rows that a thread has in work: a few MB, which the processor's cache holds
@@ -37,7 +38,11 @@ def log_softmax(rows: Rows) -> Rows:
 
 
 def logprobs_of(rows: Rows, targets: Sequence[int]) -> Logprobs:
-    """Return the log-probability in nats that each row gives its target token."""
+    """Return the log-probability in nats that each row gives its target token.
+
+    Raises:
+        NotANumberError: the logits are none.
+    """
     chosen = rows[np.arange(len(rows)), np.asarray(targets)].astype(np.float64)
 
     def of_block(block: slice) -> Logprobs:
@@ -48,7 +53,10 @@ def logprobs_of(rows: Rows, targets: Sequence[int]) -> Logprobs:
         logprobs: Logprobs = chosen[block] - (highest + np.log(shifted.sum(axis=1)))
         return logprobs
 
-    return np.concatenate(list(_in_blocks(of_block, len(rows))))
+    logprobs = np.concatenate(list(_in_blocks(of_block, len(rows))))
+    if np.isnan(logprobs).any():
+        raise NotANumberError
+    return logprobs
 
 
 def divergence(reference: Rows, other: Rows) -> Divergence:

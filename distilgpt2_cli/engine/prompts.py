@@ -1,9 +1,11 @@
 """Prompts put at the beginning of sequences, each of them evaluated once."""
 
+import math
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..errors import NotANumberError
 from .context import Context, Logits
 
 
@@ -31,6 +33,10 @@ class PromptPlacer:
 
         Returns:
             The seconds that its evaluation took, now or earlier.
+
+        Raises:
+            NotANumberError: the logits are none.
+            DistilError: llama.cpp can't evaluate it.
         """
         last = self._evaluated
         if last is None or prompt != last.tokens:
@@ -61,6 +67,9 @@ class PromptPlacer:
         self._context.rewind(0, sequence)
         self._context.evaluate(prompt, sequence)
         logits = self._context.copy_logits()
+        # A layer norm spreads what is no number over all of its values, and so over all logits.
+        if math.isnan(logits[0]):
+            raise NotANumberError
         return _Evaluated(prompt, logits, time.perf_counter() - start)
 
 

@@ -47,7 +47,7 @@ class Score:
     @property
     def perplexity(self) -> float:
         """``exp(-mean_logprob)``, per token (Jelinek et al., 1977)."""
-        return math.exp(-self.mean_logprob)
+        return perplexity_of(self.mean_logprob)
 
     @property
     def bits_per_byte(self) -> float:
@@ -143,6 +143,14 @@ class Scorer:
 
 def _score(text: ScoredText, logprobs: Logprobs) -> Score:
     return Score(text.scored, logprobs, text.before, text.byte_count)
+
+
+def perplexity_of(mean_logprob: float) -> float:
+    """Return ``exp(-mean_logprob)``, which is infinite where no float holds it."""
+    try:
+        return math.exp(-mean_logprob)
+    except OverflowError:
+        return math.inf
 
 
 def window_logprobs(evaluator: Evaluator, window: Window) -> Logprobs:

@@ -39,13 +39,22 @@ def vocabulary() -> tuple[list[str], list[str]]:
     return sorted(ids, key=ids.__getitem__), [line for line in lines[1:] if line]
 
 
-def write(path: Path, shape: Shape = Shape(), seed: int = 0, quantization: str = "F32") -> Path:
-    """Write a model with weights drawn from a seed, in llama.cpp's quantization of that name."""
+def write(
+    path: Path,
+    shape: Shape = Shape(),
+    seed: int = 0,
+    quantization: str = "F32",
+    final_scale: float = 1,
+) -> Path:
+    """Write a model with weights drawn from a seed, in llama.cpp's quantization of that name.
+
+    The final layer norm multiplies with ``final_scale``.
+    """
     if quantization == "F32":
-        _write_f32(path, shape, seed)
+        _write_f32(path, shape, seed, final_scale)
         return path
     whole = path.with_suffix(".f32")
-    _write_f32(whole, shape, seed)
+    _write_f32(whole, shape, seed, final_scale)
     quantize(whole, path, quantization)
     whole.unlink()
     return path
@@ -75,7 +84,7 @@ def _quantize(source: Path, target: Path, params: ctypes.Structure) -> None:
     assert status == 0, f"llama_model_quantize returned {status}"
 
 
-def _write_f32(path: Path, shape: Shape, seed: int) -> None:
+def _write_f32(path: Path, shape: Shape, seed: int, final_scale: float) -> None:
     writer = gguf.GGUFWriter(path, "gpt2")
     writer.add_name("distil test model")
     writer.add_context_length(shape.context)
@@ -86,7 +95,9 @@ def _write_f32(path: Path, shape: Shape, seed: int) -> None:
     writer.add_layer_norm_eps(1e-5)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     _add_vocabulary(writer)
-    for name, values in weights(shape, seed).items():
+    tensors = weights(shape, seed)
+    tensors["output_norm.weight"] *= np.float32(final_scale)
+    for name, values in tensors.items():
         writer.add_tensor(name, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
