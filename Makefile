@@ -3,14 +3,21 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+GPU_BACKEND ?= vulkan
+GPU_VENV := $(VENV)-$(GPU_BACKEND)
 
-.PHONY: demo test lint docs docs-check bench fuzz soak peers clean
+.PHONY: demo test test-gpu lint docs docs-check bench fuzz soak peers clean
 
 demo: $(VENV)/.installed
 	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+# On the first GPU, or on one in software: Vulkan on Mesa's llvmpipe, which llama.cpp leaves out
+# unless it is named. GPU_BACKEND=cuda where there are an NVIDIA GPU and its toolkit.
+test-gpu: $(GPU_VENV)/.installed
+	GGML_VK_VISIBLE_DEVICES=$${GGML_VK_VISIBLE_DEVICES-0} $(GPU_VENV)/bin/python -m pytest tests/gpu
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -42,7 +49,7 @@ peers: $(VENV)/.peers
 	$(BIN)/python -m tests.peers
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(GPU_VENV)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -55,6 +62,12 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --editable '.[test]'
 	@touch $@ $(VENV)/.installed
+
+# Compiles llama.cpp anew, for the GPU.
+$(GPU_VENV)/.installed: pyproject.toml tests/gpu/install.sh
+	$(PYTHON) -m venv $(GPU_VENV)
+	tests/gpu/install.sh $(GPU_VENV) $(GPU_BACKEND)
+	@touch $@
 
 $(VENV)/.peers: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --editable '.[peers]'

@@ -31,6 +31,7 @@ COMMANDS = {
     "verify": "verify",
     "remove": "remove",
     "bench": "bench",
+    "doctor": "doctor",
 }
 
 

@@ -4,7 +4,7 @@ import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,16 @@ from ..terminal import Terminal
 from ..terminal.progress import megabytes
 from .model import ModelPath, Offline, locate, model_record
 from .options import Json, Quantizations, Quiet, Repository, Revision, parse_threads
+from .placement import (
+    Devices,
+    GpuLayers,
+    parse_placement,
+    placement_arguments,
+    placement_record,
+)
+
+if TYPE_CHECKING:
+    from ..engine import Placement, Residence
 
 EXAMPLES = """\b
 Examples:
@@ -50,6 +60,7 @@ class Result:
     file: ModelFile
     threads: str
     parallel: int
+    residence: "Residence"
     prompt: Figure
     generation: Figure
     bare_generation: Figure
@@ -81,6 +92,8 @@ def bench(
             show_default="1",
         ),
     ] = None,
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
     tokens: Annotated[int, typer.Option(metavar="N", help="Tokens to generate each time.")] = 128,
     repetitions: Annotated[
         int, typer.Option(metavar="N", help="Measurements behind each figure.")
@@ -108,6 +121,7 @@ def bench(
     chosen_threads = threads or _default_threads()
     for thread_count in chosen_threads:
         parse_threads(thread_count)
+    placement = parse_placement(gpu_layers, device)
     files = [
         locate(terminal, ctx, model, name, repo, revision, offline)
         for name in quant or [DEFAULT_QUANTIZATION]
@@ -118,7 +132,9 @@ def bench(
             for sequences in parallel or [1]:
                 about = f"{file.name}, threads {thread_count}, parallel {sequences}"
                 terminal.notice(f"measuring {about} …")
-                results.append(_measure(file, thread_count, sequences, tokens, repetitions))
+                results.append(
+                    _measure(file, thread_count, sequences, placement, tokens, repetitions)
+                )
     if json:
         _print_json(terminal, results)
     elif markdown:
@@ -135,22 +151,33 @@ def _default_threads() -> list[str]:
     return ["auto", "1"] if cores == 1 else ["auto", "1", str(cores)]
 
 
-def _measure(file: ModelFile, threads: str, parallel: int, tokens: int, repetitions: int) -> Result:
+def _measure(
+    file: ModelFile,
+    threads: str,
+    parallel: int,
+    placement: "Placement",
+    tokens: int,
+    repetitions: int,
+) -> Result:
     from ..engine.benchmark import measure_speeds
     from .process_cost import one_token_command, run_process
 
-    turns = measure_speeds(
+    turns, residence = measure_speeds(
         file.path,
         tokens=tokens,
         threads=parse_threads(threads),
         parallel=parallel,
         repetitions=repetitions,
+        placement=placement,
     )
-    starts = [run_process(one_token_command(file.path, threads)) for _ in range(repetitions)]
+    arguments = ["--threads", threads, *placement_arguments(placement)]
+    command = one_token_command(file.path, arguments)
+    starts = [run_process(command) for _ in range(repetitions)]
     return Result(
         file,
         threads,
         parallel,
+        residence,
         prompt=Figure.of([turn.prompt for turn in turns], 1),
         generation=Figure.of([turn.generation for turn in turns], 1),
         bare_generation=Figure.of([turn.bare_generation for turn in turns], 1),
@@ -161,7 +188,7 @@ def _measure(file: ModelFile, threads: str, parallel: int, tokens: int, repetiti
 
 
 _HEADER = (
-    "MODEL", "THREADS", "PARALLEL", "PROMPT tok/s", "GENERATION tok/s", "BARE LOOP tok/s",
+    "MODEL", "ON", "THREADS", "PARALLEL", "PROMPT tok/s", "GENERATION tok/s", "BARE LOOP tok/s",
     "RATIO", "START s", "MEMORY",
 )  # fmt: skip
 
@@ -172,6 +199,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
     return (
         result.file.name,
+        result.residence.short,
         result.threads,
         str(result.parallel),
         figure(result.prompt, 0),
@@ -200,8 +228,11 @@ def _print_json(terminal: Terminal, results: Sequence[Result]) -> None:
 
     common = {"versions": versions_record(), "machine": _machine()}
     for result in results:
-        record: dict[str, Any] = asdict(result) | {"model": model_record(result.file)}
-        del record["file"]
+        record: dict[str, Any] = asdict(result) | {
+            "model": model_record(result.file),
+            "placement": placement_record(result.residence),
+        }
+        del record["file"], record["residence"]
         terminal.write_json(record | {"fastest": result is _fastest(results)} | common)
 
 

@@ -10,6 +10,7 @@ from ..engine import Batch, Completion, Generator, Token
 from ..models import ModelFile
 from ..terminal import DIM, Terminal
 from .model import model_record
+from .placement import placement_record
 
 
 class View(Protocol):
@@ -115,6 +116,7 @@ class JsonView:
             "tokens": {"prompt": len(completion.prompt), "completion": completion.token_count},
             "options": asdict(self.generator.options) | {"parallel": parallel},
             "model": model_record(self.file),
+            "placement": placement_record(self.generator.context.residence),
             "versions": versions_record(),
             "timings": timings_record(self.generator, completion),
         }
@@ -182,6 +184,7 @@ def statistics(file: ModelFile, generator: Generator, completion: Completion) ->
         f" {timings['prompt_tokens_per_second']:.0f} tokens/s"
         f" · completion {completion.token_count} tokens,"
         f" {timings['generation_tokens_per_second']:.0f} tokens/s"
+        f" · {generator.context.residence}"
     )
 
 

@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..engine.placement import Placement
 
 _WITH_A_MODEL = ("generate", "tokenize", "next", "score", "features")
 _MODEL, _QUANT = ("--model", "-m"), ("--quant", "-q")
+_GPU_LAYERS, _DEVICE = ("--gpu-layers",), ("--device",)
 # What these ask for is not known here, or needs no model at all.
 _LEAVE_ALONE = ("--repo", "--revision", "--help", "-h")
 
@@ -19,7 +24,7 @@ def begin_early(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
     if path is not None:
         from ..engine.loading import load_early
 
-        load_early(path)
+        load_early(path, likely_placement(arguments, environment))
 
 
 def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Path | None:
@@ -45,15 +50,35 @@ def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Pa
     return file.path if file else None
 
 
-def _value(arguments: Sequence[str], names: tuple[str, str]) -> str | None:
-    """Return the last value of an option that has a long and a short name."""
-    long, short = names
-    value = None
+def likely_placement(arguments: Sequence[str], environment: Mapping[str, str]) -> "Placement":
+    """Return where the command will most likely want the model's layers."""
+    from ..engine.placement import AUTO, CPU_ONLY, Placement
+    from ..errors import DistilError
+
+    if arguments[0] == "tokenize":
+        return CPU_ONLY
+    layers = _value(arguments, _GPU_LAYERS) or environment.get("DISTIL_GPU_LAYERS") or "auto"
+    try:
+        return Placement.parse(layers, _values(arguments, _DEVICE))
+    except DistilError:
+        return AUTO
+
+
+def _value(arguments: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the last value of an option."""
+    values = _values(arguments, names)
+    return values[-1] if values else None
+
+
+def _values(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the values of an option that has a long name and may have a short one."""
+    long, *short = names
+    values = []
     for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
         if argument in names:
-            value = following
+            values += [] if following is None else [following]
         elif argument.startswith(f"{long}="):
-            value = argument.partition("=")[2]
-        elif argument.startswith(short):
-            value = argument.removeprefix(short)
-    return value
+            values.append(argument.partition("=")[2])
+        elif short and argument.startswith(short[0]):
+            values.append(argument.removeprefix(short[0]))
+    return values

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.lib import format as npy
@@ -19,6 +19,10 @@ from ..terminal import Terminal
 from .completions import versions_record
 from .model import model_record
 from .new_file import check_new_file, new_file
+from .placement import placement_record
+
+if TYPE_CHECKING:
+    from ..engine import Residence
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,19 @@ class Features:
     values: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What features are made with: a model file, and where its layers are."""
+
+    file: ModelFile
+    residence: "Residence"
+
+
 class Sink(Protocol):
     """Takes the features of one text after another."""
 
-    def write(self, features: Features, file: ModelFile) -> None:
-        """Take the features of a text, made with a model file."""
+    def write(self, features: Features, origin: Origin) -> None:
+        """Take the features of a text, made with a model."""
 
 
 @contextmanager
@@ -105,7 +117,7 @@ class TextSink:
         self._terminal = terminal
         self._end = "\n" if lines and not matrix else ""
 
-    def write(self, features: Features, file: ModelFile) -> None:  # noqa: ARG002
+    def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
         """Print one row or more, with the digits that tell a 32-bit float from its neighbours."""
         for row in np.atleast_2d(features.values):
             self._terminal.write(" ".join(map(str, row)) + "\n")
@@ -120,14 +132,15 @@ class JsonSink:
         self._write = write
         self._lines = lines
 
-    def write(self, features: Features, file: ModelFile) -> None:
+    def write(self, features: Features, origin: Origin) -> None:
         """Write the text with its features."""
         line = {"line": features.number} if self._lines else {}
         record = line | {
             "text": features.text,
             "tokens": {"text": features.tokens},
             "features": _numbers(features.values),
-            "model": model_record(file),
+            "model": model_record(origin.file),
+            "placement": placement_record(origin.residence),
             "versions": versions_record(),
         }
         self._write(json.dumps(record, allow_nan=False) + "\n")
@@ -147,7 +160,7 @@ class ArraySink:
         """Write to a file."""
         self._file = file
 
-    def write(self, features: Features, file: ModelFile) -> None:  # noqa: ARG002
+    def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
         """Write the only array."""
         npy.write_array(self._file, features.values, allow_pickle=False)
 
@@ -165,7 +178,7 @@ class MatrixSink:
         self._rows = 0
         self._width = 0
 
-    def write(self, features: Features, file: ModelFile) -> None:  # noqa: ARG002
+    def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
         """Add a row."""
         if not self._rows:
             self._width = len(features.values)
@@ -191,7 +204,7 @@ class ArchiveSink:
         self._archive = archive
         self._lines = lines
 
-    def write(self, features: Features, file: ModelFile) -> None:  # noqa: ARG002
+    def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
         """Add an array."""
         name = f"line_{features.number}" if self._lines else "features"
         content = io.BytesIO()

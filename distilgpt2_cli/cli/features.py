@@ -22,6 +22,7 @@ from .options import (
     check_parallel,
     parse_threads,
 )
+from .placement import Devices, GpuLayers, parse_placement, tell_refusal
 from .prompt import InputLines, in_batches, read_text
 
 EXAMPLES = """\b
@@ -45,6 +46,8 @@ def features(
     revision: Revision = None,
     offline: Offline = False,
     threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
     pool: Annotated[
         Pool,
         typer.Option(help="All tokens' states, their mean, or the last one's."),
@@ -79,10 +82,11 @@ def features(
     check_parallel(parallel, lines)
     if json and output:
         raise UsageError("--json and --output can't be combined.", "Name the file …jsonl for JSON.")
-    from .feature_files import Features, open_output
+    from .feature_files import Features, Origin, open_output
 
     matrix = lines and pool != "none"
     thread_count = parse_threads(threads)
+    placement = parse_placement(gpu_layers, device)
     input_lines = InputLines(terminal, text, "features") if lines else None
     texts = input_lines or [(1, read_text(terminal, text))]
     with open_output(terminal, output, json=json, lines=lines, matrix=matrix, force=force) as sink:
@@ -90,11 +94,17 @@ def features(
         from ..engine import FeatureExtractor, open_evaluator
 
         with open_evaluator(
-            file.path, threads=thread_count, sequences=parallel, hidden_states=True
+            file.path,
+            threads=thread_count,
+            sequences=parallel,
+            hidden_states=True,
+            placement=placement,
         ) as evaluator:
+            tell_refusal(terminal, evaluator.residence)
+            origin = Origin(file, evaluator.residence)
             extractor = FeatureExtractor(evaluator, pool, split=overflow == "split")
             results = in_batches(texts, extractor.tokens, extractor.extract, parallel)
             for number, of_text, tokens, values in results:
-                sink.write(Features(number, of_text, len(tokens), values), file)
+                sink.write(Features(number, of_text, len(tokens), values), origin)
     if input_lines:
         input_lines.check()

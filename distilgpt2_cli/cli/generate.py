@@ -16,6 +16,7 @@ from ..terminal import Terminal
 from . import generation_options as options
 from .model import ModelPath, Offline, Quant, locate
 from .options import Json, Quiet, Repository, Revision, Threads, check_at_least_one, parse_threads
+from .placement import Devices, GpuLayers, parse_placement, tell_refusal
 from .prompt import InputLines, read_prompt
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def generate(
     revision: Revision = None,
     offline: Offline = False,
     threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
     lines: Annotated[
         bool, typer.Option("--lines", help="Continue each line of standard input by itself.")
     ] = False,
@@ -99,6 +102,7 @@ def generate(
     check_at_least_one("parallel", parallel)
     _check_logprobs(logprobs, json)
     thread_count = parse_threads(threads)
+    placement = parse_placement(gpu_layers, device)
     first_seed = _draw_seed() if seed is None else check_seed(seed)
     text = None if lines else read_prompt(terminal, prompt)
     line_prompts = InputLines(terminal, prompt, "generate") if lines else None
@@ -115,9 +119,11 @@ def generate(
             threads=thread_count,
             parallel=parallel,
             alternatives=logprobs,
+            placement=placement,
         ) as generator,
         heeded_in_order_only(),
     ):
+        tell_refusal(terminal, generator.context.residence)
         view = _view(terminal, file, generator, json, lines, echo, num_sequences)
         prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
         batch = generator.complete_all(_requests(prompts, num_sequences, first_seed))

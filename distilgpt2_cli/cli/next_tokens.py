@@ -23,6 +23,7 @@ from .options import (
     check_at_least_one,
     parse_threads,
 )
+from .placement import Devices, GpuLayers, parse_placement, placement_record, tell_refusal
 from .prompt import InputLines, read_prompt
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def next_tokens(
     revision: Revision = None,
     offline: Offline = False,
     threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
     top: Annotated[int, typer.Option(metavar="N", help="How many tokens to show.")] = 10,
     temperature: options.Temperature = 1.0,
     top_k: options.TopK = 0,
@@ -67,12 +70,17 @@ def next_tokens(
         max_tokens=1, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p
     )
     thread_count = parse_threads(threads)
+    placement = parse_placement(gpu_layers, device)
     texts = InputLines(terminal, text, "next") if lines else [(1, read_prompt(terminal, text))]
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
     from ..engine import Context, observe_next
     from ..engine.loading import load
 
-    with load(file.path) as loaded, Context(loaded, threads=thread_count) as context:
+    with (
+        load(file.path, placement) as loaded,
+        Context(loaded, threads=thread_count) as context,
+    ):
+        tell_refusal(terminal, context.residence)
         for number, prompt in texts:
             tokens = loaded.tokenize(prompt)
             seen = observe_next(context, tokens, chosen, top)
@@ -140,5 +148,6 @@ def _record(
             name: getattr(chosen, name) for name in ("temperature", "top_k", "top_p", "min_p")
         },
         "model": model_record(file),
+        "placement": placement_record(context.residence),
         "versions": versions_record(),
     }

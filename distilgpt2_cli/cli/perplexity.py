@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,11 +15,12 @@ from ..terminal.progress import SCORE
 from .model import ModelPaths, Offline, locate
 from .options import Json, Quantizations, Quiet, Repository, Revision, Threads, parse_threads
 from .perplexity_report import Result, write_json, write_report
+from .placement import Devices, GpuLayers, parse_placement, tell_refusal
 from .plot import check_plot, write_plot
 from .prompt import decoded
 
 if TYPE_CHECKING:
-    from ..engine import Evaluator, Perplexity, Window
+    from ..engine import Evaluator, Perplexity, Placement, Window
 
 EXAMPLES = """\b
 Examples:
@@ -46,6 +47,8 @@ def perplexity(
     revision: Revision = None,
     offline: Offline = False,
     threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
     window: Annotated[
         int | None,
         typer.Option(
@@ -85,13 +88,14 @@ def perplexity(
     if plot is not None:
         check_plot(plot, force)
     thread_count = parse_threads(threads)
+    placement = parse_placement(gpu_layers, device)
     texts = _Texts(terminal, files, method, stride)
     models = [
         locate(terminal, ctx, path, label, repo, revision, offline)
         for path, label in _named(quant, model)
     ]
     texts.check_readable(len(models))
-    results = _measure(terminal, models, texts, window, thread_count)
+    results = _measure(terminal, models, texts, window, thread_count, placement)
     if json:
         write_json(terminal, results)
     else:
@@ -174,6 +178,7 @@ def _measure(
     texts: _Texts,
     window: int | None,
     threads: int | None,
+    placement: "Placement",
 ) -> list[Result]:
     """Measure the largest model by itself, and each other one beside it.
 
@@ -184,16 +189,20 @@ def _measure(
 
     largest = max(models, key=lambda file: file.size)
     others = [file for file in models if file != largest]
-    with open_evaluator(largest.path, size=window, threads=threads) as reference:
+    options: dict[str, Any] = {"threads": threads, "placement": placement}
+    with open_evaluator(largest.path, size=window, **options) as reference:
+        tell_refusal(terminal, reference.residence)
         alone = measure(reference, texts.windows(reference))
-        results = {largest: _last(terminal, largest, texts, alone)}
+        last = _last(terminal, largest, texts, alone)
+        results = {largest: Result(largest, last, reference.residence)}
         for file in others:
-            with open_evaluator(file.path, size=reference.size, threads=threads) as evaluator:
+            with open_evaluator(file.path, size=reference.size, **options) as evaluator:
                 same = reference.model.shares_vocabulary(evaluator.model)
                 windows = texts.windows(evaluator)
                 found = measure(evaluator, windows, reference if same else None)
-                results[file] = _last(terminal, file, texts, found)
-    return [Result(file, results[file]) for file in dict.fromkeys(models)]
+                last = _last(terminal, file, texts, found)
+                results[file] = Result(file, last, evaluator.residence)
+    return [results[file] for file in dict.fromkeys(models)]
 
 
 def _last(

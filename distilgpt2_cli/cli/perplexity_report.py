@@ -8,9 +8,10 @@ from ..models import ModelFile
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
 from .model import model_record
+from .placement import placement_record
 
 if TYPE_CHECKING:
-    from ..engine import Perplexity
+    from ..engine import Perplexity, Residence
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Result:
 
     file: ModelFile
     figures: "Perplexity"
+    residence: "Residence"
 
 
 def write_report(terminal: Terminal, results: Sequence[Result]) -> None:
@@ -53,6 +55,7 @@ def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
             },
             "size": result.file.size,
             "model": model_record(result.file),
+            "placement": placement_record(result.residence),
             "versions": versions_record(),
         }
         terminal.write_json(record)

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,10 +50,10 @@ def run_process(command: list[str]) -> ProcessCost:
     return ProcessCost(*json.loads(result.stdout))
 
 
-def one_token_command(model: Path, threads: str) -> list[str]:
-    """Return a command that generates a single token."""
+def one_token_command(model: Path, arguments: Sequence[str]) -> list[str]:
+    """Return a command that generates a single token, with further options."""
     command = [sys.executable, "-m", "distilgpt2_cli", "generate", "--model", str(model)]
-    return [*command, "--threads", threads, "--seed", "0", "--max-tokens", "1", "Once upon a time"]
+    return [*command, *arguments, "--seed", "0", "--max-tokens", "1", "Once upon a time"]
 
 
 def _main() -> int:

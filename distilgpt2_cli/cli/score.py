@@ -21,6 +21,7 @@ from .options import (
     check_parallel,
     parse_threads,
 )
+from .placement import Devices, GpuLayers, parse_placement, placement_record, tell_refusal
 from .prompt import InputLines, in_batches, read_text
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def score(
     revision: Revision = None,
     offline: Offline = False,
     threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
     prefix: Annotated[
         str,
         typer.Option(
@@ -66,12 +69,16 @@ def score(
     terminal = Terminal.system(quiet=quiet)
     check_parallel(parallel, lines)
     thread_count = parse_threads(threads)
+    placement = parse_placement(gpu_layers, device)
     input_lines = InputLines(terminal, text, "score") if lines else None
     texts = input_lines or [(1, read_text(terminal, text))]
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
     from ..engine import Scorer, open_evaluator
 
-    with open_evaluator(file.path, threads=thread_count, sequences=parallel) as evaluator:
+    with open_evaluator(
+        file.path, threads=thread_count, sequences=parallel, placement=placement
+    ) as evaluator:
+        tell_refusal(terminal, evaluator.residence)
         view = _View(terminal, file, evaluator, prefix, lines)
         scorer = Scorer(evaluator)
         results = in_batches(
@@ -102,6 +109,7 @@ class _View:
         self._terminal = terminal
         self._file = file
         self._model = evaluator.model
+        self._residence = evaluator.residence
         self._prefix = prefix
         self._lines = lines
 
@@ -138,6 +146,7 @@ class _View:
                 "bits_per_byte": score.bits_per_byte,
                 "scores": list(self._token_records(score)),
                 "model": model_record(self._file),
+                "placement": placement_record(self._residence),
                 "versions": versions_record(),
             }
         )

@@ -71,8 +71,9 @@ def tokenize(
     input_lines = InputLines(terminal, text, "tokenize", errors=_ANY_BYTES) if lines else None
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
     from ..engine.loading import load
+    from ..engine.placement import CPU_ONLY
 
-    with load(file.path) as loaded:
+    with load(file.path, CPU_ONLY) as loaded:
         view = _View(terminal, file, loaded, special, lines)
         if input_lines is None:
             parts = read_parts(terminal, text, errors=_ANY_BYTES)

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bindings import versions
     from .context import Context
+    from .devices import Device, NoDeviceError, list_devices
     from .evaluation import Evaluator
     from .features import FeatureExtractor
+    from .fitting import DeviceMemoryError
     from .generation import Batch, Completion, Generator, Request, Token
     from .model import Model
     from .observation import Candidate, Observation, observe_next
     from .options import MAX_SEED, GenerationOptions, check_seed
     from .perplexity import Comparison, Perplexity, measure
+    from .placement import Placement, Residence
     from .scoring import Score, ScoredText, Scorer
     from .session import open_evaluator, open_generator
     from .streaming import stream_tokens
@@ -29,14 +32,19 @@ __all__ = [
     "Comparison",
     "Completion",
     "Context",
+    "Device",
+    "DeviceMemoryError",
     "Evaluator",
     "FeatureExtractor",
     "GenerationOptions",
     "Generator",
     "Model",
+    "NoDeviceError",
     "Observation",
     "Perplexity",
+    "Placement",
     "Request",
+    "Residence",
     "Score",
     "ScoredText",
     "Scorer",
@@ -44,6 +52,7 @@ __all__ = [
     "Window",
     "check_seed",
     "disjoint",
+    "list_devices",
     "measure",
     "observe_next",
     "open_evaluator",
@@ -56,8 +65,14 @@ __all__ = [
 _ROOMS = {
     "bindings": ("versions",),
     "context": ("Context",),
+    "devices": (
+        "Device",
+        "NoDeviceError",
+        "list_devices",
+    ),
     "evaluation": ("Evaluator",),
     "features": ("FeatureExtractor",),
+    "fitting": ("DeviceMemoryError",),
     "generation": (
         "Batch",
         "Completion",
@@ -81,6 +96,7 @@ _ROOMS = {
         "Perplexity",
         "measure",
     ),
+    "placement": ("Placement", "Residence"),
     "scoring": ("Score", "ScoredText", "Scorer"),
     "session": (
         "open_evaluator",

@@ -12,6 +12,7 @@ from .cores import usable_cores
 from .generation import Generator, Request
 from .loading import load
 from .options import GenerationOptions
+from .placement import AUTO, Placement, Residence
 from .sampling import Sampler
 
 PROMPT_TOKENS = 64
@@ -42,18 +43,19 @@ def measure_speeds(
     threads: int | None = None,
     parallel: int = 1,
     repetitions: int = 5,
-) -> list[Speeds]:
+    placement: Placement = AUTO,
+) -> tuple[list[Speeds], Residence]:
     """Generate ``tokens`` in each of ``parallel`` sequences, in turns with the bare loop.
 
     The bare loop has as many threads, and all usable cores if ``threads`` is None. One turn of
-    each comes first and is not counted.
+    each comes first and is not counted. Where the model's layers are is returned too.
 
     Raises:
         UsageError: the tokens do not fit into the model's window.
         ModelDamagedError: llama.cpp can't load the file.
     """
     options = GenerationOptions(max_tokens=tokens, ignore_eos=True)
-    with load(path) as model:
+    with load(path, placement) as model:
         prompt = model.tokenize(_TEXT)[:PROMPT_TOKENS]
         size = len(prompt) + tokens
         if size > model.window:
@@ -76,7 +78,7 @@ def measure_speeds(
                         parallel * tokens / bare_seconds,
                     )
                 )
-    return turns[1:]
+            return turns[1:], context.residence
 
 
 def bare_loop(context: Context, prompt: Sequence[int], options: GenerationOptions) -> float:

@@ -47,6 +47,19 @@ lib: Any = _load()
 """The functions and structures of ``llama.h``, under their own names."""
 
 
+def call(name: str, result: Any, *arguments: Any) -> Any:
+    """Call a function of ggml that the bindings do not declare.
+
+    Args:
+        name: as in its header.
+        result: the type of what it returns, of ctypes, or None.
+        arguments: objects of ctypes.
+    """
+    function = getattr(lib._lib, name)
+    function.restype = result
+    return function(*arguments)
+
+
 def versions() -> dict[str, str]:
     """Return the versions of llama-cpp-python and of the llama.cpp that it carries."""
     from importlib import metadata  # it takes as long to import as the bindings

@@ -9,6 +9,7 @@ from .bindings import lib
 from .cores import running_tasks, usable_cores
 from .model import Model
 from .native import NativeContext
+from .settings import context_params
 from .threads import ThreadTuner
 
 # From this many tokens on, a prompt is worth all cores even if one of them is busy.
@@ -45,7 +46,7 @@ class Context(NativeContext):
         super().__init__(model, size)
         self.positions = [0] * sequences
         self._cores = threads or usable_cores()
-        params = self._params(self.size * sequences, sequences)
+        params = context_params(self.size * sequences, sequences)
         # Each sequence attends to its own cells only, rather than to all of them under a mask.
         params.kv_unified = False
         params.n_batch = max(self.size, sequences)

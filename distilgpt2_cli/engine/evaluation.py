@@ -13,6 +13,7 @@ from .bindings import lib
 from .cores import usable_cores
 from .model import Model
 from .native import NativeContext
+from .settings import context_params
 
 MAX_ROWS = 1024
 """Tokens evaluated by one call. It bounds the memory of the logits: 206 MB for GPT-2."""
@@ -57,7 +58,7 @@ class Evaluator(NativeContext):
         super().__init__(model, size)
         self.load_seconds = 0.0
         self.capacity = min(self.size, MAX_ROWS)
-        params = self._params(self.size, sequences)
+        params = context_params(self.size, sequences)
         params.n_batch = max(self.capacity, sequences)
         params.n_outputs_max = params.n_batch
         # Texts of different lengths then go through the model together.

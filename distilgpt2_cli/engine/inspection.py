@@ -14,8 +14,9 @@ from typing import Any
 
 from ..errors import ModelDamagedError
 from . import log
-from .bindings import lib
+from .bindings import call, lib
 from .model import MAX_WINDOW, Model
+from .placement import CPU_ONLY
 
 SHORT_ARRAY = 16
 """Elements. The values of a longer array are left out."""
@@ -161,7 +162,7 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     Raises:
         ModelDamagedError: llama.cpp can't load it, or it is no causal language model.
     """
-    with Model(path) as model, _opened(path) as gguf:
+    with Model(path, CPU_ONLY) as model, _opened(path) as gguf:
         pointer = model.pointer
         window = lib.llama_model_n_ctx_train(pointer)
         metadata = dict(_metadata(gguf))
@@ -211,13 +212,6 @@ _GGUF = ctypes.c_void_p
 _INDEX = ctypes.c_int64
 
 
-def _call(name: str, result: Any, *arguments: Any) -> Any:
-    """Call a function of ggml by its name; ``arguments`` are objects of ctypes."""
-    function = getattr(lib._lib, name)
-    function.restype = result
-    return function(*arguments)
-
-
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[ctypes.c_void_p]:
     """Read a file's header.
@@ -226,7 +220,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[ctypes.c_void_p]:
         ModelDamagedError: llama.cpp can't.
     """
     log.start()
-    address = _call(
+    address = call(
         "gguf_init_from_file",
         _GGUF,
         ctypes.c_char_p(os.fsencode(path)),
@@ -241,25 +235,25 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[ctypes.c_void_p]:
     try:
         yield gguf
     finally:
-        _call("gguf_free", None, gguf)
+        call("gguf_free", None, gguf)
 
 
 def _metadata(gguf: ctypes.c_void_p) -> Iterator[tuple[str, Scalar | Array]]:
-    for index in map(_INDEX, range(_call("gguf_get_n_kv", ctypes.c_int64, gguf))):
-        key = _text(_call("gguf_get_key", ctypes.c_char_p, gguf, index))
-        kind = _type_name(_call("gguf_get_kv_type", ctypes.c_int, gguf, index))
+    for index in map(_INDEX, range(call("gguf_get_n_kv", ctypes.c_int64, gguf))):
+        key = _text(call("gguf_get_key", ctypes.c_char_p, gguf, index))
+        kind = _type_name(call("gguf_get_kv_type", ctypes.c_int, gguf, index))
         yield key, _array(gguf, index) if kind == "arr" else _value(gguf, index, kind)
 
 
 def _value(gguf: ctypes.c_void_p, index: ctypes.c_int64, kind: str) -> Scalar:
     if kind == "str":
-        return _text(_call("gguf_get_val_str", ctypes.c_char_p, gguf, index))
-    return _number(_call(f"gguf_get_val_{kind}", _NUMBERS[kind], gguf, index), kind)
+        return _text(call("gguf_get_val_str", ctypes.c_char_p, gguf, index))
+    return _number(call(f"gguf_get_val_{kind}", _NUMBERS[kind], gguf, index), kind)
 
 
 def _array(gguf: ctypes.c_void_p, index: ctypes.c_int64) -> Array:
-    kind = _type_name(_call("gguf_get_arr_type", ctypes.c_int, gguf, index))
-    length = _call("gguf_get_arr_n", ctypes.c_size_t, gguf, index)
+    kind = _type_name(call("gguf_get_arr_type", ctypes.c_int, gguf, index))
+    length = call("gguf_get_arr_n", ctypes.c_size_t, gguf, index)
     values = tuple(_elements(gguf, index, kind, length)) if length <= SHORT_ARRAY else None
     return Array(kind, length, values)
 
@@ -269,22 +263,22 @@ def _elements(
 ) -> Iterator[Scalar]:
     if kind == "str":
         for place in map(ctypes.c_size_t, range(length)):
-            yield _text(_call("gguf_get_arr_str", ctypes.c_char_p, gguf, index, place))
+            yield _text(call("gguf_get_arr_str", ctypes.c_char_p, gguf, index, place))
     elif length:
-        address = _call("gguf_get_arr_data", ctypes.c_void_p, gguf, index)
+        address = call("gguf_get_arr_data", ctypes.c_void_p, gguf, index)
         for number in (_NUMBERS[kind] * length).from_address(address):
             yield _number(number, kind)
 
 
 def _tensors(gguf: ctypes.c_void_p) -> Iterator[Tensor]:
     dimensions = ctypes.POINTER(ctypes.c_int64 * _DIMENSIONS)
-    for index in map(_INDEX, range(_call("gguf_get_n_tensors", ctypes.c_int64, gguf))):
-        kind = _call("gguf_get_tensor_type", ctypes.c_int, gguf, index)
+    for index in map(_INDEX, range(call("gguf_get_n_tensors", ctypes.c_int64, gguf))):
+        kind = call("gguf_get_tensor_type", ctypes.c_int, gguf, index)
         yield Tensor(
-            name=_text(_call("gguf_get_tensor_name", ctypes.c_char_p, gguf, index)),
-            type=_text(_call("ggml_type_name", ctypes.c_char_p, ctypes.c_int(kind))),
-            shape=_shape(_call("gguf_get_tensor_ne", dimensions, gguf, index).contents),
-            bytes=_call("gguf_get_tensor_size", ctypes.c_size_t, gguf, index),
+            name=_text(call("gguf_get_tensor_name", ctypes.c_char_p, gguf, index)),
+            type=_text(call("ggml_type_name", ctypes.c_char_p, ctypes.c_int(kind))),
+            shape=_shape(call("gguf_get_tensor_ne", dimensions, gguf, index).contents),
+            bytes=call("gguf_get_tensor_size", ctypes.c_size_t, gguf, index),
         )
 
 
@@ -295,7 +289,7 @@ def _shape(sizes: Sequence[int]) -> Sequence[int]:
 
 
 def _type_name(kind: int) -> str:
-    return _text(_call("gguf_type_name", ctypes.c_char_p, ctypes.c_int(kind)))
+    return _text(call("gguf_type_name", ctypes.c_char_p, ctypes.c_int(kind)))
 
 
 def _text(value: bytes) -> str:

@@ -12,13 +12,15 @@ from threading import Thread
 
 from ..errors import DistilError
 from .model import Model
+from .placement import AUTO, Placement
 
 
 class _LoadingModel:
     """A model under way in a thread. The process does not end before the thread does."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], placement: Placement) -> None:
         self.path = Path(path)
+        self.placement = placement
         self._model: Model | None = None
         self._error: Exception | None = None
         self._thread = Thread(target=self._load)
@@ -26,7 +28,7 @@ class _LoadingModel:
 
     def _load(self) -> None:
         try:
-            self._model = Model(self.path)
+            self._model = Model(self.path, self.placement)
         except Exception as error:
             self._error = error
 
@@ -41,22 +43,24 @@ class _LoadingModel:
 _early: _LoadingModel | None = None
 
 
-def load_early(path: str | os.PathLike[str]) -> None:
+def load_early(path: str | os.PathLike[str], placement: Placement = AUTO) -> None:
     """Begin to load a model that `load` will probably be asked for; return at once."""
     global _early
-    _early = _LoadingModel(path)
+    _early = _LoadingModel(path, placement)
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str], placement: Placement = AUTO) -> Model:
     """Return the model that `load_early` has begun with, or load it now.
 
     Raises:
+        NoDeviceError: the placement asks for a device that isn't there.
+        DeviceMemoryError: the devices have no room for what is wanted there.
         ModelDamagedError: llama.cpp can't load the file.
     """
     global _early
     early, _early = _early, None
-    if early and early.path != Path(path):
+    if early and (early.path, early.placement) != (Path(path), placement):
         with suppress(DistilError):
             early.wait().close()
         early = None
-    return (early or _LoadingModel(path)).wait()
+    return (early or _LoadingModel(path, placement)).wait()

@@ -4,12 +4,16 @@ import ctypes
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 
 from ..errors import ModelDamagedError, UsageError
 from . import aborts, interrupts, log
 from .bindings import lib
+from .fitting import no_room
+from .placement import AUTO, CPU_ONLY, Placement
+from .settings import load_file
 
 MAX_WINDOW = 8192
 """Tokens. The context window of a model trained on more than this, so that memory stays modest."""
@@ -18,28 +22,39 @@ _PIECE_BYTES = 256
 _METADATA_BYTES = 256
 _NOT_UTF8 = re.compile("([\udc80-\udcff]+)")  # as Python keeps such bytes in a string
 
+log.start()  # a backend may have something to say when it begins
 lib.llama_backend_init()
 
 
 class Model:
-    """A GGUF file in memory. Close it, or use it as a context manager, before the process ends."""
+    """A GGUF file in memory. Close it, or use it as a context manager, before the process ends.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    Attributes:
+        path: the file.
+        placement: where its layers were wanted.
+        residence: where they are.
+        contexts: how many contexts it has now.
+        vocabulary_size: tokens.
+        window: the most tokens that a text may have.
+        width: numbers in a hidden state.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], placement: Placement = AUTO) -> None:
         """Load the file.
 
+        Args:
+            path: a GGUF file.
+            placement: where its layers are wanted.
+
         Raises:
+            NoDeviceError: the placement asks for a device that isn't there.
+            DeviceMemoryError: the devices have no room for what is wanted there.
             ModelDamagedError: llama.cpp can't load it, or it is no causal language model.
         """
-        log.start()
-        aborts.install()
-        self.pointer = lib.llama_model_load_from_file(
-            os.fsencode(path), lib.llama_model_default_params()
-        )
-        if not self.pointer:
-            raise ModelDamagedError(
-                f"llama.cpp can't load {os.fspath(path)}: {log.reason()}.",
-                "Check that it is a whole GGUF file of a language model, or download it again.",
-            )
+        self.path = path
+        self.placement = placement
+        self.contexts = 0
+        self._load()
         self._vocabulary = lib.llama_model_get_vocab(self.pointer)
         if lib.llama_vocab_type(self._vocabulary) == lib.LLAMA_VOCAB_TYPE_NONE:
             self.close()
@@ -66,6 +81,51 @@ class Model:
         self.width: int = lib.llama_model_n_embd_out(self.pointer)
         self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
         self._tokenized: tuple[str | None, Sequence[int]] = (None, ())
+
+    def _load(self) -> None:
+        """Load the file; what only a device refuses goes to the CPU if the placement allows it."""
+        log.start()
+        aborts.install()
+        self.pointer = load_file(self.path, self.placement)
+        self.residence = log.residence()
+        if self.pointer:
+            return
+        reason = log.reason()
+        if self.placement.layers != 0 and lib.llama_supports_gpu_offload():
+            self._load_without_devices(reason)
+        if not self.pointer:
+            raise ModelDamagedError(
+                f"llama.cpp can't load {os.fspath(self.path)}: {reason}.",
+                "Check that it is a whole GGUF file of a language model, or download it again.",
+            )
+        if self.placement.layers != "auto":
+            window: int = lib.llama_model_n_ctx_train(self.pointer)
+            self.close()
+            raise no_room(
+                self.path,
+                self.placement,
+                self.residence.total_layers,
+                min(window, MAX_WINDOW),
+                reason,
+            )
+
+    def _load_without_devices(self, reason: str) -> None:
+        log.start()
+        self.pointer = load_file(self.path, CPU_ONLY)
+        self.residence = replace(log.residence(), refusal=reason)
+
+    def leave_devices(self, reason: str) -> bool:
+        """Move to the CPU what ``auto`` has put on devices, and tell whether there was anything.
+
+        Args:
+            reason: why the devices won't do, kept in ``residence``.
+        """
+        if self.placement.layers != "auto" or not self.residence.is_on_device or self.contexts:
+            return False
+        self.close()
+        self._load_without_devices(reason)
+        self._vocabulary = lib.llama_model_get_vocab(self.pointer)
+        return bool(self.pointer)
 
     def _is_no_causal_model(self) -> bool:
         """Tell whether it has an encoder, or sees the tokens after each (as in BERT)."""

@@ -6,10 +6,8 @@ from typing import Any, TypeVar
 from ..errors import DistilError, UsageError
 from . import interrupts, log
 from .bindings import lib
+from .fitting import no_room
 from .model import Model
-
-# Tokens evaluated at once. The logits depend on where a text is cut, so this never changes.
-PHYSICAL_BATCH = 512
 
 _Self = TypeVar("_Self", bound="NativeContext")
 
@@ -20,6 +18,7 @@ class NativeContext:
     Attributes:
         model: what texts are evaluated with.
         size: the tokens that a text may have.
+        residence: where the model's layers are, and what memory they and the context take there.
     """
 
     def __init__(self, model: Model, size: int | None) -> None:
@@ -43,43 +42,45 @@ class NativeContext:
             with interrupts.held_back:
                 lib.llama_free(self.pointer)
                 self.pointer = None
-
-    def _params(self, size: int, sequences: int) -> Any:
-        """Return the settings for ``size`` tokens in so many sequences.
-
-        Raises:
-            UsageError: there are more sequences than llama.cpp can evaluate together.
-        """
-        most = lib.llama_max_parallel_sequences()
-        if not 0 < sequences <= most:
-            raise UsageError(
-                f"{sequences} sequences can't be evaluated together.",
-                f"Use a number from 1 to {most}.",
-            )
-        params = lib.llama_context_default_params()
-        params.n_ctx = size
-        params.n_seq_max = sequences
-        params.n_ubatch = PHYSICAL_BATCH
-        # Chosen by llama.cpp otherwise, and the logits are not the same with it and without.
-        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.no_perf = True
-        return params
+                self.model.contexts -= 1
 
     def _open(self, params: Any) -> None:
         """Make the context.
 
         Raises:
+            DeviceMemoryError: a device has no room for it.
             DistilError: llama.cpp can't, for want of memory for instance.
         """
+        self.pointer = self._new_pointer(params)
+        if not self.pointer and self.model.leave_devices(log.reason()):
+            self.pointer = self._new_pointer(params)
+        if not self.pointer:
+            raise self._failure(params, log.reason())
+        self.residence = self.model.residence.with_buffers_of(log.residence())
+        self.model.contexts += 1
+        self._memory = lib.llama_get_memory(self.pointer)
+
+    def _new_pointer(self, params: Any) -> Any:
         log.start()
         with interrupts.held_back:
-            self.pointer = lib.llama_init_from_model(self.model.pointer, params)
-        if not self.pointer:
-            raise DistilError(
-                f"llama.cpp can't make a context of {params.n_ctx} tokens: {log.reason()}.",
-                "Free some memory, or use a smaller model.",
+            return lib.llama_init_from_model(self.model.pointer, params)
+
+    def _failure(self, params: Any, reason: str) -> DistilError:
+        residence = self.model.residence
+        if residence.is_on_device and not self.model.contexts:
+            self.model.close()
+            return no_room(
+                self.model.path,
+                self.model.placement,
+                residence.total_layers,
+                self.size,
+                reason,
+                params,
             )
-        self._memory = lib.llama_get_memory(self.pointer)
+        return DistilError(
+            f"llama.cpp can't make a context of {params.n_ctx} tokens: {reason}.",
+            "Free some memory, or use a smaller model.",
+        )
 
     def _use_threads(self, count: int) -> None:
         lib.llama_set_n_threads(self.pointer, count, count)

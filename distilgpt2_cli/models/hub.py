@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ from huggingface_hub import (
 
 from ..errors import ModelUnavailableError
 from .callbacks import Notice, Progress
+from .catalog import REPOSITORY, REVISION
 from .hub_errors import BusyError, Source, endpoint, explain
 from .names import choose
 from .patience import patiently
@@ -51,6 +53,18 @@ def file_names(repository: str, revision: str, notice: Notice) -> list[str]:
     with _explained(repository, revision):
         names = [file.rfilename for file in _answer(ask, notice).siblings or ()]
         return [name for name in names if isinstance(name, str)]
+
+
+def answer_seconds() -> float:
+    """Ask the Hub once for what it knows of DistilGPT2, and return how long it took.
+
+    Raises:
+        DistilError: it doesn't answer as it should.
+    """
+    with _explained(REPOSITORY, REVISION):
+        start = time.perf_counter()
+        HfApi().model_info(REPOSITORY, revision=REVISION, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        return time.perf_counter() - start
 
 
 def announced(reference: ModelReference, notice: Notice) -> RemoteFile:

@@ -16,8 +16,8 @@ def together(path: Path, file: str) -> Iterator[Finding]:
     """Group 4: 16 sequences beside a bare batched loop, and beside one sequence."""
     turns: list[Turn] = []
     for _ in range(TURNS):
-        (many,) = measure_speeds(path, tokens=TOKENS, parallel=SEQUENCES, repetitions=1)
-        (one,) = measure_speeds(path, tokens=TOKENS, parallel=1, repetitions=1)
+        (many,), _ = measure_speeds(path, tokens=TOKENS, parallel=SEQUENCES, repetitions=1)
+        (one,), _ = measure_speeds(path, tokens=TOKENS, parallel=1, repetitions=1)
         turns.append(
             {
                 "distil, 16": many.generation,

@@ -46,14 +46,14 @@ def test_the_default_threads_are_auto_one_and_all(env: dict[str, str], tiny: Pat
 
 def test_table(env: dict[str, str], tiny: Path) -> None:
     lines = bench(env, tiny, "--threads", "1").splitlines()
-    assert lines[0].split()[:3] == ["MODEL", "THREADS", "PARALLEL"]
-    assert lines[1].startswith("tiny.gguf")
+    assert lines[0].split()[:3] == ["MODEL", "ON", "THREADS"]
+    assert lines[1].split()[:3] == ["tiny.gguf", "CPU", "1"]
     assert lines[3].startswith("Fastest here: tiny.gguf with threads 1, parallel 1: ")
 
 
 def test_markdown(env: dict[str, str], tiny: Path) -> None:
     lines = bench(env, tiny, "--markdown", "--threads", "1").splitlines()
-    assert lines[0].startswith("| MODEL | THREADS |")
+    assert lines[0].startswith("| MODEL | ON | THREADS |")
     assert lines[1].count("---") == lines[0].count("|") - 1
     assert any(line.startswith("- llama_cpp: ") for line in lines)
 

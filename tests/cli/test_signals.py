@@ -67,7 +67,7 @@ def test_a_signal_while_llama_cpp_calls_python_is_not_lost() -> None:
         from distilgpt2_cli.engine import interrupts, log
 
         def profile(frame, event, argument):
-            if event == "call" and frame.f_code.co_name == "_keep_errors":
+            if event == "call" and frame.f_code.co_name == "_keep":
                 sys.setprofile(None)
                 signal.raise_signal(signal.SIGINT)
 

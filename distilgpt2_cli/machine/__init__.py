@@ -1,0 +1,1 @@
+"""What this computer is: its processor, its graphics, and the right build of llama-cpp-python."""

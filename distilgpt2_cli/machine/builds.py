@@ -1,0 +1,78 @@
+"""The builds of llama-cpp-python, and the command that installs the right one here."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .graphics import Adapter, adapters, cuda_version
+
+WHEELS = "https://abetlen.github.io/llama-cpp-python/whl"
+"""The index of prebuilt wheels; its folders are named after what they are built for."""
+CUDA_WHEELS = ((11, 8), (12, 1), (12, 2), (12, 3), (12, 4), (12, 5), (13, 0), (13, 2))
+"""Versions of CUDA that there are wheels for."""
+
+_CUDA = "-DGGML_CUDA=on"
+
+
+def command_for_gpu() -> str | None:
+    """Return the command that installs a build for this machine's GPU; None if it has none."""
+    found = adapters()
+    return _command_for(found) if found else None
+
+
+def _command_for(found: Sequence[Adapter]) -> str:
+    vendors = {adapter.vendor for adapter in found}
+    if "Apple" in vendors:
+        return wheel_command("metal")
+    if "NVIDIA" in vendors:
+        newest = cuda_version()
+        fitting = [version for version in CUDA_WHEELS if newest and version <= newest]
+        if fitting:
+            major, minor = fitting[-1]
+            return wheel_command(f"cu{major}{minor}")
+        if newest:
+            return source_command(_CUDA)
+    return wheel_command("vulkan")
+
+
+def wheel_command(folder: str) -> str:
+    """Return the command that installs a prebuilt wheel, and nothing if there is none."""
+    return (
+        f"{_pip()} --force-reinstall --no-deps --no-cache-dir --only-binary llama-cpp-python"
+        f" --extra-index-url {WHEELS}/{folder} {_requirement()}"
+    )
+
+
+def source_command(arguments: str = "") -> str:
+    """Return the command that compiles llama.cpp for this very machine.
+
+    Without ``--no-cache-dir`` pip would take what it compiled earlier, with other settings.
+    """
+    settings = f'CMAKE_ARGS="{arguments}" ' if arguments else ""
+    return (
+        f"{settings}{_pip()} --force-reinstall --no-deps --no-cache-dir"
+        f" --no-binary llama-cpp-python {_requirement()}"
+    )
+
+
+def short_path(path: str | os.PathLike[str]) -> str:
+    """Return a path with ``~`` for the home folder, whose name may be a person's."""
+    home, text = str(Path.home()), os.fspath(path)
+    return f"~{text.removeprefix(home)}" if text.startswith(f"{home}/") else text
+
+
+def _requirement() -> str:
+    """Return the versions that distil works with, quoted for a shell."""
+    from importlib import metadata
+
+    requirements = metadata.requires("distilgpt2-cli") or []
+    return next(f"'{each}'" for each in requirements if each.startswith("llama-cpp-python"))
+
+
+def _pip() -> str:
+    python = short_path(sys.executable)
+    if importlib.util.find_spec("pip"):
+        return f"{python} -m pip install"
+    return f"uv pip install --python {python}"

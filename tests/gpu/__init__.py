@@ -1,0 +1,1 @@
+"""Tests on a GPU, or on a software one: `make test-gpu`."""
