@@ -134,7 +134,7 @@ def _threads(trial: Trial) -> Finding:
     chosen = trial.generation["threads"] if trial.generation else None
     text = f"{cores} cores may be used"
     if chosen:
-        text += f"; auto has chosen {chosen} threads just now"
+        text += f"; auto took {chosen} of them just now"
     found = {"cores": cores, "threads": chosen}
     return Finding("threads", "ok", text, facts=found)
 

@@ -1,7 +1,8 @@
 """What a GPU changes: ``python -m tests.bench.reproducibility_gpu`` prints it.
 
-For GGUF files of DistilGPT2's shape: the largest difference between the logits of an evaluation on
-the device and one on the CPU, and after how many tokens their greedy texts part.
+For GGUF files of DistilGPT2's shape and the demo model: the largest difference between the logits
+of an evaluation on the device and one on the CPU, and after how many tokens their greedy texts
+part.
 """
 
 import tempfile
@@ -11,6 +12,7 @@ import numpy as np
 
 from distilgpt2_cli.engine import Context, Model, Placement, list_devices
 from distilgpt2_cli.engine.placement import CPU_ONLY
+from distilgpt2_cli.models import demo
 from tests.support import gguf
 
 QUANTIZATIONS = ("F32", "Q8_0", "Q4_K_M")
@@ -37,28 +39,32 @@ def common(first: list[int], second: list[int]) -> int:
     return same.index(False) if False in same else len(same)
 
 
+def report(name: str, path: Path) -> None:
+    """Print a line for each placement of a file."""
+    on_cpu, greedy = evaluate(path, CPU_ONLY)
+    first, _ = evaluate(path, Placement("all"))
+    again, _ = evaluate(path, Placement("all"))
+    print(f"{name:7} all layers twice: {np.abs(again - first).max():.2g}")
+    for placement in (Placement("all"), Placement(3)):
+        logits, tokens = evaluate(path, placement)
+        same = common(tokens, greedy)
+        row = slice(0, same + 1)  # beyond the first token that differs, the texts do
+        difference = np.abs(logits - on_cpu)[row].max()
+        print(
+            f"{name:7} {placement.layers} layers and none: {difference:.2g},"
+            f" {same} of {GREEDY_TOKENS} greedy tokens the same",
+            flush=True,
+        )
+
+
 def main() -> None:
-    """Print a line for each quantization and placement."""
+    """Print what there is to say of each file."""
     print(f"device: {list_devices()[0]}")
     for quantization in QUANTIZATIONS:
         with tempfile.TemporaryDirectory() as folder:
-            path = gguf.write(
-                Path(folder) / "model.gguf", gguf.DISTILGPT2, quantization=quantization
-            )
-            on_cpu, greedy = evaluate(path, CPU_ONLY)
-            on_device, _ = evaluate(path, Placement("all"))
-            for name, layers in (("all", "all"), ("all, again", "all"), ("3", 3)):
-                logits, tokens = evaluate(path, Placement(layers))  # type: ignore[arg-type]
-                same = common(tokens, greedy)
-                # Beyond the first token that differs, the texts are not the same any more.
-                row = slice(0, same + 1)
-                print(
-                    f"{quantization:7} layers {name:11}"
-                    f" to the CPU {np.abs(logits[row] - on_cpu[row]).max():.2g},"
-                    f" to the first run {np.abs(logits - on_device).max():.2g},"
-                    f" greedy tokens as on the CPU {same} of {GREEDY_TOKENS}",
-                    flush=True,
-                )
+            path = Path(folder) / "model.gguf"
+            report(quantization, gguf.write(path, gguf.DISTILGPT2, quantization=quantization))
+    report("demo", demo().path)
 
 
 if __name__ == "__main__":
