@@ -2,13 +2,19 @@
 
 import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 
 DEFAULT_WIDTH = 80
 """Columns, where there is no terminal to ask."""
 MAX_WIDTH = 100
 """Columns. Longer lines are hard to read."""
 
-_INDENT, _GAP = "  ", "  "
+MIN_COLUMN = 24
+"""Columns of a text beside others."""
+GAP = "  "
+"""What stands between columns."""
+
+_INDENT = "  "
 
 
 def paragraph(text: str, width: int) -> str:
@@ -26,7 +32,7 @@ def fields(rows: Sequence[tuple[str, str]], width: int) -> str:
 
     The value stands below a label that is longer than half a line.
     """
-    labels = [f"{_INDENT}{label}{_GAP}" for label, _ in rows]
+    labels = [f"{_INDENT}{label}{GAP}" for label, _ in rows]
     column = max((len(label) for label in labels if len(label) <= width // 2), default=4)
     lines = []
     for label, (_, value) in zip(labels, rows, strict=True):
@@ -36,6 +42,22 @@ def fields(rows: Sequence[tuple[str, str]], width: int) -> str:
         indent = " " * column
         lines.append(_wrapped(value, width, label.ljust(column), indent))
     return "\n".join(lines)
+
+
+def side_by_side(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return texts in columns of these widths, each in as many lines as it needs.
+
+    White space within a text may become a line end or spaces, and a longer word is broken.
+    """
+    columns = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    lines = zip_longest(*columns, fillvalue="")
+    return "\n".join(
+        GAP.join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
 
 
 def _wrapped(text: str, width: int, first_indent: str, indent: str) -> str:

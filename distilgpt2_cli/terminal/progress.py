@@ -2,11 +2,14 @@
 
 import codecs
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, BinaryIO, NamedTuple, Protocol, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
 from .sanitize import one_line, visible
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 
 class Action(NamedTuple):
@@ -36,15 +39,35 @@ class Advance(Protocol):
 @contextmanager
 def bar(stream: BinaryIO, name: str, total: int | None, *, coloured: bool) -> Iterator[Advance]:
     """Draw a bar with size, rate and time left on a terminal until the block ends."""
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with _drawn(stream, name, total, columns, coloured=coloured) as advance:
+        yield advance
+
+
+@contextmanager
+def counting_bar(stream: BinaryIO, name: str, total: int, *, coloured: bool) -> Iterator[Advance]:
+    """Draw a bar with how many of the things are done, until the block ends, and remove it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with _drawn(stream, name, total, columns, coloured=coloured, transient=True) as advance:
+        yield advance
+
+
+@contextmanager
+def _drawn(
+    stream: BinaryIO,
+    name: str,
+    total: int | None,
+    columns: "Sequence[ProgressColumn]",
+    *,
+    coloured: bool,
+    transient: bool = False,
+) -> Iterator[Advance]:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import Progress, TextColumn
 
     class VisibleCursor(Console):
         """One that hides no cursor, which would stay hidden if the process were killed."""
@@ -54,16 +77,14 @@ def bar(stream: BinaryIO, name: str, total: int | None, *, coloured: bool) -> It
 
     text = cast("IO[str]", codecs.getwriter("utf-8")(stream))
     console = VisibleCursor(file=text, no_color=not coloured)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-    )
     with Progress(
-        *columns, console=console, redirect_stdout=False, redirect_stderr=False
+        TextColumn("{task.description}", markup=False),
+        *columns,
+        TextColumn("{task.fields[note]}", markup=False),
+        console=console,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        transient=transient,
     ) as display:
         task = display.add_task(one_line(visible(name)), total=total, note="")
 

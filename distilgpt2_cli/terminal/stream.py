@@ -9,7 +9,16 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, BinaryIO
 
 from ..errors import DistilError, ReaderGoneError, UsageError
-from .layout import DEFAULT_WIDTH, MAX_WIDTH, fields, item, paragraph
+from .layout import (
+    DEFAULT_WIDTH,
+    GAP,
+    MAX_WIDTH,
+    MIN_COLUMN,
+    fields,
+    item,
+    paragraph,
+    side_by_side,
+)
 from .progress import DOWNLOAD, Action, Advance
 from .sanitize import one_line, visible
 
@@ -140,6 +149,29 @@ class Terminal:
         self.write(lines[0], style=BOLD)
         self.write("".join(f"\n{line}" for line in lines[1:]) + "\n")
 
+    def write_side_by_side(
+        self, header: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]
+    ) -> None:
+        """Write labelled rows of long texts in columns, or each row as fields where it is narrow.
+
+        The texts of a row are laid out as paragraphs, each in a column of its own below its title
+        in the header.
+        """
+        label_width = max((len(label) for label, _ in rows), default=0)
+        width = (self._width - label_width) // len(header) - len(GAP)
+        if width < MIN_COLUMN:
+            for label, cells in rows:
+                self.write_heading(label)
+                self.write_fields(list(zip(header, cells, strict=True)))
+            return
+        widths = [label_width, *[width] * len(header)]
+        titles = ["", *(self._readable(title) for title in header)]
+        self.write(side_by_side(titles, widths), style=BOLD)
+        for label, cells in rows:
+            readable = [label, *(self._readable(cell) for cell in cells)]
+            self.write("\n" + side_by_side(readable, widths))
+        self.write("\n")
+
     def write_heading(self, title: str) -> None:
         """Write a line that stands above others, bold on a terminal."""
         self.write(one_line(title), style=BOLD)
@@ -190,11 +222,27 @@ class Terminal:
             return self._bar(name, total)
         return lines(self.notice, action, name, total)
 
-    @contextmanager
-    def _bar(self, name: str, total: int | None) -> Iterator[Advance]:
+    def counting(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        """Show on a terminal how many of ``total`` things are done, and nothing elsewhere.
+
+        The value of the ``with`` statement is called with the number of them done since the last
+        call.
+        """
+        from .progress import counting_bar, silent
+
+        if self.quiet or self._dumb or not self.stderr_is_terminal:
+            return nullcontext(silent)
+        drawn = counting_bar(self._stderr, name, total, coloured=self._colours_allowed)
+        return self._noted(drawn)
+
+    def _bar(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
         from .progress import bar
 
-        with bar(self._stderr, name, total, coloured=self._colours_allowed) as advance:
+        return self._noted(bar(self._stderr, name, total, coloured=self._colours_allowed))
+
+    @contextmanager
+    def _noted(self, drawn: AbstractContextManager[Advance]) -> Iterator[Advance]:
+        with drawn as advance:
             self._bar_is_drawn = True
             try:
                 yield advance

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distilgpt2_cli.terminal.layout import fields, item, paragraph
+from distilgpt2_cli.terminal.layout import fields, item, paragraph, side_by_side
 
 WORDS = st.lists(st.text("abcxyz-/é", min_size=1, max_size=30), max_size=30)
 WIDTHS = st.integers(20, 100)
@@ -43,3 +43,12 @@ def test_values_stand_in_a_column() -> None:
 
 def test_characters_other_than_line_ends_stay() -> None:
     assert paragraph("a\tb \x1b[1m\x0b\u202e  c", 80) == "a\tb \x1b[1m\x0b\u202e  c"
+
+
+@given(st.lists(WORDS, min_size=1, max_size=4), st.integers(30, 60))
+def test_texts_side_by_side(texts: list[list[str]], width: int) -> None:
+    lines = side_by_side([" ".join(words) for words in texts], [width] * len(texts)).split("\n")
+    for column, words in enumerate(texts):
+        start = column * (width + 2)
+        assert " ".join(line[start : start + width] for line in lines).split() == words
+    assert not any(line.endswith(" ") for line in lines)

@@ -102,3 +102,21 @@ def test_a_reader_that_is_gone() -> None:
     os.close(read)
     with pytest.raises(ReaderGoneError), os.fdopen(write, "wb", buffering=0) as pipe:
         Terminal(None, pipe, Stream(), {}).write("text")
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [(True, True), (False, False)])
+def test_things_are_counted_on_a_terminal_only(terminal: bool, shown: bool) -> None:
+    console = Console(terminal=terminal)
+    with console.terminal.counting("things", 3) as advance:
+        advance(3)
+    assert (b"things" in console.err.getvalue()) == shown
+    assert (b"3/3" in console.err.getvalue()) == shown
+    assert console.out.getvalue() == b""
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {}])
+def test_nothing_is_counted_where_it_is_not_wanted(environment: dict[str, str]) -> None:
+    console = Console(terminal=True, environment=environment, quiet=not environment)
+    with console.terminal.counting("things", 3) as advance:
+        advance(3)
+    assert console.err.getvalue() == b""
