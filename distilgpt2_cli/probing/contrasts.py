@@ -1,0 +1,107 @@
+"""Words that one set of texts uses more than another, with what is chance in that."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .statistics import (
+    Counts,
+    Interval,
+    Numbers,
+    log_odds,
+    percentile_intervals,
+    prior_of,
+    resampled_sums,
+)
+
+_WORDS_AT_ONCE = 256  # in the bootstrap: it bounds its memory
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A word that is over-represented.
+
+    Attributes:
+        word: in lower case.
+        count: how often it occurs in the texts.
+        other_count: how often in the others.
+        log_odds: by how much more, see `log_odds`.
+        interval: where that is in 95% of resamples of the paired texts.
+        z: ``log_odds`` by its standard deviation.
+    """
+
+    word: str
+    count: int
+    other_count: int
+    log_odds: float
+    interval: Interval
+    z: float
+
+
+def contrast(
+    own: Sequence[Counter[str]], other: Sequence[Counter[str]], top: int, seed: int
+) -> list[Contrast]:
+    """Return the words of some texts that are over-represented against others, highest z first.
+
+    The prior has the words in the proportions of all texts together.
+
+    Args:
+        own: the words of each text.
+        other: those of each text's partner; resampling draws both or neither.
+        top: how many words to return at most.
+        seed: that of the bootstrap.
+    """
+    own_sum, other_sum = sum(own, Counter[str]()), sum(other, Counter[str]())
+    all_words = own_sum + other_sum
+    if len(all_words) < 2:
+        return []  # the odds of the only word there is are infinite
+    words = sorted(all_words)
+    background = np.array([all_words[word] for word in words], np.float64)
+    prior = prior_of(background, all_words.total())
+    found = log_odds(_counts(own_sum, words), _counts(other_sum, words), prior)
+    # Those of the same z in the order of the alphabet.
+    order = [int(place) for place in np.argsort(-found.z, kind="stable")]
+    chosen = [place for place in order if found.z[place] > 0][:top]
+    shown = [words[place] for place in chosen]
+    intervals: list[Interval] = []
+    for start in range(0, len(shown), _WORDS_AT_ONCE):
+        part = slice(start, start + _WORDS_AT_ONCE)
+        prior_part = Counts(prior.words[chosen[part]], prior.total)
+        intervals += _intervals(own, other, shown[part], prior_part, seed)
+    return [
+        Contrast(
+            words[place],
+            own_sum[words[place]],
+            other_sum[words[place]],
+            float(found.difference[place]),
+            interval,
+            float(found.z[place]),
+        )
+        for place, interval in zip(chosen, intervals, strict=True)
+    ]
+
+
+def _counts(counter: Counter[str], words: Sequence[str]) -> Counts:
+    return Counts(np.array([counter[word] for word in words], np.float64), counter.total())
+
+
+def _intervals(
+    own: Sequence[Counter[str]],
+    other: Sequence[Counter[str]],
+    words: Sequence[str],
+    prior: Counts,
+    seed: int,
+) -> list[Interval]:
+    sums = resampled_sums(np.hstack([_table(own, words), _table(other, words)]), seed)
+    width = len(words)
+    own_counts = Counts(sums[:, :width], sums[:, width])
+    other_counts = Counts(sums[:, width + 1 : -1], sums[:, -1])
+    return percentile_intervals(log_odds(own_counts, other_counts, prior).difference)
+
+
+def _table(counters: Sequence[Counter[str]], words: Sequence[str]) -> Numbers:
+    """Return a row a text: the times of each word, and those of all words."""
+    rows = [[*(counter[word] for word in words), counter.total()] for counter in counters]
+    return np.array(rows, np.float64)
