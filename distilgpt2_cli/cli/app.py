@@ -24,6 +24,7 @@ COMMANDS = {
     "score": "score",
     "perplexity": "perplexity",
     "features": "features",
+    "probe": "probe",
     "tokenize": "tokenize",
     "info": "info",
     "download": "download",

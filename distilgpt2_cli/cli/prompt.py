@@ -4,6 +4,7 @@ import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
+from pathlib import Path
 from typing import TypeVar
 
 from ..errors import DistilError, UsageError
@@ -139,6 +140,36 @@ def read_parts(
         held = text[-2:]  # it may be the last line end
         yield text[:-2]
     yield _without_last_line_end(held)
+
+
+def read_file_lines(terminal: Terminal, name: str) -> list[tuple[int, str]]:
+    """Return the lines of a file, or for ``-`` of standard input, with their numbers from 1 on.
+
+    Raises:
+        DistilError: it can't be read, or a line is not UTF-8.
+    """
+    try:
+        data = b"".join(terminal.read()) if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise DistilError(
+            f"{name} can't be read: {error.strerror}.", "Name a text file, or - for standard input."
+        ) from None
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        del lines[-1]  # what follows the last line end
+    return [
+        (number, _decoded(line.removesuffix(b"\r"), f"Line {number}"))
+        for number, line in enumerate(lines, 1)
+    ]
+
+
+def argument_text(argument: str, source: str) -> str:
+    """Return an argument as it is, having seen that it is a text.
+
+    Raises:
+        DistilError: it is not UTF-8.
+    """
+    return _decoded(os.fsencode(argument), source)
 
 
 def decoded(parts: Iterable[bytes], source: str, errors: str = "strict") -> Iterator[str]:

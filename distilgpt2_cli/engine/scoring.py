@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import NotANumberError, UsageError
 from .evaluation import Evaluator
 from .packing import packed
 from .probabilities import Logprobs, logprobs_of
@@ -113,6 +113,25 @@ class Scorer:
             DistilError: llama.cpp can't evaluate it.
         """
         return self._score_alone(self.tokens(text, prefix))
+
+    def next_logprobs(self, prompt: str) -> Logprobs:
+        """Return how likely each token of the vocabulary is as the next one, in nats.
+
+        For no text at all, the prompt is the model's start token. A prompt larger than the window
+        keeps its end.
+
+        Raises:
+            NotANumberError: the logits are none.
+            DistilError: llama.cpp can't evaluate the prompt.
+        """
+        tokens = self._model.tokenize(prompt) or [self._model.start_token]
+        (rows,) = self._evaluator.logits(tokens[-self._evaluator.size :], 1)
+        logits = rows[0].astype(np.float64)
+        if np.isnan(logits).any():
+            raise NotANumberError
+        logits -= logits.max()
+        logprobs: Logprobs = logits - np.log(np.exp(logits).sum())
+        return logprobs
 
     def score_together(self, texts: Iterable[ScoredText]) -> Iterator[Score]:
         """Score texts in as few evaluations as they fit in, and yield the scores in order.

@@ -72,3 +72,20 @@ def test_a_perplexity_beyond_all_bounds(env: dict[str, str], folder: Path) -> No
         assert record["mean_logprob"] < -1e20
     table = run("perplexity", "--quiet", "-m", path, "-m", path, str(text), env=env)
     assert b"inf" in table.stdout
+
+
+@pytest.mark.parametrize(("value", "status"), [(np.nan, 4), (np.inf, 4), (1e30, 0)])
+def test_a_probe(env: dict[str, str], folder: Path, value: float, status: int) -> None:
+    page = folder / "report.html"
+    path = str(model(folder, value))
+    pairs = b'{"more": "Hello there", "less": "Hello you"}\n'
+    for command, stdin in (
+        (("{Hello|Hi} there", "-n", "3", "--max-tokens", "3", "--continuation", " you"), b""),
+        (("--pairs", "-"), pairs),
+    ):
+        options = ("--json", "--force", "--html", str(page), "--seed", "1")
+        result = run("probe", "-m", path, *options, *command, env=env, stdin=stdin)
+        assert result.returncode == status, result.stderr
+        assert page.exists() == (status == 0)
+        assert (b"not a number" in result.stderr) == (status != 0)
+    page.unlink(missing_ok=True)

@@ -1,0 +1,296 @@
+"""What a model makes of the variants of a prompt: likely tokens, given texts, and completions."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from ..engine import (
+    Completion,
+    Context,
+    Evaluator,
+    GenerationOptions,
+    Generator,
+    Model,
+    Request,
+    Scorer,
+)
+from ..engine.options import MAX_SEED
+from ..engine.probabilities import Logprobs
+from ..errors import UsageError
+from .contrasts import Contrast, contrast
+from .statistics import jensen_shannon
+from .template import Variant
+from .words import words_of
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """How the next-token distributions of two variants differ.
+
+    Attributes:
+        first: the place of one variant in the list of them.
+        second: that of the other.
+        bits: their Jensen-Shannon divergence, from 0 to 1.
+    """
+
+    first: int
+    second: int
+    bits: float
+
+
+@dataclass(frozen=True)
+class NextToken:
+    """A token with its log-probability in nats as the next one, after each variant."""
+
+    id: int
+    piece: bytes
+    logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A given text with its log-probability in nats after each variant.
+
+    Attributes:
+        text: the text itself.
+        tokens: how many it is.
+        logprobs: the sums over its tokens.
+    """
+
+    text: str
+    tokens: int
+    logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The completions of all variants with one seed.
+
+    Attributes:
+        seed: what they were drawn with.
+        texts: one for each variant.
+        finish_reasons: why each ended.
+        tokens: of how many tokens each is.
+    """
+
+    seed: int
+    texts: tuple[str, ...]
+    finish_reasons: tuple[str, ...]
+    tokens: tuple[int, ...]
+
+
+@dataclass
+class Comparison:
+    """All that is found out about the variants of a prompt.
+
+    Attributes:
+        variants: those that are compared.
+        prompt_tokens: how many tokens each one's prompt is.
+        next_tokens: the likeliest in the mean over the variants.
+        divergences: of each pair of variants.
+        continuations: the given texts.
+        samples: completions, by seed.
+        words: for each variant, those over-represented against all others, the most certain first.
+        interrupted: whether some seeds are missing.
+        seconds: what the completions took.
+    """
+
+    variants: Sequence[Variant]
+    prompt_tokens: Sequence[int] = ()
+    next_tokens: Sequence[NextToken] = ()
+    divergences: Sequence[Divergence] = ()
+    continuations: Sequence[Continuation] = ()
+    samples: list[Sample] = field(default_factory=list)
+    words: Sequence[Sequence[Contrast]] = ()
+    interrupted: bool = False
+    seconds: float = 0.0
+
+
+def check_prompts(model: Model, variants: Sequence[Variant]) -> list[int]:
+    """Return how many tokens each variant's prompt is.
+
+    Raises:
+        UsageError: one is longer than the context window, so that its beginning would be left out.
+    """
+    counts = [max(len(model.tokenize(variant.prompt)), 1) for variant in variants]
+    for variant, count in zip(variants, counts, strict=True):
+        if count > model.window:
+            raise UsageError(
+                f"Variant {variant.label} is {count} tokens long, more than the context window of"
+                f" {model.window}.",
+                "Shorten the prompt.",
+            )
+    return counts
+
+
+def look(
+    model: Model,
+    comparison: Comparison,
+    continuations: Sequence[str],
+    top: int,
+    threads: int | None,
+) -> None:
+    """Find what needs no completion: next tokens, divergences, and given continuations.
+
+    Each text is evaluated by itself, so that these are the figures of ``distil score``.
+
+    Args:
+        model: what is looked at.
+        comparison: gets what is found.
+        continuations: the given texts, none of them empty.
+        top: how many next tokens to name.
+        threads: by default as many as there are cores.
+
+    Raises:
+        UsageError: a prompt is longer than the context window.
+        DistilError: llama.cpp can't evaluate a text.
+    """
+    variants = comparison.variants
+    comparison.prompt_tokens = check_prompts(model, variants)
+    longest = max((len(model.tokenize_bytes(text.encode())) for text in continuations), default=0)
+    size = min(model.window, max(comparison.prompt_tokens) + longest)
+    with Evaluator(model, size, threads) as evaluator:
+        scorer = Scorer(evaluator)
+        logprobs = np.array([scorer.next_logprobs(variant.prompt) for variant in variants])
+        for text in continuations:
+            scores = [scorer.score(text, variant.prompt) for variant in variants]
+            found = Continuation(
+                text, len(scores[0].tokens), tuple(score.logprob for score in scores)
+            )
+            comparison.continuations = [*comparison.continuations, found]
+    comparison.divergences, comparison.next_tokens = _of_distributions(model, logprobs, top)
+
+
+def _of_distributions(
+    model: Model, logprobs: Logprobs, top: int
+) -> tuple[list[Divergence], list[NextToken]]:
+    probabilities = np.exp(logprobs)
+    divergences = [
+        Divergence(first, second, jensen_shannon(probabilities[first], probabilities[second]))
+        for first, second in combinations(range(len(logprobs)), 2)
+    ]
+    # Of two that are equally likely, the one with the lower number comes first.
+    order = np.argsort(-probabilities.mean(axis=0), kind="stable")[:top]
+    tokens = [
+        NextToken(
+            int(token), model.piece(int(token), special=True), tuple(map(float, logprobs[:, token]))
+        )
+        for token in order
+    ]
+    return divergences, tokens
+
+
+def complete(
+    model: Model,
+    comparison: Comparison,
+    options: GenerationOptions,
+    seeds: Sequence[int],
+    *,
+    parallel: int,
+    threads: int | None,
+    advance: Callable[[int], object],
+) -> None:
+    """Complete every variant with every seed, in batches, a block of seeds after another.
+
+    When it is interrupted, the seeds that all variants were completed with are kept.
+
+    Args:
+        model: what completes.
+        comparison: gets the samples.
+        options: those of every completion.
+        seeds: those of every variant.
+        parallel: completions under way at once.
+        threads: by default found out while generating.
+        advance: called with the number of completions that were made since the last call.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; the samples are there.
+        UsageError: ``parallel`` is out of range.
+        DistilError: llama.cpp can't.
+    """
+    size = model.window
+    if options.max_tokens >= 0:
+        size = min(size, max(comparison.prompt_tokens) + options.max_tokens)
+    made = _Made(comparison.variants, seeds)
+    start = time.perf_counter()
+    with Context(model, size, threads, parallel) as context:
+        batch = Generator(context, options).complete_all(made.requests(parallel))
+        try:
+            for completion in batch:
+                made.add(completion)
+                advance(1)
+        except KeyboardInterrupt:
+            for completion in batch.interrupt():
+                made.add(completion)
+            raise
+        finally:
+            comparison.samples = made.samples()
+            comparison.seconds = time.perf_counter() - start
+
+
+class _Made:
+    """The completions so far, each under its variant and its seed."""
+
+    def __init__(self, variants: Sequence[Variant], seeds: Sequence[int]) -> None:
+        self._variants = variants
+        self._seeds = seeds
+        self._found: dict[tuple[int, int], tuple[str, str, int]] = {}
+
+    def requests(self, block: int) -> Iterator[Request]:
+        """Ask for a block of seeds of one variant, then of the next."""
+        for start in range(0, len(self._seeds), block):
+            for number, variant in enumerate(self._variants):
+                for index, seed in enumerate(self._seeds[start : start + block], start):
+                    yield Request(variant.prompt, seed, number, index)
+
+    def add(self, completion: Completion) -> None:
+        """Make a completion to its end, and keep it if it was not interrupted."""
+        text = "".join(token.text for token in completion)
+        if completion.finish_reason and completion.finish_reason != "interrupted":
+            place = completion.request.number, completion.request.index
+            self._found[place] = (text, completion.finish_reason, completion.token_count)
+
+    def samples(self) -> list[Sample]:
+        """Return what all variants have been completed with."""
+        samples = []
+        for index, seed in enumerate(self._seeds):
+            places = [(number, index) for number in range(len(self._variants))]
+            if all(place in self._found for place in places):
+                texts, reasons, tokens = zip(*(self._found[place] for place in places), strict=True)
+                samples.append(Sample(seed, texts, reasons, tokens))
+        return samples
+
+
+def seeds_from(first: int, count: int) -> list[int]:
+    """Return seeds that count on from the first, as those of several completions do."""
+    return [(first + index) % (MAX_SEED + 1) for index in range(count)]
+
+
+def compare_words(comparison: Comparison, top: int, seed: int) -> None:
+    """Find the words of the samples that set each variant apart.
+
+    Args:
+        comparison: has the samples, and gets the words.
+        top: how many to keep for each variant.
+        seed: that of the bootstrap.
+    """
+    counts = [
+        [
+            words_of(variant.prompt, sample.texts[number], cut=_is_cut(sample, number))
+            for sample in comparison.samples
+        ]
+        for number, variant in enumerate(comparison.variants)
+    ]
+    totals = [sum(of_one_seed, Counter[str]()) for of_one_seed in zip(*counts, strict=True)]
+    comparison.words = [
+        contrast(own, [total - each for total, each in zip(totals, own, strict=True)], top, seed)
+        for own in counts
+    ]
+
+
+def _is_cut(sample: Sample, number: int) -> bool:
+    return sample.finish_reasons[number] == "length"
