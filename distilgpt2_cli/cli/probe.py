@@ -19,6 +19,7 @@ from . import generation_options as options
 from .model import ModelPath, Offline, Quant, is_given, locate
 from .new_file import check_new_file
 from .options import Json, Quiet, Repository, Revision, Threads, check_at_least_one, parse_threads
+from .placement import Devices, GpuLayers, parse_placement, tell_refusal
 from .probe_views import COMPARISON_TABLES, PAIR_TABLES, Output, Setup, Table
 from .prompt import argument_text, read_file_lines, read_prompt
 
@@ -56,6 +57,8 @@ def probe(
     revision: Revision = None,
     offline: Offline = False,
     threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
     continuation: Annotated[
         list[str] | None,
         typer.Option(
@@ -131,6 +134,7 @@ def probe(
     if num_sequences < 0:
         raise UsageError(f"--num-sequences can't be {num_sequences}.", "Use a number from 0 on.")
     thread_count = parse_threads(threads)
+    placement = parse_placement(gpu_layers, device)
     first_seed = _draw_seed() if seed is None else check_seed(seed)
     output = Output(terminal, json, csv, html)
     if pairs is not None:
@@ -138,7 +142,7 @@ def probe(
         read = _read_pairs(terminal, pairs)
         file = locate(terminal, ctx, model, quant, repo, revision, offline)
         _tell_seed(terminal, seed, first_seed)
-        _run_pairs(output, Setup(file, first_seed, thread_count), read)
+        _run_pairs(output, Setup(file, first_seed, thread_count, placement), read)
         return
     if csv in PAIR_TABLES:
         raise UsageError(f"--csv {csv} is for --pairs.", f"Use {', '.join(COMPARISON_TABLES)}.")
@@ -163,7 +167,16 @@ def probe(
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
     _tell_seed(terminal, seed, first_seed)
     setup = Setup(
-        file, first_seed, thread_count, text, chosen, num_sequences, parallel, top, tuple(given)
+        file,
+        first_seed,
+        thread_count,
+        placement,
+        text,
+        chosen,
+        num_sequences,
+        parallel,
+        top,
+        tuple(given),
     )
     from ..probing.comparison import Comparison
 
@@ -176,7 +189,7 @@ def _run_comparison(output: Output, setup: Setup, comparison: "Comparison") -> N
 
     seeds = seeds_from(setup.seed, setup.count)
     completions = len(seeds) * len(comparison.variants)
-    with load(setup.file.path) as loaded:
+    with load(setup.file.path, setup.placement) as loaded:
         look(loaded, comparison, setup.continuations, setup.top, setup.threads)
         with _kept_to_the_end(output, "completions", completions) as (advance, interrupts):
             complete(
@@ -188,6 +201,7 @@ def _run_comparison(output: Output, setup: Setup, comparison: "Comparison") -> N
                 threads=setup.threads,
                 advance=advance,
             )
+    tell_refusal(output.terminal, comparison.residence)
     comparison.interrupted = bool(interrupts)
     compare_words(comparison, setup.top, setup.seed)
     output.show_comparison(setup, comparison)
@@ -200,10 +214,11 @@ def _run_pairs(output: Output, setup: Setup, pairs: list[Pair]) -> None:
 
     test = PairedTest()
     with (
-        load(setup.file.path) as loaded,
+        load(setup.file.path, setup.placement) as loaded,
         _kept_to_the_end(output, "pairs", len(pairs)) as (advance, interrupts),
     ):
         score_pairs(loaded, pairs, test, threads=setup.threads, advance=advance)
+    tell_refusal(output.terminal, test.residence)
     test.interrupted = bool(interrupts)
     if test.scored:
         summarize(test, setup.seed)

@@ -3,11 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
+from ..engine import Residence
 from ..probing.comparison import Comparison
 from ..probing.paired import PairedTest
 from ..probing.statistics import ALPHA_0, LEVEL, RESAMPLES
 from .completions import versions_record
 from .model import model_record
+from .placement import placement_record
 from .probe_views import Setup
 
 
@@ -60,7 +62,7 @@ def comparison_record(setup: Setup, comparison: Comparison) -> dict[str, Any]:
         "options": asdict(setup.options) | {"parallel": setup.parallel},
         "statistics": {"alpha_0": ALPHA_0, "level": LEVEL, "resamples": RESAMPLES},
         "timings": {"generation_seconds": round(comparison.seconds, 6)},
-        **_end(setup),
+        **_end(setup, comparison.residence),
     }
 
 
@@ -87,9 +89,13 @@ def pairs_record(setup: Setup, test: PairedTest) -> dict[str, Any]:
         "interrupted": test.interrupted,
         "seed": setup.seed,
         "statistics": {"level": LEVEL, "resamples": RESAMPLES},
-        **_end(setup),
+        **_end(setup, test.residence),
     }
 
 
-def _end(setup: Setup) -> dict[str, Any]:
-    return {"model": model_record(setup.file), "versions": versions_record()}
+def _end(setup: Setup, residence: Residence) -> dict[str, Any]:
+    return {
+        "placement": placement_record(residence),
+        "model": model_record(setup.file),
+        "versions": versions_record(),
+    }

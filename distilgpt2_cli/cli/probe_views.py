@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..engine.options import GenerationOptions
+from ..engine.placement import Placement
 from ..models import ModelFile
 from ..terminal import Terminal
 
@@ -36,6 +37,7 @@ class Setup:
         file: the model's.
         seed: of the first completions, and of the bootstrap.
         threads: None for as many as are best.
+        placement: where the model's layers are wanted.
         template: the prompt with its alternatives; the rest is for a prompt only.
         options: those of every completion.
         count: completions of each variant.
@@ -47,6 +49,7 @@ class Setup:
     file: ModelFile
     seed: int
     threads: int | None
+    placement: Placement
     template: str = ""
     options: GenerationOptions = _DEFAULTS
     count: int = 0

@@ -16,6 +16,7 @@ from ..engine import (
     Generator,
     Model,
     Request,
+    Residence,
     Scorer,
 )
 from ..engine.options import MAX_SEED
@@ -97,6 +98,7 @@ class Comparison:
         words: for each variant, those over-represented against all others, the most certain first.
         interrupted: whether some seeds are missing.
         seconds: what the completions took.
+        residence: where the model's layers were at last.
     """
 
     variants: Sequence[Variant]
@@ -108,6 +110,7 @@ class Comparison:
     words: Sequence[Sequence[Contrast]] = ()
     interrupted: bool = False
     seconds: float = 0.0
+    residence: Residence = field(default_factory=Residence)
 
 
 def check_prompts(model: Model, variants: Sequence[Variant]) -> list[int]:
@@ -154,6 +157,7 @@ def look(
     longest = max((len(model.tokenize_bytes(text.encode())) for text in continuations), default=0)
     size = min(model.window, max(comparison.prompt_tokens) + longest)
     with Evaluator(model, size, threads) as evaluator:
+        comparison.residence = evaluator.residence
         scorer = Scorer(evaluator)
         logprobs = np.array([scorer.next_logprobs(variant.prompt) for variant in variants])
         for text in continuations:
@@ -218,6 +222,7 @@ def complete(
     made = _Made(comparison.variants, seeds)
     start = time.perf_counter()
     with Context(model, size, threads, parallel) as context:
+        comparison.residence = context.residence
         batch = Generator(context, options).complete_all(made.requests(parallel))
         try:
             for completion in batch:

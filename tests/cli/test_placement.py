@@ -13,7 +13,7 @@ from tests.support.run import run
 pytestmark = pytest.mark.skipif(bool(list_devices()), reason="this build sees a device")
 
 
-@pytest.mark.parametrize("command", ["generate", "next", "score", "features"])
+@pytest.mark.parametrize("command", ["generate", "next", "score", "features", "probe"])
 @pytest.mark.parametrize("options", [("--gpu-layers", "all"), ("--device", "CUDA0")])
 def test_a_gpu_that_is_not_there_is_an_error(
     env: dict[str, str], tiny: Path, command: str, options: tuple[str, str]
@@ -51,6 +51,7 @@ def test_json_says_where_the_layers_are(env: dict[str, str], tiny: Path, tmp_pat
         (("score",), "Hello"),
         (("features",), "Hello"),
         (("perplexity",), str(text)),
+        (("probe", "-n", "2"), "{Hello|Hi}"),
     ):
         result = run(*command, "-m", str(tiny), "--json", subject, env=env)
         record = json.loads(result.stdout)
