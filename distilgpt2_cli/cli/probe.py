@@ -1,8 +1,7 @@
 """``distil probe``: how a model's texts differ between variants of a prompt."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from ..probing.pairs import Pair, parse_pair
 from ..probing.template import expand
 from ..signals import heeded_in_order_only
 from ..terminal import Terminal
+from ..terminal.progress import Advance
 from . import generation_options as options
 from .model import ModelPath, Offline, Quant, is_given, locate
 from .new_file import check_new_file
@@ -191,8 +191,11 @@ def _run_comparison(output: Output, setup: Setup, comparison: "Comparison") -> N
     completions = len(seeds) * len(comparison.variants)
     with load(setup.file.path, setup.placement) as loaded:
         look(loaded, comparison, setup.continuations, setup.top, setup.threads)
-        with _kept_to_the_end(output, "completions", completions) as (advance, interrupts):
-            complete(
+        interrupt = _interrupted(
+            output.terminal,
+            "completions",
+            completions,
+            lambda advance: complete(
                 loaded,
                 comparison,
                 setup.options,
@@ -200,12 +203,14 @@ def _run_comparison(output: Output, setup: Setup, comparison: "Comparison") -> N
                 parallel=setup.parallel,
                 threads=setup.threads,
                 advance=advance,
-            )
+            ),
+        )
     tell_refusal(output.terminal, comparison.residence)
-    comparison.interrupted = bool(interrupts)
+    comparison.interrupted = interrupt is not None
     compare_words(comparison, setup.top, setup.seed)
     output.show_comparison(setup, comparison)
-    _go_on(interrupts)
+    if interrupt:
+        raise interrupt
 
 
 def _run_pairs(output: Output, setup: Setup, pairs: list[Pair]) -> None:
@@ -213,35 +218,34 @@ def _run_pairs(output: Output, setup: Setup, pairs: list[Pair]) -> None:
     from ..probing.paired import PairedTest, score_pairs, summarize
 
     test = PairedTest()
-    with (
-        load(setup.file.path, setup.placement) as loaded,
-        _kept_to_the_end(output, "pairs", len(pairs)) as (advance, interrupts),
-    ):
-        score_pairs(loaded, pairs, test, threads=setup.threads, advance=advance)
+    with load(setup.file.path, setup.placement) as loaded:
+        interrupt = _interrupted(
+            output.terminal,
+            "pairs",
+            len(pairs),
+            lambda advance: score_pairs(
+                loaded, pairs, test, threads=setup.threads, advance=advance
+            ),
+        )
     tell_refusal(output.terminal, test.residence)
-    test.interrupted = bool(interrupts)
+    test.interrupted = interrupt is not None
     if test.scored:
         summarize(test, setup.seed)
         output.show_pairs(setup, test)
-    _go_on(interrupts)
-
-
-@contextmanager
-def _kept_to_the_end(
-    output: Output, name: str, total: int
-) -> Iterator[tuple[Callable[[int], object], list[KeyboardInterrupt]]]:
-    """Show the progress of a block; an interrupt ends the block and is put into the list."""
-    interrupts: list[KeyboardInterrupt] = []
-    try:
-        with output.terminal.counting(name, total) as advance, heeded_in_order_only():
-            yield advance, interrupts
-    except KeyboardInterrupt as interrupt:
-        interrupts.append(interrupt)
-
-
-def _go_on(interrupts: list[KeyboardInterrupt]) -> None:
-    for interrupt in interrupts:
+    if interrupt:
         raise interrupt
+
+
+def _interrupted(
+    terminal: Terminal, name: str, total: int, work: Callable[[Advance], None]
+) -> KeyboardInterrupt | None:
+    """Do some work and show its progress; return what has interrupted it, None if nothing did."""
+    try:
+        with terminal.counting(name, total) as advance, heeded_in_order_only():
+            work(advance)
+    except KeyboardInterrupt as interrupt:
+        return interrupt
+    return None
 
 
 def _check_for_pairs(ctx: typer.Context, template: str | None, csv: Table | None) -> None:

@@ -152,7 +152,8 @@ def _words(comparison: Comparison) -> str:
     parts = [
         "<p>Words over-represented in each variant against all others: log-odds with an informative"
         f" Dirichlet prior from all variants' words (alpha_0 = {ALPHA_0:g}), with a 95% interval"
-        f" from {RESAMPLES} resamples of the {len(comparison.samples)} paired seeds, and z.</p>"
+        f" from {RESAMPLES} resamples of the {len(comparison.samples)} paired seeds, and z."
+        " After each word: its times in the variant, and its times elsewhere.</p>"
     ]
     for variant, words in zip(comparison.variants, comparison.words, strict=True):
         marks = [

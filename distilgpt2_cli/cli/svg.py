@@ -122,7 +122,9 @@ def _axis(place: _Scale, ticks: Sequence[float], height: float, unit: str) -> li
         if place(tick) - last < 48:  # their texts would touch
             continue
         last = place(tick)
-        shown = f"{100 * tick:.3g}%" if unit == "%" else f"{tick:.2f}"
+        shown = (
+            f"{100 * tick:.3g}%" if unit == "%" else f"{round(tick, 2) + 0:.2f}"
+        )  # + 0: no "-0.00"
         parts.append(_line("axis", last, height, last, height + 5))
         parts.append(_text(shown, last, height + 20, "middle"))
     return parts

@@ -11,7 +11,6 @@ import numpy as np
 from ..engine import (
     Completion,
     Context,
-    Evaluator,
     GenerationOptions,
     Generator,
     Model,
@@ -23,6 +22,7 @@ from ..engine.options import MAX_SEED
 from ..engine.probabilities import Logprobs
 from ..errors import UsageError
 from .contrasts import Contrast, contrast
+from .evaluating import evaluator_for
 from .statistics import jensen_shannon
 from .template import Variant
 from .words import words_of
@@ -146,7 +146,7 @@ def look(
         comparison: gets what is found.
         continuations: the given texts, none of them empty.
         top: how many next tokens to name.
-        threads: by default as many as there are cores.
+        threads: see `evaluator_for`.
 
     Raises:
         UsageError: a prompt is longer than the context window.
@@ -155,8 +155,7 @@ def look(
     variants = comparison.variants
     comparison.prompt_tokens = check_prompts(model, variants)
     longest = max((len(model.tokenize_bytes(text.encode())) for text in continuations), default=0)
-    size = min(model.window, max(comparison.prompt_tokens) + longest)
-    with Evaluator(model, size, threads) as evaluator:
+    with evaluator_for(model, max(comparison.prompt_tokens) + longest, threads) as evaluator:
         comparison.residence = evaluator.residence
         scorer = Scorer(evaluator)
         logprobs = np.array([scorer.next_logprobs(variant.prompt) for variant in variants])

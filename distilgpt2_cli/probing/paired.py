@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..engine import Evaluator, Model, Residence, Scorer
+from ..engine import Model, Residence, Scorer
+from .evaluating import evaluator_for
 from .pairs import Pair
 from .statistics import Interval, percentile_intervals, resampled_sums, wilson
 
@@ -80,7 +81,7 @@ def score_pairs(
         model: what scores.
         pairs: what to score.
         test: gets the scored pairs.
-        threads: by default as many as there are cores.
+        threads: see `evaluator_for`.
         advance: called with the number of pairs that were scored since the last call.
 
     Raises:
@@ -88,7 +89,7 @@ def score_pairs(
     """
     sides = [side for pair in pairs for side in pair.sides]
     longest = max(sum(len(model.tokenize_bytes(text.encode())) for text in side) for side in sides)
-    with Evaluator(model, min(model.window, longest + 1), threads) as evaluator:
+    with evaluator_for(model, longest + 1, threads) as evaluator:  # with a start token
         test.residence = evaluator.residence
         scorer = Scorer(evaluator)
         for pair in pairs:
