@@ -188,13 +188,18 @@ def _run_comparison(output: Output, setup: Setup, comparison: "Comparison") -> N
     from ..probing.comparison import compare_words, complete, look, seeds_from
 
     seeds = seeds_from(setup.seed, setup.count)
-    completions = len(seeds) * len(comparison.variants)
+    variants = len(comparison.variants)
+    terminal, texts = output.terminal, setup.continuations
     with load(setup.file.path, setup.placement) as loaded:
-        look(loaded, comparison, setup.continuations, setup.top, setup.threads)
         interrupt = _interrupted(
-            output.terminal,
+            terminal,
+            "texts",
+            variants * (1 + len(texts)),
+            lambda advance: look(loaded, comparison, texts, setup.top, setup.threads, advance),
+        ) or _interrupted(
+            terminal,
             "completions",
-            completions,
+            variants * len(seeds),
             lambda advance: complete(
                 loaded,
                 comparison,
@@ -205,7 +210,9 @@ def _run_comparison(output: Output, setup: Setup, comparison: "Comparison") -> N
                 advance=advance,
             ),
         )
-    tell_refusal(output.terminal, comparison.residence)
+    if interrupt and not comparison.divergences:
+        raise interrupt
+    tell_refusal(terminal, comparison.residence)
     comparison.interrupted = interrupt is not None
     compare_words(comparison, setup.top, setup.seed)
     output.show_comparison(setup, comparison)

@@ -145,6 +145,8 @@ def read_parts(
 def read_file_lines(terminal: Terminal, name: str) -> list[tuple[int, str]]:
     """Return the lines of a file, or for ``-`` of standard input, with their numbers from 1 on.
 
+    A byte order mark at the beginning is no part of the text.
+
     Raises:
         DistilError: it can't be read, or a line is not UTF-8.
     """
@@ -154,7 +156,7 @@ def read_file_lines(terminal: Terminal, name: str) -> list[tuple[int, str]]:
         raise DistilError(
             f"{name} can't be read: {error.strerror}.", "Name a text file, or - for standard input."
         ) from None
-    lines = data.split(b"\n")
+    lines = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not lines[-1]:
         del lines[-1]  # what follows the last line end
     return [

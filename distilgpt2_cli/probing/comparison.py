@@ -96,7 +96,7 @@ class Comparison:
         continuations: the given texts.
         samples: completions, by seed.
         words: for each variant, those over-represented against all others, the most certain first.
-        interrupted: whether some seeds are missing.
+        interrupted: whether seeds or continuations are missing.
         seconds: what the completions took.
         residence: where the model's layers were at last.
     """
@@ -105,7 +105,7 @@ class Comparison:
     prompt_tokens: Sequence[int] = ()
     next_tokens: Sequence[NextToken] = ()
     divergences: Sequence[Divergence] = ()
-    continuations: Sequence[Continuation] = ()
+    continuations: list[Continuation] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     words: Sequence[Sequence[Contrast]] = ()
     interrupted: bool = False
@@ -136,10 +136,12 @@ def look(
     continuations: Sequence[str],
     top: int,
     threads: int | None,
+    advance: Callable[[int], object],
 ) -> None:
-    """Find what needs no completion: next tokens, divergences, and given continuations.
+    """Find what needs no completion: next tokens and divergences, and then given continuations.
 
-    Each text is evaluated by itself, so that these are the figures of ``distil score``.
+    Each text is evaluated by itself, so that these are the figures of ``distil score``. The
+    comparison has at any time the continuations so far.
 
     Args:
         model: what is looked at.
@@ -147,25 +149,27 @@ def look(
         continuations: the given texts, none of them empty.
         top: how many next tokens to name.
         threads: see `evaluator_for`.
+        advance: called with the number of texts that were evaluated since the last call.
 
     Raises:
         UsageError: a prompt is longer than the context window.
         DistilError: llama.cpp can't evaluate a text.
     """
-    variants = comparison.variants
-    comparison.prompt_tokens = check_prompts(model, variants)
+    prompts = [variant.prompt for variant in comparison.variants]
+    comparison.prompt_tokens = check_prompts(model, comparison.variants)
     longest = max((len(model.tokenize_bytes(text.encode())) for text in continuations), default=0)
     with evaluator_for(model, max(comparison.prompt_tokens) + longest, threads) as evaluator:
         comparison.residence = evaluator.residence
         scorer = Scorer(evaluator)
-        logprobs = np.array([scorer.next_logprobs(variant.prompt) for variant in variants])
+        logprobs = np.array([scorer.next_logprobs(prompt) for prompt in prompts])
+        advance(len(prompts))
+        comparison.divergences, comparison.next_tokens = _of_distributions(model, logprobs, top)
         for text in continuations:
-            scores = [scorer.score(text, variant.prompt) for variant in variants]
-            found = Continuation(
-                text, len(scores[0].tokens), tuple(score.logprob for score in scores)
+            scores = [scorer.score(text, prompt) for prompt in prompts]
+            comparison.continuations.append(
+                Continuation(text, len(scores[0].tokens), tuple(score.logprob for score in scores))
             )
-            comparison.continuations = [*comparison.continuations, found]
-    comparison.divergences, comparison.next_tokens = _of_distributions(model, logprobs, top)
+            advance(len(prompts))
 
 
 def _of_distributions(
