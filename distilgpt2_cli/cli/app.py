@@ -26,6 +26,7 @@ COMMANDS = {
     "features": "features",
     "probe": "probe",
     "tokenize": "tokenize",
+    "serve": "serve",
     "info": "info",
     "download": "download",
     "models": "models",

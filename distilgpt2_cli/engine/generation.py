@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -45,16 +45,22 @@ class Request:
 
     The caller may number prompts, such as by lines, and the completions of each: ``number`` and
     ``index`` mean nothing here and come back with the completion.
+
+    Attributes:
+        options: those of this completion; by default those of the generator.
+        alternatives: observe each token with so many candidates; by default as the generator says.
     """
 
     prompt: str | Sequence[int]
     seed: int
     number: int = 1
     index: int = 0
+    options: GenerationOptions | None = None
+    alternatives: int | None = None
 
 
 class Generator:
-    """Completes prompts in a context, with the same options for all of them.
+    """Completes prompts in a context, with the same options unless a request has its own.
 
     A prompt larger than the context keeps its end: as much as leaves room for
     ``options.max_tokens``, but at least half the context.
@@ -77,17 +83,19 @@ class Generator:
         self.placer = PromptPlacer(context)
         self._batch: Batch | None = None
 
-    def new_sampler(self, prompt: Sequence[int], seed: int) -> Sampler:
+    def new_sampler(self, prompt: Sequence[int], request: Request) -> Sampler:
         """Return what draws the tokens of one completion.
 
         Raises:
             UsageError: the seed is out of range.
         """
-        if self.alternatives is None:
-            return Sampler(self.context, prompt, self.options, seed)
+        options, seed = request.options or self.options, request.seed
+        alternatives = self.alternatives if request.alternatives is None else request.alternatives
+        if alternatives is None:
+            return Sampler(self.context, prompt, options, seed)
         from .observation import ObservingSampler  # it needs NumPy, which takes long to import
 
-        return ObservingSampler(self.context, prompt, self.options, seed, self.alternatives)
+        return ObservingSampler(self.context, prompt, options, seed, alternatives)
 
     def complete(self, prompt: str | Sequence[int], seed: int) -> "Completion":
         """Return a new completion; those before it are ended.
@@ -130,7 +138,7 @@ class Completion:
     """
 
     def __init__(
-        self, batch: "Batch", request: Request, prompt: Sequence[int], dropped_tokens: int
+        self, batch: "RunningBatch", request: Request, prompt: Sequence[int], dropped_tokens: int
     ) -> None:
         """Begin after a prompt that is yet to be evaluated."""
         self.request = request
@@ -141,10 +149,10 @@ class Completion:
         self.finish_reason: FinishReason | None = None
         self.seconds = 0.0
         self._batch = batch
-        context, options = batch.generator.context, batch.generator.options
+        context, options = batch.generator.context, request.options or batch.generator.options
         self._model = context.model
         self._max_tokens = options.max_tokens
-        self._sampler = batch.generator.new_sampler(prompt, request.seed)
+        self._sampler = batch.generator.new_sampler(prompt, request)
         self._stream = TextStream(options.stop)
         self._ready: deque[Token] = deque()
         self._start = 0.0
@@ -166,6 +174,12 @@ class Completion:
                 raise StopIteration
             self._batch.advance()
         return self._ready.popleft()
+
+    def take_ready(self) -> list[Token]:
+        """Return the tokens that were made and not handed out yet, without waiting for more."""
+        ready = list(self._ready)
+        self._ready.clear()
+        return ready
 
     def interrupt(self) -> None:
         """End the completion here; text that was held back until now comes as a last token."""
@@ -203,75 +217,49 @@ class Completion:
         self._sampler.close()
 
 
-class Batch:
-    """An iterator over completions in the order of their requests, several under way at once.
+class RunningBatch:
+    """The completions under way in a generator's sequences.
 
-    A completion that has been handed out is ended when the next one is asked for.
+    Each step adds a token to all of them. One may join or end between any two steps.
     """
 
-    def __init__(self, generator: Generator, requests: Iterable[Request]) -> None:
-        """Take the requests one by one, each when there is a sequence for it."""
+    def __init__(self, generator: Generator) -> None:
+        """Use all sequences of the generator's context."""
         self.generator = generator
         self._context = generator.context
-        self._requests = iter(requests)
         self._running: list[Completion | None] = [None] * self._context.sequences
-        self._begun: deque[Completion] = deque()
-        self._handed_out: Completion | None = None
-
-    def __iter__(self) -> Iterator[Completion]:
-        """Return the batch itself."""
-        return self
-
-    def __next__(self) -> Completion:
-        """Return the next completion, which may have only begun."""
-        if self._handed_out:
-            self._handed_out.interrupt()
-        if not self._begun:
-            self._begin_new()
-        if not self._begun:
-            raise StopIteration
-        self._handed_out = self._begun.popleft()
-        return self._handed_out
-
-    def interrupt(self) -> list[Completion]:
-        """End everything under way and return what was not handed out, in order."""
-        rest = list(self._begun)
-        self._begun.clear()
-        self._requests = iter(())
-        for completion in rest if self._handed_out is None else (self._handed_out, *rest):
-            completion.interrupt()
-        return rest
 
     def advance(self) -> None:
-        """Begin what can begin, or else add a token to everything that is under way."""
-        if not self._begin_new():
-            self._add_tokens()
-
-    def _begin_new(self) -> bool:
-        """Give every free sequence to a request; tell whether there was any."""
+        """Add a token to everything that is under way."""
         self._drop_ended()
-        any_begun = False
-        for sequence, running in enumerate(self._running):
-            if running is None:
-                if len(self._begun) >= _AHEAD * self._context.sequences:
-                    break
-                request = next(self._requests, None)
-                if request is None:
-                    break
-                self._begin(request, sequence)
-                any_begun = True
         self._close_gaps()
-        return any_begun
+        self._add_tokens()
 
-    def _begin(self, request: Request, sequence: int) -> None:
-        context, options = self._context, self.generator.options
+    def begin(self, request: Request, register: Callable[[Completion], object]) -> None:
+        """Evaluate a prompt in a free sequence, of which there must be one, and draw a token.
+
+        Args:
+            request: what to complete.
+            register: is given the completion before its prompt is evaluated.
+
+        Raises:
+            UsageError: the seed is out of range.
+            DistilError: llama.cpp can't evaluate the prompt.
+        """
+        self._drop_ended()
+        self._begin(request, self._running.index(None), register)
+
+    def _begin(
+        self, request: Request, sequence: int, register: Callable[[Completion], object]
+    ) -> None:
+        context, options = self._context, request.options or self.generator.options
         whole = request.prompt
         if isinstance(whole, str):
             whole = context.model.tokenize(whole)
         prompt = fit(whole or [context.model.start_token], context.size, options.max_tokens)
         completion = Completion(self, request, prompt, max(len(whole) - len(prompt), 0))
         self._running[sequence] = completion
-        self._begun.append(completion)
+        register(completion)
         completion.prompt_seconds = self.generator.placer.place(prompt, sequence)
         completion.draw(-1)
 
@@ -322,3 +310,62 @@ class Batch:
         self._context.rewind(0, sequence)
         self._context.evaluate(completion.recent, sequence)
         completion.draw(-1)
+
+
+class Batch(RunningBatch):
+    """An iterator over completions in the order of their requests, several under way at once.
+
+    A completion that has been handed out is ended when the next one is asked for.
+    """
+
+    def __init__(self, generator: Generator, requests: Iterable[Request]) -> None:
+        """Take the requests one by one, each when there is a sequence for it."""
+        super().__init__(generator)
+        self._requests = iter(requests)
+        self._begun: deque[Completion] = deque()
+        self._handed_out: Completion | None = None
+
+    def __iter__(self) -> Iterator[Completion]:
+        """Return the batch itself."""
+        return self
+
+    def __next__(self) -> Completion:
+        """Return the next completion, which may have only begun."""
+        if self._handed_out:
+            self._handed_out.interrupt()
+        if not self._begun:
+            self._begin_new()
+        if not self._begun:
+            raise StopIteration
+        self._handed_out = self._begun.popleft()
+        return self._handed_out
+
+    def interrupt(self) -> list[Completion]:
+        """End everything under way and return what was not handed out, in order."""
+        rest = list(self._begun)
+        self._begun.clear()
+        self._requests = iter(())
+        for completion in rest if self._handed_out is None else (self._handed_out, *rest):
+            completion.interrupt()
+        return rest
+
+    def advance(self) -> None:
+        """Begin what can begin, or else add a token to everything that is under way."""
+        if not self._begin_new():
+            self._add_tokens()
+
+    def _begin_new(self) -> bool:
+        """Give every free sequence to a request; tell whether there was any."""
+        self._drop_ended()
+        any_begun = False
+        for sequence, running in enumerate(self._running):
+            if running is None:
+                if len(self._begun) >= _AHEAD * self._context.sequences:
+                    break
+                request = next(self._requests, None)
+                if request is None:
+                    break
+                self._begin(request, sequence, self._begun.append)
+                any_begun = True
+        self._close_gaps()
+        return any_begun

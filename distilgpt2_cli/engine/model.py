@@ -79,7 +79,6 @@ class Model:
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocabulary)
         self.window: int = min(trained_on, MAX_WINDOW)
         self.width: int = lib.llama_model_n_embd_out(self.pointer)
-        self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
         self._tokenized: tuple[str | None, Sequence[int]] = (None, ())
 
     def _load(self) -> None:
@@ -165,9 +164,10 @@ class Model:
 
         ``<|endoftext|>`` and its like are plain text. Some models put a start token before it.
         """
-        if text != self._tokenized[0]:
-            self._tokenized = (text, self._tokenize(text.encode(), add_special=True))
-        return list(self._tokenized[1])
+        last = self._tokenized  # several threads may be here
+        if text != last[0]:
+            last = self._tokenized = (text, self._tokenize(text.encode(), add_special=True))
+        return list(last[1])
 
     def tokenize_bytes(self, data: bytes, *, parse_special: bool = False) -> list[int]:
         """Return the tokens of just these bytes, whose pieces spell them again.
@@ -192,13 +192,13 @@ class Model:
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """Return the bytes of a token; of a control token its name if ``special``, else none."""
-        size = lib.llama_token_to_piece(
-            self._vocabulary, token, self._piece, len(self._piece), 0, special
-        )
-        if size < 0:
-            self._piece = ctypes.create_string_buffer(-size)
-            return self.piece(token, special=special)
-        return self._piece.raw[:size]
+        size = _PIECE_BYTES
+        while True:
+            piece = ctypes.create_string_buffer(size)  # one a call: several threads may be here
+            size = lib.llama_token_to_piece(self._vocabulary, token, piece, len(piece), 0, special)
+            if size >= 0:
+                return piece.raw[:size]
+            size = -size
 
     def ends_text(self, token: int) -> bool:
         """Return whether the token means that the text ends here."""

@@ -1,0 +1,141 @@
+"""``distil serve``: the model behind OpenAI's completions API."""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import DistilError, UsageError
+from ..models import ModelFile
+from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ..terminal import Terminal
+from .model import ModelPath, Offline, Quant, locate
+from .options import Quiet, Repository, Revision, Threads, check_at_least_one, parse_threads
+from .placement import Devices, GpuLayers, parse_placement, tell_refusal
+
+if TYPE_CHECKING:
+    from ..serve.server import Address
+
+EXAMPLES = """\b
+Examples:
+  distil serve
+  distil serve --model demo --port 0
+  DISTIL_API_KEY=$(cat key) distil serve --host 0.0.0.0
+  curl http://127.0.0.1:8000/v1/completions -H 'Content-Type: application/json' \\
+    -d '{"prompt": "Once upon a time", "max_tokens": 30}'
+"""
+
+
+def serve(
+    ctx: typer.Context,
+    quant: Quant = DEFAULT_QUANTIZATION,
+    model: ModelPath = None,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    offline: Offline = False,
+    threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="The name or address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port", "-p", metavar="N", min=0, max=65535, help="The port; 0 is any free one."
+        ),
+    ] = 8000,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DISTIL_API_KEY",
+            metavar="KEY",
+            help="What clients must present; better in the environment, which ps does not show.",
+            show_default=False,
+        ),
+    ] = None,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Let everybody in who can reach another host.")
+    ] = False,
+    parallel: Annotated[int, typer.Option(metavar="N", help="Completions under way at once.")] = 16,
+    queue: Annotated[
+        int, typer.Option(metavar="N", help="Completions that may wait besides; more are refused.")
+    ] = 64,
+    max_tokens: Annotated[
+        int, typer.Option(metavar="N", help="The most tokens that a completion may ask for.")
+    ] = 2048,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="The longest that an answer may take.")
+    ] = 300,
+    quiet: Quiet = False,
+) -> None:
+    """Answer HTTP requests as OpenAI's completions API does.
+
+    Requests that come at once are computed together. A page to write with is at /. Where it
+    listens, and a line for each request, go to standard error. Ctrl-C or SIGTERM ends it when the
+    requests under way are answered, with status 0; a second one ends it at once.
+    """
+    terminal = Terminal.system(quiet=quiet)
+    for name, value in (("parallel", parallel), ("max-tokens", max_tokens)):
+        check_at_least_one(name, value)
+    if queue < 0:
+        raise UsageError(f"--queue can't be {queue}.", "Use a number from 0 on.")
+    if not 0 < timeout <= 1e6:
+        raise UsageError(
+            f"--timeout can't be {timeout:g}.", "Use seconds, from above 0 to 1000000."
+        )
+    _check_key(api_key)
+    thread_count = parse_threads(threads)
+    placement = parse_placement(gpu_layers, device)
+    if find_spec("uvicorn") is None or find_spec("starlette") is None:
+        raise DistilError(
+            "A server needs Starlette and uvicorn, which are not installed.",
+            "Install them: pip install 'distilgpt2-cli[serve]'.",
+        )
+    from ..serve import server
+    from ..serve.service import Limits
+
+    address = server.Address(host, port, api_key)
+    _check_access(address, no_auth)
+    limits = Limits(parallel, queue, max_tokens, seconds=timeout)
+    file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    from ..engine.loading import load
+
+    with load(file.path, placement) as loaded:
+        tell_refusal(terminal, loaded.residence)
+        server.serve(
+            loaded,
+            _name(file),
+            int(file.path.stat().st_mtime),
+            limits,
+            address,
+            threads=thread_count,
+            say=terminal.notice,
+        )
+
+
+def _name(file: ModelFile) -> str:
+    return file.name.rpartition("/")[2].removesuffix(".gguf")
+
+
+def _check_key(api_key: str | None) -> None:
+    if api_key is not None and not (
+        api_key.isascii() and api_key.isprintable() and api_key.strip() == api_key != ""
+    ):
+        raise UsageError(
+            "The API key is empty, or has characters that a header can't carry.",
+            "Use letters, digits and signs of ASCII.",
+        )
+
+
+def _check_access(address: "Address", no_auth: bool) -> None:
+    if no_auth and address.api_key is not None:
+        raise UsageError(
+            "--no-auth and an API key can't be combined.",
+            "Leave out one; DISTIL_API_KEY may be set.",
+        )
+    if not (address.is_loopback or no_auth or address.api_key):
+        raise UsageError(
+            f"Others than this machine may reach {address.host}, and there is no API key.",
+            "Set DISTIL_API_KEY, or say --no-auth to let everybody in.",
+        )

@@ -1,0 +1,290 @@
+"""Completions for several callers at once, who come and go while others' are under way."""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from .context import Context
+from .generation import Completion, FinishReason, Generator, Request, RunningBatch, Token
+from .model import Model
+from .options import GenerationOptions
+
+if TYPE_CHECKING:
+    from .evaluation import Evaluator, Rows
+
+
+class Update(NamedTuple):
+    """What is new of a job since the update before.
+
+    Attributes:
+        job: whose.
+        tokens: those made since, with their text.
+        finish_reason: why the completion has ended, or None while it goes on.
+        features: the row of numbers that a job for features asked for.
+        error: what ended the job instead.
+    """
+
+    job: "Job"
+    tokens: Sequence[Token] = ()
+    finish_reason: FinishReason | None = None
+    features: "Rows | None" = None
+    error: Exception | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing more comes."""
+        return bool(self.finish_reason or self.error or self.features is not None)
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """Something asked of a scheduler: a completion, or the features of a text.
+
+    Attributes:
+        work: the request for a completion, or the tokens whose mean-pooled features are wanted.
+        receive: is given every update, in the thread that the scheduler hands them over to.
+        alone: evaluate nothing else beside it, so that it is what it would be as the only one.
+        completion: while it is under way, and afterwards.
+    """
+
+    work: Request | Sequence[int]
+    receive: Callable[[Update], None]
+    alone: bool = False
+    completion: Completion | None = field(default=None, init=False)
+
+
+@dataclass(slots=True)
+class Load:
+    """What a scheduler has done since its start, and what it is doing.
+
+    Attributes:
+        running: completions under way.
+        waiting: jobs that no sequence was free for yet.
+        steps: evaluations of one token for all sequences of a batch.
+        step_seconds: what they took together.
+        step_tokens: tokens made by them.
+    """
+
+    running: int = 0
+    waiting: int = 0
+    steps: int = 0
+    step_seconds: float = 0.0
+    step_tokens: int = 0
+
+
+class Scheduler:
+    """Runs jobs in a thread of its own, which is the only one that uses the contexts.
+
+    Between two steps of the batch, jobs that have come begin if a sequence is free, in the order
+    in which they came, and jobs that were cancelled leave. Jobs to be alone have a context with
+    one sequence, as `open_generator` makes it: it takes turns with the batch, a step each, one job
+    after another. Features are evaluated a text at a time, between steps too.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sequences: int,
+        threads: int | None,
+        hand_over: Callable[[Sequence[Update]], None],
+    ) -> None:
+        """Make room for so many completions at once; `start` makes the thread.
+
+        Args:
+            model: what completes the texts; it must outlive the scheduler.
+            sequences: completions under way at once, besides one alone.
+            threads: by default found out while generating.
+            hand_over: called in the scheduler's thread with the updates of each step. It must
+                not wait, and must see to it that each job's ``receive`` gets its updates.
+
+        Raises:
+            UsageError: there are more sequences than llama.cpp can evaluate together.
+            DistilError: llama.cpp can't make the context.
+        """
+        self.model = model
+        self.load = Load()
+        self._threads = threads
+        self._hand_over = hand_over
+        self._context = Context(model, None, threads, sequences)
+        self.residence = self._context.residence
+        self.window = self._context.size
+        self._lanes = [_Lane(self._context)]
+        self._alone: Context | None = None
+        self._evaluator: Evaluator | None = None
+        self._texts: deque[Job] = deque()
+        self._asked: queue.SimpleQueue[tuple[Callable[[Job], None], Job] | None] = (
+            queue.SimpleQueue()
+        )
+        self._updates: list[Update] = []
+        self._thread = threading.Thread(target=self._run, name="scheduler")
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Have a job done when its turn comes; from any thread."""
+        self._asked.put((self._take, job))
+
+    def cancel(self, job: Job) -> None:
+        """End a job before the next step, wherever it is; nothing more is heard of it."""
+        self._asked.put((self._drop, job))
+
+    def close(self) -> None:
+        """End all jobs and the thread, and free the contexts."""
+        if self._thread.is_alive():
+            self._asked.put(None)
+            self._thread.join()
+        for context in (self._context, self._alone, self._evaluator):
+            if context:
+                context.close()
+
+    def _run(self) -> None:
+        while self._hear():
+            for lane in self._lanes:
+                self._begin(lane)
+                self._step(lane)
+            if self._texts:
+                self._extract(self._texts.popleft())
+            self._publish()
+
+    def _hear(self) -> bool:
+        """Take in what was asked for, waiting if there is nothing to do; tell whether to go on."""
+        idle = not self._texts and not any(lane.is_busy for lane in self._lanes)
+        while idle or not self._asked.empty():
+            asked = self._asked.get()
+            if asked is None:
+                return False
+            act, job = asked
+            act(job)
+            idle = False
+        return True
+
+    def _take(self, job: Job) -> None:
+        if not isinstance(job.work, Request):
+            self._texts.append(job)
+        elif job.alone:
+            self._lane_alone(job)
+        else:
+            self._lanes[0].waiting.append(job)
+
+    def _lane_alone(self, job: Job) -> None:
+        if len(self._lanes) == 1:
+            try:
+                self._alone = Context(self.model, None, self._threads)
+            except Exception as error:
+                self._fail(job, error)
+                return
+            self._lanes.append(_Lane(self._alone))
+        self._lanes[1].waiting.append(job)
+
+    def _drop(self, job: Job) -> None:
+        for waiting in (self._texts, *(lane.waiting for lane in self._lanes)):
+            if job in waiting:
+                waiting.remove(job)
+        for lane in self._lanes:
+            if job in lane.running:
+                lane.running.remove(job)
+        if job.completion:
+            job.completion.interrupt()
+
+    def _begin(self, lane: "_Lane") -> None:
+        """Begin what can begin, and let each first token be seen at once."""
+        while lane.waiting and lane.has_room:
+            job = lane.waiting.popleft()
+            lane.running.append(job)
+            try:
+                lane.begin(job)
+            except Exception as error:
+                lane.running.remove(job)
+                self._fail(job, error)
+            else:
+                self._report(lane)
+            self._publish()
+
+    def _step(self, lane: "_Lane") -> None:
+        if not lane.running:
+            return
+        start, count = time.perf_counter(), len(lane.running)
+        try:
+            lane.batch.advance()
+        except Exception as error:
+            for job in lane.running:
+                self._fail(job, error)
+            lane.running.clear()
+            return
+        self.load.step_seconds += time.perf_counter() - start
+        self.load.steps += 1
+        self.load.step_tokens += count
+        self._report(lane)
+
+    def _report(self, lane: "_Lane") -> None:
+        """Note what the completions of a lane have made; those that have ended leave it."""
+        ended = False
+        for job in lane.running:
+            completion = job.completion
+            assert completion
+            tokens = completion.take_ready()
+            if tokens or completion.finish_reason:
+                self._updates.append(Update(job, tokens, completion.finish_reason))
+            ended = ended or bool(completion.finish_reason)
+        if ended:
+            lane.running = [
+                job for job in lane.running if job.completion and not job.completion.finish_reason
+            ]
+
+    def _extract(self, job: Job) -> None:
+        from .evaluation import Evaluator  # these need NumPy, which takes long to import
+        from .features import FeatureExtractor
+
+        assert not isinstance(job.work, Request)
+        try:
+            if self._evaluator is None:
+                self._evaluator = Evaluator(self.model, None, self._threads, hidden_states=True)
+            (features,) = FeatureExtractor(self._evaluator, "mean").extract([job.work])
+        except Exception as error:
+            self._fail(job, error)
+        else:
+            self._updates.append(Update(job, features=features))
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        if job.completion:
+            job.completion.interrupt()
+        self._updates.append(Update(job, error=error))
+
+    def _publish(self) -> None:
+        self.load.running = sum(len(lane.running) for lane in self._lanes)
+        self.load.waiting = len(self._texts) + sum(len(lane.waiting) for lane in self._lanes)
+        if self._updates:
+            updates, self._updates = self._updates, []
+            self._hand_over(updates)
+
+
+class _Lane:
+    """A context with the jobs that run in it and those that wait for it."""
+
+    def __init__(self, context: Context) -> None:
+        self.batch = RunningBatch(Generator(context, GenerationOptions()))
+        self.running: list[Job] = []
+        self.waiting: deque[Job] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        return len(self.running) < self.batch.generator.context.sequences
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.running or self.waiting)
+
+    def begin(self, job: Job) -> None:
+        """Begin a completion, which belongs to the job even if it fails."""
+        assert isinstance(job.work, Request)
+
+        def register(completion: Completion) -> None:
+            job.completion = completion
+
+        self.batch.begin(job.work, register)

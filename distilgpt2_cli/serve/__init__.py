@@ -1,0 +1,1 @@
+"""The OpenAI completions API over HTTP, with Starlette and uvicorn (the extra ``serve``)."""

@@ -1,0 +1,68 @@
+"""The routes."""
+
+from collections.abc import Callable
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from . import metrics, page
+from .completions import completions
+from .embeddings import embeddings
+from .errors import ApiError
+from .gate import Access, Gate
+from .service import Service
+
+
+def make_app(service: Service, access: Access, log: Callable[[str], None]) -> ASGIApp:
+    """Return the application; ``log`` is given a line for every request."""
+    routes = [
+        Route("/", _page),
+        Route("/health", partial(_health, service)),
+        Route("/metrics", partial(_metrics, service)),
+        Route("/v1/models", partial(_models, service)),
+        Route("/v1/models/{name:path}", partial(_model, service)),
+        Route("/v1/completions", partial(completions, service), methods=["POST"]),
+        Route("/v1/embeddings", partial(embeddings, service), methods=["POST"]),
+    ]
+    paths = frozenset(route.path for route in routes)
+    return Gate(Router(routes, redirect_slashes=False), service, access, paths, log)
+
+
+async def _page(_request: Request) -> Response:
+    return Response(page.document(), headers=page.headers())
+
+
+async def _health(service: Service, _request: Request) -> Response:
+    if service.is_ending:
+        return JSONResponse({"status": "shutting down"}, 503)
+    return JSONResponse({"status": "ok"})
+
+
+async def _metrics(service: Service, _request: Request) -> Response:
+    text = service.metrics.text(service.scheduler.load, service.open)
+    return Response(text, headers={"Content-Type": metrics.MEDIA_TYPE})
+
+
+async def _models(service: Service, _request: Request) -> Response:
+    return JSONResponse({"object": "list", "data": [_record(service)]})
+
+
+async def _model(service: Service, request: Request) -> Response:
+    if request.path_params["name"] != service.name:
+        raise ApiError(
+            404, f"The model here is {service.name}.", param="model", code="model_not_found"
+        )
+    return JSONResponse(_record(service))
+
+
+def _record(service: Service) -> dict[str, object]:
+    return {
+        "id": service.name,
+        "object": "model",
+        "created": service.created,
+        "owned_by": "distil",
+        "context_window": service.scheduler.window,
+    }

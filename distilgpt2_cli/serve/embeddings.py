@@ -1,0 +1,91 @@
+"""``/v1/embeddings``: the mean of a text's hidden states after the final layer norm."""
+
+from base64 import b64encode
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from ..engine.scheduling import Job, Update
+from .errors import invalid
+from .exchange import Exchange, off_loop, read_body
+from .fields import Fields, texts_or_tokens
+from .parameters import check_model, tokenized
+from .service import MAX_TEXTS, Service
+
+if TYPE_CHECKING:
+    from ..engine.evaluation import Rows
+
+
+async def embeddings(service: Service, request: HttpRequest) -> "EmbeddingAnswer":
+    """Check a request, and return its answer, which is yet to be made.
+
+    Raises:
+        ApiError: it can't be obeyed.
+    """
+    body = await read_body(request, service.limits.body_bytes)
+    inputs, base64 = await off_loop(body, _parse, service)
+    return EmbeddingAnswer(service, inputs, base64)
+
+
+def _parse(body: bytes, service: Service) -> tuple[list[list[int]], bool]:
+    """Return the tokens of each input, and whether base64 is wanted."""
+    fields = Fields(body)
+    check_model(fields, service)
+    model, window = service.model, service.scheduler.window
+    values = texts_or_tokens("input", fields.take("input"), model.vocabulary_size, MAX_TEXTS)
+    encoding = fields.take("encoding_format") or "float"
+    if encoding not in ("float", "base64"):
+        raise invalid("encoding_format", "encoding_format must be float or base64.")
+    fields.refuse("dimensions", (model.width,))
+    fields.take("user")
+    fields.end()
+    inputs = [tokenized("input", value, model, window) for value in values]
+    return inputs, encoding == "base64"
+
+
+class EmbeddingAnswer:
+    """An answer with one row of numbers for each input."""
+
+    def __init__(self, service: Service, inputs: list[list[int]], base64: bool) -> None:
+        """Take seats for the inputs.
+
+        Raises:
+            ApiError: there are not enough.
+        """
+        self._service = service
+        self._base64 = base64
+        self._tokens = sum(map(len, inputs))
+        self._rows: list[Rows | None] = [None] * len(inputs)
+        jobs = [Job(tokens, partial(self._receive, i)) for i, tokens in enumerate(inputs)]
+        self._exchange = Exchange(service, jobs)
+
+    def _receive(self, index: int, update: Update) -> None:
+        self._rows[index] = update.features
+        self._exchange.note(update)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Make the answer, and send it.
+
+        Raises:
+            ApiError: it can't be made.
+        """
+        self._service.metrics.prompt_tokens += self._tokens
+        if not await self._exchange.run(receive, self._send_all(scope, receive, send)):
+            scope["distil.left"] = True
+
+    async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._exchange.wait_for_all()
+        data = [
+            {"object": "embedding", "index": index, "embedding": self._encoded(row)}
+            for index, row in enumerate(self._rows)
+            if row is not None
+        ]
+        usage = {"prompt_tokens": self._tokens, "total_tokens": self._tokens}
+        body = {"object": "list", "data": data, "model": self._service.name, "usage": usage}
+        await JSONResponse(body)(scope, receive, send)
+
+    def _encoded(self, row: "Rows") -> Any:
+        return b64encode(row.astype("<f4").tobytes()).decode() if self._base64 else row.tolist()

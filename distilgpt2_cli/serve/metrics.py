@@ -1,0 +1,88 @@
+"""Counts and times in the text format of Prometheus (version 0.0.4)."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ..engine.scheduling import Load
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
+
+
+class Histogram:
+    """How many observed seconds were at most each of some bounds."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._counts = [0] * (len(_BUCKETS) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one more."""
+        place = sum(seconds > bound for bound in _BUCKETS)
+        self._counts[place] += 1
+        self._sum += seconds
+
+    def lines(self, name: str) -> Iterator[str]:
+        """Yield the lines below the name's TYPE."""
+        total = 0
+        for bound, count in zip((*_BUCKETS, "+Inf"), self._counts, strict=True):
+            total += count
+            yield f'{name}_bucket{{le="{bound}"}} {total}'
+        yield f"{name}_sum {self._sum:.6f}"
+        yield f"{name}_count {total}"
+
+
+class Metrics:
+    """What a server has counted since it started.
+
+    Attributes:
+        requests: answers by path and status.
+        prompt_tokens: evaluated for completions and embeddings.
+        completion_tokens: made.
+        disconnects: requests whose client left before the end.
+        first_token: seconds from a request to its first token.
+        duration: seconds from a completion request to its end.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.requests: Counter[tuple[str, int]] = Counter()
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.disconnects = 0
+        self.first_token = Histogram()
+        self.duration = Histogram()
+
+    def text(self, load: Load, open_completions: int) -> str:
+        """Return everything, with what the scheduler does at the moment."""
+        lines: list[str] = []
+
+        def add(name: str, kind: str, meaning: str, rows: Sequence[str]) -> None:
+            lines.extend((f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", *rows))
+
+        answers = [
+            f'distil_requests_total{{path="{path}",status="{status}"}} {count}'
+            for (path, status), count in sorted(self.requests.items())
+        ]
+        add("distil_requests_total", "counter", "Answers by path and status.", answers)
+        for name, kind, meaning, value in (
+            ("prompt_tokens_total", "counter", "Tokens of prompts and inputs.", self.prompt_tokens),
+            ("completion_tokens_total", "counter", "Tokens made.", self.completion_tokens),
+            ("disconnects_total", "counter", "Clients that left early.", self.disconnects),
+            ("batch_steps_total", "counter", "Evaluations of a batch.", load.steps),
+            ("batch_tokens_total", "counter", "Tokens made by them.", load.step_tokens),
+            ("batch_seconds_total", "counter", "Seconds they took.", load.step_seconds),
+            ("running", "gauge", "Completions under way.", load.running),
+            ("waiting", "gauge", "Completions and inputs that wait their turn.", load.waiting),
+            ("open", "gauge", "Completions and inputs not answered yet.", open_completions),
+        ):
+            number = f"{value:.6f}" if isinstance(value, float) else value
+            add(f"distil_{name}", kind, meaning, [f"distil_{name} {number}"])
+        for name, meaning, histogram in (
+            ("distil_first_token_seconds", "From a request to its first token.", self.first_token),
+            ("distil_completion_seconds", "From a request to its end.", self.duration),
+        ):
+            add(name, "histogram", meaning, list(histogram.lines(name)))
+        return "\n".join(lines) + "\n"

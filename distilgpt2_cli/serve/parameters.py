@@ -1,0 +1,178 @@
+"""What a body for ``/v1/completions`` asks for."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..engine.model import Model
+from ..engine.options import MAX_SEED, GenerationOptions
+from .errors import ApiError, invalid
+from .fields import Fields, texts, texts_or_tokens
+from .service import MAX_TEXTS, Service
+
+MAX_LOGPROBS = 5
+MAX_STOPS, MAX_STOP_CHARACTERS = 4, 1000
+_MAX_INT = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt as its tokens, and as the text that ``echo`` shows."""
+
+    tokens: Sequence[int]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionCall:
+    """A checked request for completions.
+
+    Attributes:
+        prompts: what to complete, each ``n`` times.
+        n: completions of each prompt.
+        seed: of the first; the others count on.
+        options: how they are made.
+        logprobs: the candidates of each token that are told, or None to tell nothing of it.
+        echo: whether each text begins with its prompt.
+        stream: whether tokens are sent as they are made.
+        include_usage: whether a stream ends with the counts of tokens.
+        deterministic: whether each completion is decoded alone.
+    """
+
+    prompts: Sequence[Prompt]
+    n: int
+    seed: int
+    options: GenerationOptions
+    logprobs: int | None
+    echo: bool
+    stream: bool
+    include_usage: bool
+    deterministic: bool
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of all prompts."""
+        return sum(len(prompt.tokens) for prompt in self.prompts)
+
+
+def parse(body: bytes, service: Service) -> CompletionCall:
+    """Read a body; values that are left out are OpenAI's defaults.
+
+    Raises:
+        ApiError: it can't be obeyed.
+    """
+    fields = Fields(body)
+    check_model(fields, service)
+    n = fields.integer("n", 1, 1, MAX_TEXTS)
+    echo, stream = fields.boolean("echo"), fields.boolean("stream")
+    logprobs = fields.integer("logprobs", -1, 0, MAX_LOGPROBS)
+    if echo and logprobs >= 0:
+        raise invalid(
+            "logprobs",
+            "logprobs are told of new tokens only, so not with echo.",
+            "unsupported_parameter",
+        )
+    call = CompletionCall(
+        prompts=_prompts(fields, service, n),
+        n=n,
+        seed=fields.integer("seed", _drawn_seed(), 0, MAX_SEED),
+        options=_options(fields, service.limits.max_tokens),
+        logprobs=logprobs if logprobs >= 0 else None,
+        echo=echo,
+        stream=stream,
+        include_usage=_includes_usage(fields, stream),
+        deterministic=fields.boolean("deterministic"),
+    )
+    fields.take("user")
+    fields.refuse("best_of", (n,))
+    fields.refuse("suffix", ("",))
+    fields.refuse("logit_bias", ({},))
+    fields.end()
+    return call
+
+
+def check_model(fields: Fields, service: Service) -> None:
+    """See to it that a request is for the model that is here, if it names one.
+
+    Raises:
+        ApiError: it is for another one.
+    """
+    name = fields.take("model")
+    if name is not None and name != service.name:
+        raise ApiError(
+            404,
+            f"The model here is {service.name}.",
+            param="model",
+            code="model_not_found",
+        )
+
+
+def tokenized(name: str, value: str | list[int], model: Model, window: int) -> list[int]:
+    """Return the tokens of a text, for no text the model's start token.
+
+    Raises:
+        ApiError: they are more than the context window takes.
+    """
+    tokens = model.tokenize(value) if isinstance(value, str) else value
+    if len(tokens) > window:
+        raise invalid(
+            name,
+            f"A text in {name} has {len(tokens)} tokens, and the context window {window}.",
+            "context_length_exceeded",
+        )
+    return tokens or [model.start_token]
+
+
+def _prompts(fields: Fields, service: Service, n: int) -> list[Prompt]:
+    value = fields.take("prompt")
+    model, window = service.model, service.scheduler.window
+    values = texts_or_tokens(
+        "prompt", "" if value is None else value, model.vocabulary_size, MAX_TEXTS // n
+    )
+    return [
+        Prompt(
+            tokenized("prompt", each, model, window),
+            each if isinstance(each, str) else _text(model, each),
+        )
+        for each in values
+    ]
+
+
+def _text(model: Model, tokens: Sequence[int]) -> str:
+    return b"".join(map(model.piece, tokens)).decode(errors="replace")
+
+
+def _options(fields: Fields, max_tokens: int) -> GenerationOptions:
+    temperature = fields.number("temperature", 1, 0, 2)
+    if 0 < temperature < 0.001:
+        raise invalid("temperature", "temperature must be 0, or a number from 0.001 to 2.")
+    return GenerationOptions(
+        max_tokens=fields.integer("max_tokens", min(16, max_tokens), 1, max_tokens),
+        temperature=temperature,
+        top_k=fields.integer("top_k", 0, 0, _MAX_INT),
+        top_p=fields.number("top_p", 1, 0, 1),
+        min_p=fields.number("min_p", 0, 0, 1),
+        repetition_penalty=fields.number("repetition_penalty", 1, 0.01, 100),
+        presence_penalty=fields.number("presence_penalty", 0, -2, 2),
+        frequency_penalty=fields.number("frequency_penalty", 0, -2, 2),
+        stop=texts("stop", fields.take("stop"), MAX_STOPS, MAX_STOP_CHARACTERS),
+        ignore_eos=fields.boolean("ignore_eos"),
+    )
+
+
+def _includes_usage(fields: Fields, stream: bool) -> bool:
+    options = fields.take("stream_options")
+    if options is None:
+        return False
+    if not stream:
+        raise invalid("stream_options", "stream_options is for streams.")
+    if not isinstance(options, dict) or not set(options) <= {"include_usage"}:
+        raise invalid("stream_options", "stream_options may have include_usage only.")
+    wanted = options.get("include_usage")
+    if wanted not in (None, True, False):
+        raise invalid("stream_options", "include_usage must be true or false.")
+    return bool(wanted)
+
+
+def _drawn_seed() -> int:
+    return int.from_bytes(os.urandom(8), "big") % (MAX_SEED + 1)
