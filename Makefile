@@ -19,6 +19,10 @@ test: $(VENV)/.test
 test-gpu: $(GPU_VENV)/.installed
 	GGML_VK_VISIBLE_DEVICES=$${GGML_VK_VISIBLE_DEVICES-0} $(GPU_VENV)/bin/python -m pytest tests/gpu
 
+# The server under load.
+test-web: $(VENV)/.test
+	$(BIN)/python -m pytest tests/web
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

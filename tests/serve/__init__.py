@@ -1,0 +1,1 @@
+"""The HTTP server, as its clients see it."""

@@ -1,0 +1,188 @@
+"""What is refused, and how it is told."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from distilgpt2_cli.errors import ExitStatus
+from tests.support.run import run
+from tests.support.server import JSON, Server, serving
+
+COMPLETIONS = "/v1/completions"
+
+
+def refused(server: Server, body: bytes, path: str = COMPLETIONS) -> tuple[int, Any]:
+    answer = server.request("POST", path, body)
+    error = answer.json["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    return answer.status, error
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"prompt": 5}, "prompt"),
+        ({"prompt": []}, "prompt"),
+        ({"prompt": [[]]}, "prompt"),
+        ({"prompt": ["a", [1, "b"]]}, "prompt"),
+        ({"prompt": [True]}, "prompt"),
+        ({"prompt": [-1]}, "prompt"),
+        ({"prompt": [10**9]}, "prompt"),
+        ({"prompt": ["x"] * 129}, "prompt"),
+        ({"prompt": "\ud800"}, "prompt"),
+        ({"prompt": "word " * 600}, "prompt"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 3001}, "max_tokens"),
+        ({"max_tokens": 1.5}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": 1e-9}, "temperature"),
+        ({"temperature": "1"}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_p": -0.1}, "top_p"),
+        ({"n": 0}, "n"),
+        ({"n": 129}, "n"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**32 - 1}, "seed"),
+        ({"stop": ""}, "stop"),
+        ({"stop": ["a"] * 5}, "stop"),
+        ({"stop": [1]}, "stop"),
+        ({"logprobs": 6}, "logprobs"),
+        ({"logprobs": 1, "echo": True}, "logprobs"),
+        ({"presence_penalty": 3}, "presence_penalty"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"stream": True, "stream_options": {"x": 1}}, "stream_options"),
+        ({"suffix": "end"}, "suffix"),
+        ({"best_of": 3}, "best_of"),
+        ({"logit_bias": {"1": 5}}, "logit_bias"),
+        ({"temprature": 1}, "temprature"),
+    ],
+)
+def test_a_wrong_field(server: Server, fields: dict[str, Any], param: str) -> None:
+    status, error = refused(server, json.dumps(fields).encode())
+    assert (status, error["type"]) == (400, "invalid_request_error")
+    assert error["param"] == param
+
+
+def test_a_wrong_model(server: Server) -> None:
+    status, error = refused(server, b'{"model": "gpt-4"}')
+    assert (status, error["code"]) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"1", b"[" * 100_000])
+def test_no_json(server: Server, body: bytes) -> None:
+    status, error = refused(server, body)
+    assert (status, error["code"]) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"input": []},
+        {"input": "a", "dimensions": 3},
+        {"input": "a", "encoding_format": "x"},
+        {"input": "a", "other": 1},
+        {"input": "word " * 600},
+    ],
+)
+def test_wrong_embeddings(server: Server, fields: dict[str, Any]) -> None:
+    assert refused(server, json.dumps(fields).encode(), "/v1/embeddings")[0] == 400
+
+
+def test_a_body_of_another_type_or_too_large(server: Server) -> None:
+    """The first is all that a page of another site can make a browser send unasked."""
+    answer = server.request("POST", COMPLETIONS, b"{}", {"Content-Type": "text/plain"})
+    assert answer.status == 415
+    assert refused(server, b" " * (2**20 + 1))[0] == 413
+
+
+def test_no_such_path_or_method(server: Server) -> None:
+    assert server.get("/nope").status == 404
+    assert server.get(COMPLETIONS).json["error"]["type"] == "invalid_request_error"
+    assert server.get(COMPLETIONS).status == 405
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example"])
+def test_a_foreign_host(server: Server, host: str) -> None:
+    answer = server.request("POST", COMPLETIONS, b"{}", {**JSON, "Host": host})
+    assert answer.status == 403
+    assert answer.json["error"]["code"] == "host_not_allowed"
+    answer = server.request("GET", "/health", headers={"Host": "LOCALHOST:1"})
+    assert answer.status == 200
+
+
+def test_nothing_is_shared_with_other_sites(server: Server) -> None:
+    answer = server.request("POST", COMPLETIONS, b"{}", {**JSON, "Origin": "http://evil.example"})
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_an_api_key_and_its_absence_from_the_log(env: dict[str, str]) -> None:
+    key = "correct-horse"
+    env = {**env, "DISTIL_API_KEY": key}
+    with serving("--model", "demo", env=env) as server:
+        for path in ("/v1/models", "/metrics", COMPLETIONS):
+            assert server.get(path).status == 401
+        for given in ("Bearer wrong", "Bearer ", f"Basic {key}", "Bearer é", key):
+            headers = {"Authorization": given.encode("latin-1").decode("latin-1")}
+            answer = server.request("GET", "/v1/models", headers=headers)
+            assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+        headers = {"Authorization": f"Bearer {key}", "Host": "any.example"}
+        assert server.request("GET", "/v1/models", headers=headers).status == 200
+        assert server.get("/health").status == server.get("/").status == 200
+        assert server.request("GET", f"/v1/models?key={key}").status == 401
+        server.end()
+        assert len(server.lines) > 8
+        assert key not in "\n".join(server.lines)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--host", "0.0.0.0"),
+        ("--host", "0.0.0.0", "--api-key", ""),
+        ("--host", "no such host", "--no-auth"),
+        ("--no-auth", "--api-key", "k"),
+        ("--port", "70000"),
+        ("--queue", "-1"),
+        ("--timeout", "0"),
+        ("--parallel", "0"),
+    ],
+)
+def test_wrong_usage(env: dict[str, str], arguments: tuple[str, ...]) -> None:
+    result = run("serve", "--model", "demo", *arguments, env=env)
+    assert (result.returncode, result.stdout) == (ExitStatus.USAGE, b"")
+    assert b"Traceback" not in result.stderr
+
+
+def test_a_port_in_use(env: dict[str, str], server: Server) -> None:
+    result = run("serve", "--model", "demo", "--port", str(server.port), env=env)
+    assert result.returncode == ExitStatus.FAILED
+    assert b"can't be listened on: Address already in use." in result.stderr
+
+
+def test_too_many_at_once(env: dict[str, str]) -> None:
+    with serving("--model", "demo", "--parallel", "1", "--queue", "1", env=env) as server:
+        with ThreadPoolExecutor(6) as pool:
+            asked: dict[str, Any] = {"max_tokens": 500, "ignore_eos": True}
+            answers = list(pool.map(lambda _: server.complete(**asked), range(6)))
+        refusals = [answer for answer in answers if answer.status == 429]
+        assert len(refusals) >= 1
+        assert [answer.status for answer in answers].count(200) >= 2
+        assert all(answer.headers["retry-after"] == "1" for answer in refusals)
+        assert server.complete(n=3).status == 400
+
+
+def test_a_request_that_takes_too_long(env: dict[str, str]) -> None:
+    with serving("--model", "demo", "--timeout", "0.05", env=env) as server:
+        asked: dict[str, Any] = {"max_tokens": 2000, "ignore_eos": True}
+        answer = server.complete(**asked)
+        assert (answer.status, answer.json["error"]["code"]) == (504, "timeout")
+        stream = server.complete(**asked, stream=True).body
+        assert b'"code": "timeout"' in stream
+        assert b"[DONE]" not in stream
+        assert server.metric("distil_open") == 0

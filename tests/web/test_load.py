@@ -1,0 +1,93 @@
+"""Hundreds of clients, many of them rude: memory stays flat, and everybody else is served."""
+
+import json
+import random
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.run import TIMEOUT
+from tests.support.server import Server, resident_bytes, serving
+
+CLIENTS, ROUNDS = 64, 12
+MAX_GROWTH = 8_000_000  # bytes after the first quarter of the rounds
+
+
+def ask(server: Server, number: int) -> str:
+    """Be one client: read all, read slowly, or leave in the middle; tell which."""
+    generator = random.Random(number)
+    kind = generator.choice(["whole", "stream", "slow", "leave early", "leave waiting"])
+    fields = {
+        "prompt": f"Number {number}", "max_tokens": 40, "stream": kind != "whole",
+        "ignore_eos": True, "logprobs": generator.choice([None, 2]),
+    }  # fmt: skip
+    body = json.dumps(fields).encode()
+    with socket.create_connection(("127.0.0.1", server.port), TIMEOUT) as connection:
+        head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        if kind == "leave waiting":
+            return kind
+        data = b""
+        while part := connection.recv(64 if kind == "slow" else 65536):
+            data += part
+            if kind == "leave early":
+                return kind
+    status = int(data[9:12])
+    assert status == 200, data[:200]
+    assert kind == "whole" or data.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n"), data[-200:]
+    return kind
+
+
+@pytest.mark.timeout(600)
+def test_64_clients_and_flat_memory(env: dict[str, str], tiny: Path) -> None:
+    memory = []
+    with (
+        serving("--model", str(tiny), "--parallel", "16", "--queue", "200", env=env) as server,
+        ThreadPoolExecutor(CLIENTS) as pool,
+    ):
+        for round_ in range(ROUNDS):
+            numbers = range(round_ * CLIENTS, (round_ + 1) * CLIENTS)
+            kinds = list(pool.map(lambda number: ask(server, number), numbers))
+            assert len(set(kinds)) == 5
+            wait_until_empty(server)
+            memory.append(resident_bytes(server))
+        steps = server.metric("distil_batch_steps_total")
+        assert server.metric("distil_batch_tokens_total") / steps > 2  # they shared batches
+        assert server.end() == 0
+    growth = max(memory) - memory[ROUNDS // 4]
+    print(f"resident after each round, MB: {[round(bytes_ / 1e6, 1) for bytes_ in memory]}")
+    assert growth < MAX_GROWTH
+
+
+def wait_until_empty(server: Server) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while server.metric("distil_open"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_readers_that_never_read_do_not_stop_others(env: dict[str, str]) -> None:
+    """They fill the sequences, end in the server's memory, and give their places back."""
+    body = json.dumps(
+        {"max_tokens": 2000, "ignore_eos": True, "stream": True, "logprobs": 5}
+    ).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    with serving("--model", "demo", "--parallel", "8", "--timeout", "20", env=env) as server:
+        readers = []
+        for _ in range(8):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            connection.connect(("127.0.0.1", server.port))
+            connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+            readers.append(connection)
+        for _ in range(3):
+            answer = server.complete(max_tokens=5, ignore_eos=True)
+            assert answer.status == 200
+        wait_until_empty(server)
+        for connection in readers:
+            connection.close()
+        assert server.end() == 0
