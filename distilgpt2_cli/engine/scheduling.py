@@ -67,6 +67,7 @@ class Load:
         steps: evaluations of one token for all sequences of a batch.
         step_seconds: what they took together.
         step_tokens: tokens made by them.
+        prompt_seconds: what evaluating prompts took, and drawing the first token after each.
     """
 
     running: int = 0
@@ -74,6 +75,7 @@ class Load:
     steps: int = 0
     step_seconds: float = 0.0
     step_tokens: int = 0
+    prompt_seconds: float = 0.0
 
 
 class Scheduler:
@@ -197,12 +199,14 @@ class Scheduler:
         while lane.waiting and lane.has_room:
             job = lane.waiting.popleft()
             lane.running.append(job)
+            start = time.perf_counter()
             try:
                 lane.begin(job)
             except Exception as error:
                 lane.running.remove(job)
                 self._fail(job, error)
             else:
+                self.load.prompt_seconds += time.perf_counter() - start
                 self._report(lane)
             self._publish()
 

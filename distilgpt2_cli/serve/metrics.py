@@ -74,6 +74,7 @@ class Metrics:
             ("batch_steps_total", "counter", "Evaluations of a batch.", load.steps),
             ("batch_tokens_total", "counter", "Tokens made by them.", load.step_tokens),
             ("batch_seconds_total", "counter", "Seconds they took.", load.step_seconds),
+            ("prompt_seconds_total", "counter", "Seconds of prompts.", load.prompt_seconds),
             ("running", "gauge", "Completions under way.", load.running),
             ("waiting", "gauge", "Completions and inputs that wait their turn.", load.waiting),
             ("open", "gauge", "Completions and inputs not answered yet.", open_completions),

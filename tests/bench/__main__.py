@@ -21,6 +21,7 @@ from tests.bench.finding import HEADER, Finding
 from tests.bench.parallel import lines, together
 from tests.bench.processes import cold_start, generation
 from tests.bench.scoring import scoring
+from tests.bench.serving import clients
 from tests.bench.threads import choice_of_threads, long_run
 from tests.support import gguf
 
@@ -53,6 +54,7 @@ OF_DISTILGPT2: dict[str, Benchmark] = {
     "6": long_run,
     "7": own_benchmark,
     "8": scoring,
+    "9": clients,
 }
 
 
