@@ -87,7 +87,7 @@ def serve(
     _check_key(api_key)
     thread_count = parse_threads(threads)
     placement = parse_placement(gpu_layers, device)
-    if find_spec("uvicorn") is None or find_spec("starlette") is None:
+    if not all(map(find_spec, ("starlette", "uvicorn", "httptools"))):
         raise DistilError(
             "A server needs Starlette and uvicorn, which are not installed.",
             "Install them: pip install 'distilgpt2-cli[serve]'.",

@@ -48,7 +48,7 @@ class Job:
         work: the request for a completion, or the tokens whose mean-pooled features are wanted.
         receive: is given every update, in the thread that the scheduler hands them over to.
         alone: evaluate nothing else beside it, so that it is what it would be as the only one.
-        completion: while it is under way, and afterwards.
+        completion: while it is under way.
     """
 
     work: Request | Sequence[int]
@@ -191,8 +191,7 @@ class Scheduler:
         for lane in self._lanes:
             if job in lane.running:
                 lane.running.remove(job)
-        if job.completion:
-            job.completion.interrupt()
+        _end(job)
 
     def _begin(self, lane: "_Lane") -> None:
         """Begin what can begin, and let each first token be seen at once."""
@@ -228,18 +227,18 @@ class Scheduler:
 
     def _report(self, lane: "_Lane") -> None:
         """Note what the completions of a lane have made; those that have ended leave it."""
-        ended = False
+        ended = []
         for job in lane.running:
             completion = job.completion
             assert completion
             tokens = completion.take_ready()
             if tokens or completion.finish_reason:
                 self._updates.append(Update(job, tokens, completion.finish_reason))
-            ended = ended or bool(completion.finish_reason)
-        if ended:
-            lane.running = [
-                job for job in lane.running if job.completion and not job.completion.finish_reason
-            ]
+            if completion.finish_reason:
+                ended.append(job)
+        for job in ended:
+            lane.running.remove(job)
+            _end(job)
 
     def _extract(self, job: Job) -> None:
         from .evaluation import Evaluator  # these need NumPy, which takes long to import
@@ -256,8 +255,7 @@ class Scheduler:
             self._updates.append(Update(job, features=features))
 
     def _fail(self, job: Job, error: Exception) -> None:
-        if job.completion:
-            job.completion.interrupt()
+        _end(job)
         self._updates.append(Update(job, error=error))
 
     def _publish(self) -> None:
@@ -266,6 +264,13 @@ class Scheduler:
         if self._updates:
             updates, self._updates = self._updates, []
             self._hand_over(updates)
+
+
+def _end(job: Job) -> None:
+    """Free what a completion holds, and do not wait for Python to find that nobody needs it."""
+    if job.completion:
+        job.completion.interrupt()
+        job.completion = None
 
 
 class _Lane:

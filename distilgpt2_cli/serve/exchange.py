@@ -153,6 +153,7 @@ class Exchange:
                 task.cancel()
             self._cancel()
             self._service.leave(len(self._jobs))
+            self._jobs = ()  # they refer to this exchange: with them it would stay for a while
 
     def _cancel(self) -> None:
         for job in self._unfinished:

@@ -8,7 +8,10 @@ import pytest
 from distilgpt2_cli.cli.app import COMMANDS
 from tests.support.run import run
 
-HEAVY = ("llama_cpp", "numpy", "huggingface_hub", "rich", "pydantic")
+HEAVY = (
+    *("llama_cpp", "numpy", "huggingface_hub", "rich", "pydantic"),
+    *("starlette", "uvicorn", "asyncio"),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,6 +1,8 @@
 """What is refused, and how it is told."""
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -186,3 +188,16 @@ def test_a_request_that_takes_too_long(env: dict[str, str]) -> None:
         assert b'"code": "timeout"' in stream
         assert b"[DONE]" not in stream
         assert server.metric("distil_open") == 0
+
+
+def test_without_the_extra(env: dict[str, str]) -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['uvicorn'] = None\n"
+        "sys.argv = ['distil', 'serve', '--model', 'demo']\n"
+        "from distilgpt2_cli.__main__ import main\n"
+        "main()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True)
+    assert result.returncode == ExitStatus.FAILED
+    assert b"Install them: pip install 'distilgpt2-cli[serve]'." in result.stderr

@@ -12,7 +12,7 @@ import pytest
 from tests.support.run import TIMEOUT
 from tests.support.server import Server, resident_bytes, serving
 
-CLIENTS, ROUNDS = 64, 12
+CLIENTS, ROUNDS = 64, 10
 MAX_GROWTH = 8_000_000  # bytes after the first quarter of the rounds
 
 
@@ -22,7 +22,7 @@ def ask(server: Server, number: int) -> str:
     kind = generator.choice(["whole", "stream", "slow", "leave early", "leave waiting"])
     fields = {
         "prompt": f"Number {number}", "max_tokens": 40, "stream": kind != "whole",
-        "ignore_eos": True, "logprobs": generator.choice([None, 2]),
+        "ignore_eos": True, "logprobs": generator.choice([None, None, None, 2]),
     }  # fmt: skip
     body = json.dumps(fields).encode()
     with socket.create_connection(("127.0.0.1", server.port), TIMEOUT) as connection:
@@ -70,24 +70,22 @@ def wait_until_empty(server: Server) -> None:
         time.sleep(0.05)
 
 
-def test_readers_that_never_read_do_not_stop_others(env: dict[str, str]) -> None:
-    """They fill the sequences, end in the server's memory, and give their places back."""
-    body = json.dumps(
-        {"max_tokens": 2000, "ignore_eos": True, "stream": True, "logprobs": 5}
-    ).encode()
+def test_readers_that_never_read_are_dropped_and_stop_nobody(env: dict[str, str]) -> None:
+    fields = {"max_tokens": 1000, "ignore_eos": True, "stream": True, "n": 4}
+    body = json.dumps(fields).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-    with serving("--model", "demo", "--parallel", "8", "--timeout", "20", env=env) as server:
+    with serving("--model", "demo", "--parallel", "16", "--timeout", "20", env=env) as server:
         readers = []
-        for _ in range(8):
+        for _ in range(3):
             connection = socket.socket()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
             connection.connect(("127.0.0.1", server.port))
             connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
             readers.append(connection)
-        for _ in range(3):
+        while server.metric("distil_open"):
             answer = server.complete(max_tokens=5, ignore_eos=True)
             assert answer.status == 200
-        wait_until_empty(server)
+            time.sleep(0.2)
         for connection in readers:
             connection.close()
         assert server.end() == 0
