@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 GPU_BACKEND ?= vulkan
 GPU_VENV := $(VENV)-$(GPU_BACKEND)
 
-.PHONY: demo test test-gpu lint docs docs-check bench fuzz soak peers clean
+.PHONY: demo test test-gpu test-web lint docs docs-check bench fuzz soak peers clean
 
 demo: $(VENV)/.installed
 	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
@@ -19,8 +19,11 @@ test: $(VENV)/.test
 test-gpu: $(GPU_VENV)/.installed
 	GGML_VK_VISIBLE_DEVICES=$${GGML_VK_VISIBLE_DEVICES-0} $(GPU_VENV)/bin/python -m pytest tests/gpu
 
-# The server under load.
-test-web: $(VENV)/.test
+# The server under load, and its page in Debian's Chromium, which apt installs if it may, or in the
+# one that CHROMIUM names.
+test-web: $(VENV)/.web-test
+	tests/web/chromium.sh
+	$(BIN)/python -m pytest tests/web
 	$(BIN)/python -m pytest tests/web
 
 lint: $(VENV)/.dev
@@ -73,10 +76,14 @@ $(GPU_VENV)/.installed: pyproject.toml tests/gpu/install.sh
 	tests/gpu/install.sh $(GPU_VENV) $(GPU_BACKEND)
 	@touch $@
 
+$(VENV)/.web-test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --editable '.[web-test]'
+	@touch $@ $(VENV)/.installed $(VENV)/.test
+
 $(VENV)/.peers: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --editable '.[peers]'
 	@touch $@ $(VENV)/.installed $(VENV)/.test
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --editable '.[dev]'
-	@touch $@ $(VENV)/.installed $(VENV)/.test
+	@touch $@ $(VENV)/.installed $(VENV)/.test $(VENV)/.web-test
