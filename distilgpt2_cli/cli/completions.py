@@ -98,10 +98,11 @@ class JsonView:
     generator: Generator
     from_lines: bool
 
-    def show(self, number: int, completion: Completion) -> None:  # noqa: ARG002
+    def show(self, number: int, completion: Completion) -> None:
         """Print the object when the completion has ended."""
         tokens, interrupted = _all_tokens(completion)
         line = {"line": completion.request.number} if self.from_lines else {}
+        line["index"] = number
         self.terminal.write_json(line | self._record(tokens, completion))
         if interrupted:
             raise interrupted
@@ -121,19 +122,21 @@ class JsonView:
             "timings": timings_record(self.generator, completion),
         }
         if self.generator.alternatives is not None:
-            record["logprobs"] = list(self._logprob_records(tokens))
+            record["logprobs"] = list(logprob_records(self.generator, tokens))
         return record
 
-    def _logprob_records(self, tokens: Sequence[Token]) -> Iterator[dict[str, Any]]:
-        from .tokens import candidate_record
 
-        model = self.generator.context.model
-        for token in tokens:
-            if token.observation:
-                drawn, top, _ = token.observation
-                yield candidate_record(model, drawn) | {
-                    "top": [candidate_record(model, candidate) for candidate in top]
-                }
+def logprob_records(generator: Generator, tokens: Sequence[Token]) -> Iterator[dict[str, Any]]:
+    """Yield what JSON says of how likely each token was."""
+    from .tokens import candidate_record
+
+    model = generator.context.model
+    for token in tokens:
+        if token.observation:
+            drawn, top, _ = token.observation
+            yield candidate_record(model, drawn) | {
+                "top": [candidate_record(model, candidate) for candidate in top]
+            }
 
 
 def _text(tokens: Iterable[Token]) -> str:
@@ -154,10 +157,11 @@ def _all_tokens(completion: Completion) -> tuple[list[Token], KeyboardInterrupt 
 
 @cache
 def versions_record() -> dict[str, str]:
-    """Return the versions of distil and of what generates the text."""
+    """Return the versions of distil and of what generates the text, and what it makes use of."""
     from ..engine import versions
+    from ..engine.bindings import features
 
-    return {"distil": __version__, **versions()}
+    return {"distil": __version__, **versions(), "cpu_features": features()}
 
 
 def timings_record(generator: Generator, completion: Completion) -> Mapping[str, float]:
