@@ -108,6 +108,8 @@ class JsonView:
             raise interrupted
 
     def _record(self, tokens: Sequence[Token], completion: Completion) -> dict[str, Any]:
+        from ..engine.bindings import features
+
         parallel = self.generator.context.sequences
         record: dict[str, Any] = {
             "prompt": completion.request.prompt,
@@ -119,6 +121,7 @@ class JsonView:
             "model": model_record(self.file),
             "placement": placement_record(self.generator.context.residence),
             "versions": versions_record(),
+            "cpu_features": features(),
             "timings": timings_record(self.generator, completion),
         }
         if self.generator.alternatives is not None:
@@ -157,11 +160,10 @@ def _all_tokens(completion: Completion) -> tuple[list[Token], KeyboardInterrupt 
 
 @cache
 def versions_record() -> dict[str, str]:
-    """Return the versions of distil and of what generates the text, and what it makes use of."""
+    """Return the versions of distil and of what generates the text."""
     from ..engine import versions
-    from ..engine.bindings import features
 
-    return {"distil": __version__, **versions(), "cpu_features": features()}
+    return {"distil": __version__, **versions()}
 
 
 def timings_record(generator: Generator, completion: Completion) -> Mapping[str, float]:

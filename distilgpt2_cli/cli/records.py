@@ -43,7 +43,7 @@ class Recorded:
 
     def follows(self, other: "Recorded") -> bool:
         """Tell whether it is of the same run as one before it, and was made beside it."""
-        same = ("model", "versions", "placement")
+        same = ("model", "versions", "cpu_features", "placement")
         return (
             self.parallel > 1
             and (self.parallel, self.alternatives) == (other.parallel, other.alternatives)

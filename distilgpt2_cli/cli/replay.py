@@ -162,10 +162,12 @@ def _changes(
     record: Mapping[str, Any], file: ModelFile, generator: "Generator"
 ) -> dict[str, tuple[Any, Any]]:
     """Return what is not as it was, each with what was recorded and what is now."""
+    from ..engine.bindings import features
     from .completions import versions_record
 
     then = {"sha256": record["model"].get("sha256"), **record["versions"]}
     now: dict[str, Any] = {"sha256": model_record(file)["sha256"], **versions_record()}
+    then["cpu_features"], now["cpu_features"] = record.get("cpu_features"), features()
     if isinstance(record.get("placement"), dict):
         then["layers"] = record["placement"].get("layers")
         now["layers"] = placement_record(generator.context.residence)["layers"]

@@ -89,9 +89,12 @@ def test_another_model_file(env: dict[str, str], tiny: Path) -> None:
 def test_changed_options_versions_and_cpu(env: dict[str, str]) -> None:
     (record,) = recorded(env, "Once upon a time")
     options = record | {"options": record["options"] | {"temperature": 0.1}}
-    versions = {**record["versions"], "llama_cpp": "0.0.1", "cpu_features": "CPU : NEON = 1"}
+    versions = {
+        "versions": {**record["versions"], "llama_cpp": "0.0.1"},
+        "cpu_features": "CPU : NEON = 1",
+    }
     status, (first, second, third), _ = replay(
-        env, [options, record | {"versions": versions}, options | {"versions": versions}]
+        env, [options, record | versions, options | versions]
     )
     assert status == ExitStatus.FAILED
     assert (first["result"], first["changed"]) == ("differs", {})
