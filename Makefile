@@ -47,6 +47,7 @@ fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.faulty_hub
 	$(BIN)/python -m tests.fuzz.waiting
 	$(BIN)/python -m tests.fuzz.interrupts
+	$(BIN)/python -m tests.fuzz.grammars
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak

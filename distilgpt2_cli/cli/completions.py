@@ -98,15 +98,18 @@ class JsonView:
     generator: Generator
     from_lines: bool
 
-    def show(self, number: int, completion: Completion) -> None:  # noqa: ARG002
+    def show(self, number: int, completion: Completion) -> None:
         """Print the object when the completion has ended."""
         tokens, interrupted = _all_tokens(completion)
         line = {"line": completion.request.number} if self.from_lines else {}
+        line["index"] = number
         self.terminal.write_json(line | self._record(tokens, completion))
         if interrupted:
             raise interrupted
 
     def _record(self, tokens: Sequence[Token], completion: Completion) -> dict[str, Any]:
+        from ..engine.bindings import features
+
         parallel = self.generator.context.sequences
         record: dict[str, Any] = {
             "prompt": completion.request.prompt,
@@ -118,22 +121,25 @@ class JsonView:
             "model": model_record(self.file),
             "placement": placement_record(self.generator.context.residence),
             "versions": versions_record(),
+            "cpu_features": features(),
             "timings": timings_record(self.generator, completion),
         }
         if self.generator.alternatives is not None:
-            record["logprobs"] = list(self._logprob_records(tokens))
+            record["logprobs"] = list(logprob_records(self.generator, tokens))
         return record
 
-    def _logprob_records(self, tokens: Sequence[Token]) -> Iterator[dict[str, Any]]:
-        from .tokens import candidate_record
 
-        model = self.generator.context.model
-        for token in tokens:
-            if token.observation:
-                drawn, top, _ = token.observation
-                yield candidate_record(model, drawn) | {
-                    "top": [candidate_record(model, candidate) for candidate in top]
-                }
+def logprob_records(generator: Generator, tokens: Sequence[Token]) -> Iterator[dict[str, Any]]:
+    """Yield what JSON says of how likely each token was."""
+    from .tokens import candidate_record
+
+    model = generator.context.model
+    for token in tokens:
+        if token.observation:
+            drawn, top, _ = token.observation
+            yield candidate_record(model, drawn) | {
+                "top": [candidate_record(model, candidate) for candidate in top]
+            }
 
 
 def _text(tokens: Iterable[Token]) -> str:

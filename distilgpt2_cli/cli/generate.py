@@ -14,6 +14,7 @@ from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..signals import heeded_in_order_only
 from ..terminal import Terminal
 from . import generation_options as options
+from .constraint import Choices, GrammarFile, JsonSchema, read_grammar
 from .model import ModelPath, Offline, Quant, locate
 from .options import Json, Quiet, Repository, Revision, Threads, check_at_least_one, parse_threads
 from .placement import Devices, GpuLayers, parse_placement, tell_refusal
@@ -30,6 +31,7 @@ Examples:
   echo "The meaning of life is" | distil generate --max-tokens 40
   distil generate --json --seed 7 "To be" | jq -r .text
   distil generate --lines --parallel 16 < prompts.txt > texts.txt
+  distil generate --choices " yes| no" "Is the sky blue? Answer:"
   distil generate --model story.gguf --temperature 0 --stop "." "It was a"
 """
 
@@ -70,6 +72,9 @@ def generate(
     frequency_penalty: options.FrequencyPenalty = _DEFAULTS.frequency_penalty,
     stop: options.Stop = None,
     ignore_eos: options.IgnoreEos = False,
+    grammar: GrammarFile = None,
+    json_schema: JsonSchema = None,
+    choices: Choices = None,
     echo: Annotated[
         bool, typer.Option("--echo", help="Print the prompt before each completion.")
     ] = False,
@@ -97,6 +102,7 @@ def generate(
         frequency_penalty=frequency_penalty,
         stop=tuple(stop or ()),
         ignore_eos=ignore_eos,
+        grammar=read_grammar(grammar, json_schema, choices),
     )
     check_at_least_one("num-sequences", num_sequences)
     check_at_least_one("parallel", parallel)
@@ -181,6 +187,11 @@ def _show(
     start, count, tokens = time.perf_counter(), 0, 0
     for completion in show_all(batch, view, tell_dropped):
         count, tokens = count + 1, tokens + completion.token_count
+        if completion.finish_reason == "length" and not completion.complete:
+            terminal.notice(
+                f"The text of seed {completion.seed} is cut inside its grammar, after"
+                f" {completion.token_count} tokens: --max-tokens allows no more."
+            )
         if stats:
             terminal.notice(statistics(file, generator, completion))
     if stats and count > 1:

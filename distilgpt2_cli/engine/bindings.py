@@ -12,8 +12,8 @@ _PACKAGE = "llama_cpp"
 _BINDINGS = "llama_cpp.llama_cpp"
 
 
-def _import_bindings_alone() -> ModuleType:
-    """Import the bindings without running the package's ``__init__``.
+def import_alone(module: str) -> ModuleType:
+    """Import a module of the package without running the package's ``__init__``.
 
     That would import NumPy, Jinja2 and the high-level class, none of which the bindings need and
     which take several times as long as the bindings themselves. The package put in place for the
@@ -21,10 +21,10 @@ def _import_bindings_alone() -> ModuleType:
     """
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or _PACKAGE in sys.modules:
-        return importlib.import_module(_BINDINGS)
+        return importlib.import_module(module)
     sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
     try:
-        return importlib.import_module(_BINDINGS)
+        return importlib.import_module(module)
     finally:
         del sys.modules[_PACKAGE]
 
@@ -32,7 +32,7 @@ def _import_bindings_alone() -> ModuleType:
 def _load() -> ModuleType:
     try:
         try:
-            return _import_bindings_alone()
+            return import_alone(_BINDINGS)
         except (ImportError, AttributeError):
             # A version of the package in which the bindings do need what __init__ defines.
             return importlib.import_module(_BINDINGS)

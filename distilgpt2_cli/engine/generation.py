@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .context import Context
+from .model import Model
 from .options import GenerationOptions
 from .prompts import PromptPlacer, fit
 from .sampling import Sampler
 from .text import TextStream
 
 if TYPE_CHECKING:
+    from .constrained import Constraint
     from .observation import Observation
 
 FinishReason = Literal["stop", "length", "eos", "interrupted"]
@@ -75,6 +77,9 @@ class Generator:
         """Use all sequences of the context; it must have no other user.
 
         With ``alternatives``, each token comes with an observation of so many candidates.
+
+        Raises:
+            UsageError: the grammar asks for what the model's vocabulary does not have.
         """
         self.context = context
         self.options = options
@@ -82,6 +87,7 @@ class Generator:
         self.load_seconds = 0.0
         self.placer = PromptPlacer(context)
         self._batch: Batch | None = None
+        self._constraint = _constraint(context.model, options)
 
     def new_sampler(self, prompt: Sequence[int], request: Request) -> Sampler:
         """Return what draws the tokens of one completion.
@@ -91,6 +97,13 @@ class Generator:
         """
         options, seed = request.options or self.options, request.seed
         alternatives = self.alternatives if request.alternatives is None else request.alternatives
+        constraint = self._constraint
+        if options is not self.options:
+            constraint = _constraint(self.context.model, options)
+        if constraint:
+            from .constrained import ConstrainedSampler
+
+            return ConstrainedSampler(self.context, prompt, options, seed, constraint, alternatives)
         if alternatives is None:
             return Sampler(self.context, prompt, options, seed)
         from .observation import ObservingSampler  # it needs NumPy, which takes long to import
@@ -123,6 +136,14 @@ class Generator:
         return self._batch
 
 
+def _constraint(model: Model, options: GenerationOptions) -> "Constraint | None":
+    if options.grammar is None:
+        return None
+    from .constrained import Constraint  # it needs NumPy, which takes long to import
+
+    return Constraint(model, options.grammar)
+
+
 class Completion:
     """An iterator over the tokens of one completion.
 
@@ -133,6 +154,7 @@ class Completion:
         prompt_seconds: what evaluating the prompt took, for this completion or one before it.
         token_count: the tokens sampled so far, an end-of-text token among them.
         finish_reason: None until it has ended.
+        complete: whether the text may end where it does; a grammar can ask for more.
         seconds: from the first token's draw to the last one's, whatever else was done between
             them included; 0 until it has ended.
     """
@@ -147,6 +169,7 @@ class Completion:
         self.prompt_seconds = 0.0
         self.token_count = 0
         self.finish_reason: FinishReason | None = None
+        self.complete = True
         self.seconds = 0.0
         self._batch = batch
         context, options = batch.generator.context, request.options or batch.generator.options
@@ -203,6 +226,8 @@ class Completion:
             reason = "stop"
         elif ended:
             reason = "eos"
+        elif self._sampler.finished:
+            reason = "stop"
         elif self.token_count == self._max_tokens:
             reason = "length"
         if reason:
@@ -212,6 +237,7 @@ class Completion:
 
     def _end(self, reason: FinishReason) -> None:
         self.finish_reason = reason
+        self.complete = self._sampler.complete
         if self._start:
             self.seconds = time.perf_counter() - self._start
         self._sampler.close()

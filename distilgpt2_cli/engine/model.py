@@ -55,8 +55,8 @@ class Model:
         self.placement = placement
         self.contexts = 0
         self._load()
-        self._vocabulary = lib.llama_model_get_vocab(self.pointer)
-        if lib.llama_vocab_type(self._vocabulary) == lib.LLAMA_VOCAB_TYPE_NONE:
+        self.vocabulary = lib.llama_model_get_vocab(self.pointer)
+        if lib.llama_vocab_type(self.vocabulary) == lib.LLAMA_VOCAB_TYPE_NONE:
             self.close()
             raise ModelDamagedError(
                 f"{os.fspath(path)} has no vocabulary, so it can't read or write text.",
@@ -76,7 +76,7 @@ class Model:
                 " which llama.cpp can't give.",
                 "Check that it is a whole GGUF file of a language model, or download it again.",
             )
-        self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocabulary)
+        self.vocabulary_size: int = lib.llama_vocab_n_tokens(self.vocabulary)
         self.window: int = min(trained_on, MAX_WINDOW)
         self.width: int = lib.llama_model_n_embd_out(self.pointer)
         self._tokenized: tuple[str | None, Sequence[int]] = (None, ())
@@ -123,7 +123,7 @@ class Model:
             return False
         self.close()
         self._load_without_devices(reason)
-        self._vocabulary = lib.llama_model_get_vocab(self.pointer)
+        self.vocabulary = lib.llama_model_get_vocab(self.pointer)
         return bool(self.pointer)
 
     def _is_no_causal_model(self) -> bool:
@@ -144,13 +144,13 @@ class Model:
     @property
     def start_token(self) -> int:
         """The token that stands before all text: ``<|endoftext|>`` (50256) in GPT-2."""
-        token: int = lib.llama_vocab_bos(self._vocabulary)
-        return token if token >= 0 else int(lib.llama_vocab_eos(self._vocabulary))
+        token: int = lib.llama_vocab_bos(self.vocabulary)
+        return token if token >= 0 else int(lib.llama_vocab_eos(self.vocabulary))
 
     @property
     def added_start_token(self) -> int | None:
         """The token that the model wants before all text; None if it wants none, as GPT-2."""
-        return self.start_token if lib.llama_vocab_get_add_bos(self._vocabulary) else None
+        return self.start_token if lib.llama_vocab_get_add_bos(self.vocabulary) else None
 
     def shares_vocabulary(self, other: "Model") -> bool:
         """Return whether both have the same tokens under the same numbers."""
@@ -195,14 +195,14 @@ class Model:
         size = _PIECE_BYTES
         while True:
             piece = ctypes.create_string_buffer(size)  # one a call: several threads may be here
-            size = lib.llama_token_to_piece(self._vocabulary, token, piece, len(piece), 0, special)
+            size = lib.llama_token_to_piece(self.vocabulary, token, piece, len(piece), 0, special)
             if size >= 0:
                 return piece.raw[:size]
             size = -size
 
     def ends_text(self, token: int) -> bool:
         """Return whether the token means that the text ends here."""
-        return bool(lib.llama_vocab_is_eog(self._vocabulary, token))
+        return bool(lib.llama_vocab_is_eog(self.vocabulary, token))
 
     def _tokenize(
         self, data: bytes, *, add_special: bool = False, parse_special: bool = False
@@ -210,7 +210,7 @@ class Model:
         capacity = len(data) + 2  # room for a start and an end token
         tokens = (lib.llama_token * capacity)()
         count = lib.llama_tokenize(
-            self._vocabulary, data, len(data), tokens, capacity, add_special, parse_special
+            self.vocabulary, data, len(data), tokens, capacity, add_special, parse_special
         )
         return list(tokens[:count])
 

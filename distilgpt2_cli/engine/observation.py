@@ -15,7 +15,7 @@ from .prompts import fit
 from .sampling import Sampler
 
 # llama_token_data in llama.h
-_TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
 class Candidate(NamedTuple):
@@ -68,7 +68,7 @@ class ObservingSampler(Sampler):
         self._greedy = options.temperature == 0
         self._top = min(top, size)
         self._ids = np.arange(size, dtype=np.int32)
-        self._data = np.zeros(size, _TOKEN_DATA)
+        self._data = np.zeros(size, TOKEN_DATA)
 
     def sample(self, row: int) -> int:
         """Return the next token as `Sampler.sample` does, and observe it.
@@ -76,44 +76,69 @@ class ObservingSampler(Sampler):
         Raises:
             NotANumberError: the logits are none.
         """
-        logits = np.ctypeslib.as_array(
-            lib.llama_get_logits_ith(self._context, row), (len(self._ids),)
-        )
-        left, token = self._apply(logits)
+        logits = logits_of(self._context, row, len(self._ids))
+        self._data["id"], self._data["logit"], self._data["p"] = self._ids, logits, 0
+        left, token = choose(self.pointer, self._data, greedy=self._greedy)
         lib.llama_sampler_accept(self.pointer, token)
-        self.observation = self._observe(logits.astype(np.float64), left, token)
+        self.observation = observe(logits, left, token, self._top)
         return token
 
-    def _apply(self, logits: NDArray[np.float32]) -> tuple[NDArray[Any], int]:
-        """Let the chain work on all tokens; return what it leaves of them and what it chose."""
-        self._data["id"], self._data["logit"], self._data["p"] = self._ids, logits, 0
-        data = ctypes.cast(self._data.ctypes.data, ctypes.POINTER(lib.llama_token_data))
-        array = lib.llama_token_data_array(data, len(self._data), -1, False)
-        lib.llama_sampler_apply(self.pointer, ctypes.byref(array))
-        token = int(array.data[array.selected].id)
-        if self._greedy:
-            return np.array([(token, 0, 1)], _TOKEN_DATA), token
-        # The chain may have put an array of its own in place of ours.
-        address = ctypes.cast(array.data, ctypes.POINTER(ctypes.c_uint8))
-        size = array.size * _TOKEN_DATA.itemsize
-        left = np.ctypeslib.as_array(address, (size,)).view(_TOKEN_DATA)
-        return left, token
 
-    def _observe(self, logits: NDArray[np.float64], left: NDArray[Any], token: int) -> Observation:
-        logprobs = _log_softmax(logits)
-        if np.isnan(logprobs).any():
-            raise NotANumberError
-        sampled = np.full(len(logits), -np.inf)
-        sampled[left["id"]] = _log_softmax(left["logit"].astype(np.float64))
+def logits_of(context: object, row: int, size: int) -> NDArray[np.float32]:
+    """Return a row of a context's logits, in the context's own memory."""
+    return np.ctypeslib.as_array(lib.llama_get_logits_ith(context, row), (size,))
 
-        def candidate(token: int) -> Candidate:
-            after = float(sampled[token])
-            return Candidate(token, float(logprobs[token]), after if after > -np.inf else None)
 
-        # Of two that are equally likely, the one with the lower number comes first.
-        order = np.argsort(-logprobs, kind="stable")[: self._top]
-        possible = int(np.count_nonzero(sampled > -np.inf))
-        return Observation(candidate(token), [candidate(int(each)) for each in order], possible)
+def apply(sampler: object, data: NDArray[Any]) -> Any:
+    """Let a sampler work on tokens; return its ``llama_token_data_array``."""
+    pointer = ctypes.cast(data.ctypes.data, ctypes.POINTER(lib.llama_token_data))
+    array = lib.llama_token_data_array(pointer, len(data), -1, False)
+    lib.llama_sampler_apply(sampler, ctypes.byref(array))
+    return array
+
+
+def choose(sampler: object, data: NDArray[Any], *, greedy: bool) -> tuple[NDArray[Any], int]:
+    """Let a sampler choose among tokens; return what it left of them, and its choice.
+
+    What it left is in its memory, and valid until its next use.
+    """
+    array = apply(sampler, data)
+    token = int(array.data[array.selected].id)
+    if greedy:
+        return np.array([(token, 0, 1)], TOKEN_DATA), token
+    # The sampler may have put an array of its own in place of ours.
+    address = ctypes.cast(array.data, ctypes.POINTER(ctypes.c_uint8))
+    size = array.size * TOKEN_DATA.itemsize
+    return np.ctypeslib.as_array(address, (size,)).view(TOKEN_DATA), token
+
+
+def observe(row: NDArray[np.float32], left: NDArray[Any], token: int, top: int) -> Observation:
+    """Return how likely a token was, and so many likeliest ones.
+
+    Args:
+        row: the model's own logits.
+        left: the tokens among which it was drawn, with their logits then.
+        token: the one that was drawn.
+        top: how many candidates to tell of.
+
+    Raises:
+        NotANumberError: the logits are none.
+    """
+    logits = row.astype(np.float64)
+    logprobs = _log_softmax(logits)
+    if np.isnan(logprobs).any():
+        raise NotANumberError
+    sampled = np.full(len(logits), -np.inf)
+    sampled[left["id"]] = _log_softmax(left["logit"].astype(np.float64))
+
+    def candidate(token: int) -> Candidate:
+        after = float(sampled[token])
+        return Candidate(token, float(logprobs[token]), after if after > -np.inf else None)
+
+    # Of two that are equally likely, the one with the lower number comes first.
+    order = np.argsort(-logprobs, kind="stable")[:top]
+    possible = int(np.count_nonzero(sampled > -np.inf))
+    return Observation(candidate(token), [candidate(int(each)) for each in order], possible)
 
 
 def observe_next(

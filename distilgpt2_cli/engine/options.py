@@ -31,6 +31,8 @@ class GenerationOptions:
         frequency_penalty: taken from it once for each time that it occurs there.
         stop: texts before which the completion ends.
         ignore_eos: never end at the end-of-text token; it is not sampled at all.
+        grammar: what the text follows, in GBNF; it ends where nothing can follow. None for any
+            text.
     """
 
     max_tokens: int = 128
@@ -43,6 +45,7 @@ class GenerationOptions:
     frequency_penalty: float = 0.0
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    grammar: str | None = None
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -63,6 +66,10 @@ class GenerationOptions:
         _check("frequency_penalty", self.frequency_penalty, -100, 100)
         if "" in self.stop:
             raise UsageError("--stop is empty, which stands before every text.", "Give it a text.")
+        if self.grammar is not None:
+            from .grammar import understand
+
+            understand(self.grammar)
 
 
 def check_seed(seed: int) -> int:

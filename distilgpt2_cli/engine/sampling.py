@@ -1,11 +1,12 @@
 """The choice of the next token, by llama.cpp's own samplers."""
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .bindings import lib
 from .context import Context
+from .model import Model
 from .options import GenerationOptions, check_seed
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Sampler:
 
     Attributes:
         observation: what is known of the last draw, where a subclass finds it out.
+        complete: whether the text may end here, which only a grammar can forbid.
+        finished: whether it must, because nothing may follow.
     """
 
     def __init__(
@@ -34,29 +37,10 @@ class Sampler:
         check_seed(seed)
         self._context = context.pointer
         self.observation: Observation | None = None
-        self.pointer = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        model = context.model
-        if options.ignore_eos:
-            ends = model.end_tokens
-            biases = (lib.llama_logit_bias * len(ends))(*((token, -math.inf) for token in ends))
-            self._add(lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(ends), biases))
+        self.complete, self.finished = True, False
+        self.pointer = chain(*adjusters(context.model, options), *choosers(options, seed))
         if _penalizes(options):
-            self._add(
-                lib.llama_sampler_init_penalties(
-                    model.vocabulary_size,
-                    context.model.window,
-                    options.repetition_penalty,
-                    options.frequency_penalty,
-                    options.presence_penalty,
-                )
-            )
-        if options.temperature == 0:
-            self._add(lib.llama_sampler_init_greedy())
-        else:
-            self._add_draw(options, seed)
-        if _penalizes(options):
-            for token in prompt:
-                lib.llama_sampler_accept(self.pointer, token)
+            show(self.pointer, prompt)
 
     def sample(self, row: int) -> int:
         """Return the next token, drawn from a row of the context's logits; -1 is the newest."""
@@ -69,19 +53,51 @@ class Sampler:
             lib.llama_sampler_free(self.pointer)
             self.pointer = None
 
-    def _add_draw(self, options: GenerationOptions, seed: int) -> None:
-        if options.top_k > 0:
-            self._add(lib.llama_sampler_init_top_k(options.top_k))
-        if options.temperature != 1:
-            self._add(lib.llama_sampler_init_temp(options.temperature))
-        if options.top_p < 1:
-            self._add(lib.llama_sampler_init_top_p(options.top_p, 1))
-        if options.min_p > 0:
-            self._add(lib.llama_sampler_init_min_p(options.min_p, 1))
-        self._add(lib.llama_sampler_init_dist(seed))
 
-    def _add(self, sampler: object) -> None:
-        lib.llama_sampler_chain_add(self.pointer, sampler)
+def chain(*samplers: object) -> Any:
+    """Return samplers as one, which owns them."""
+    pointer = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+    for sampler in samplers:
+        lib.llama_sampler_chain_add(pointer, sampler)
+    return pointer
+
+
+def show(sampler: object, tokens: Sequence[int]) -> None:
+    """Let a sampler see tokens that it did not draw."""
+    for token in tokens:
+        lib.llama_sampler_accept(sampler, token)
+
+
+def adjusters(model: Model, options: GenerationOptions) -> Iterator[object]:
+    """Yield what changes single logits: the end-of-text bias and the penalties."""
+    if options.ignore_eos:
+        ends = model.end_tokens
+        biases = (lib.llama_logit_bias * len(ends))(*((token, -math.inf) for token in ends))
+        yield lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(ends), biases)
+    if _penalizes(options):
+        yield lib.llama_sampler_init_penalties(
+            model.vocabulary_size,
+            model.window,
+            options.repetition_penalty,
+            options.frequency_penalty,
+            options.presence_penalty,
+        )
+
+
+def choosers(options: GenerationOptions, seed: int) -> Iterator[object]:
+    """Yield what leaves out unlikely tokens and draws one of the rest."""
+    if options.temperature == 0:
+        yield lib.llama_sampler_init_greedy()
+        return
+    if options.top_k > 0:
+        yield lib.llama_sampler_init_top_k(options.top_k)
+    if options.temperature != 1:
+        yield lib.llama_sampler_init_temp(options.temperature)
+    if options.top_p < 1:
+        yield lib.llama_sampler_init_top_p(options.top_p, 1)
+    if options.min_p > 0:
+        yield lib.llama_sampler_init_min_p(options.min_p, 1)
+    yield lib.llama_sampler_init_dist(seed)
 
 
 def _penalizes(options: GenerationOptions) -> bool:

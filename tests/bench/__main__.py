@@ -17,6 +17,7 @@ from pathlib import Path
 from distilgpt2_cli.engine import versions
 from distilgpt2_cli.engine.bindings import features
 from distilgpt2_cli.engine.cores import usable_cores
+from tests.bench.constrained import constrained
 from tests.bench.finding import HEADER, Finding
 from tests.bench.parallel import lines, together
 from tests.bench.processes import cold_start, generation
@@ -55,6 +56,7 @@ OF_DISTILGPT2: dict[str, Benchmark] = {
     "7": own_benchmark,
     "8": scoring,
     "9": clients,
+    "10": constrained,
 }
 
 

@@ -101,6 +101,7 @@ def test_json_holds_all_that_repeats_it(env: dict[str, str], trained: Path) -> N
         "stop": ["zzz"],
         "ignore_eos": False,
         "parallel": 1,
+        "grammar": None,
     }
     assert record["model"]["name"] == trained.name
     assert record["model"]["path"] == str(trained)

@@ -1,0 +1,272 @@
+"""Texts that follow a grammar: the next token, chosen among those that llama.cpp's grammar allows.
+
+What is drawn from is the model's distribution over the allowed tokens: the grammar comes before
+top-k, top-p and min-p, so that these never leave nothing. To ask llama.cpp about every token of
+the vocabulary takes longer than the model itself, so it is asked about fewer in three ways, none of
+which changes what is drawn:
+
+- first about the tokens of a single byte: one that is not allowed rules out all that begin with it,
+  and where only a few are, it is asked in the same way about the byte after each;
+- with top-k, about the likeliest tokens first, until so many are allowed;
+- of the tokens that are no whole characters, those that can't go on a text in UTF-8 are left out
+  here, because llama.cpp takes some bytes for characters that no decoder does.
+"""
+
+import codecs
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DistilError, UsageError
+from .bindings import lib
+from .characters import Ranges, contains
+from .context import Context
+from .grammar import Grammar, understand
+from .model import Model
+from .observation import TOKEN_DATA, apply, choose, logits_of, observe
+from .options import GenerationOptions
+from .sampling import Sampler, adjusters, chain, choosers, show
+
+_FIRST_PART = 256  # tokens that the grammar is asked about at least
+_ALONE = b"/alone"  # after a byte, for the token of just this byte
+_MANY_TOKENS, _FEW_BYTES = 2048, 16  # with these, a look at the second byte is worth its time
+
+
+class Constraint:
+    """A grammar with what is known of a model's vocabulary, for any number of texts."""
+
+    def __init__(self, model: Model, grammar: str) -> None:
+        """Take a grammar in GBNF.
+
+        Raises:
+            UsageError: it can't be used, or not with this vocabulary.
+        """
+        self.model = model
+        self.grammar: Grammar = understand(grammar)
+        pieces = [model.piece(token) for token in range(model.vocabulary_size)]
+        tokens: dict[bytes, list[int]] = {}
+        self.single: dict[int, int] = {}
+        self._odd: dict[int, bytes] = {}
+        for token, piece in enumerate(pieces):
+            # Others are control tokens: llama.cpp's grammar reads their names, which no text shows.
+            if piece and not model.ends_text(token):
+                if len(piece) == 1:
+                    self.single[piece[0]] = token
+                    tokens[piece + _ALONE] = [token]
+                for prefix in {piece[:1], piece[:2]}:
+                    tokens.setdefault(prefix, []).append(token)
+                if not _is_text(piece):
+                    self._odd[token] = piece
+        self._tokens = {prefix: np.array(tokens[prefix], np.int32) for prefix in tokens}
+        self.unknown = {prefix[0] for prefix in self._tokens} - self.single.keys()
+        self.ends = np.array(model.end_tokens, np.int32)
+        self._cut: dict[bytes, NDArray[np.int32]] = {}
+        self._together: dict[frozenset[bytes], NDArray[np.int32]] = {}
+        self._check_terminals(pieces)
+
+    @cached_property
+    def probe(self) -> NDArray[np.int32]:
+        """The tokens of a single byte, and then those that end a text."""
+        return np.array([*self.single.values(), *self.ends], np.int32)
+
+    def beginning_with(self, prefixes: frozenset[bytes]) -> NDArray[np.int32]:
+        """Return the tokens that begin with one or two of these bytes, lowest number first."""
+        tokens = self._together.get(prefixes)
+        if tokens is None:
+            nothing = np.array([], np.int32)
+            parts = [self._tokens.get(prefix, nothing) for prefix in prefixes]
+            tokens = np.unique(np.concatenate([nothing, *parts]))
+            if len(self._together) < _MANY_TOKENS:
+                self._together[prefixes] = tokens
+        return tokens
+
+    def no_text_after(self, pending: bytes) -> NDArray[np.int32]:
+        """Return the tokens that give no UTF-8 after the beginning of a character, or after b""."""
+        tokens = self._cut.get(pending)
+        if tokens is None:
+            wrong = [t for t, piece in self._odd.items() if not _is_beginning(pending + piece)]
+            tokens = self._cut[pending] = np.array(wrong, np.int32)
+        return tokens
+
+    def _check_terminals(self, pieces: Sequence[bytes]) -> None:
+        """See to it that the vocabulary spells a character of every set in the grammar."""
+        if len(self.single) == 256:
+            return
+        firsts = {ord(text[0]) for text in map(_text, pieces) if text}
+        for chars, line in self.grammar.terminals.items():
+            if not _is_spelled(chars, self.single) and not any(contains(chars, c) for c in firsts):
+                raise UsageError(
+                    f"Line {line} of the grammar asks for characters that no token of the model"
+                    " spells.",
+                    "Allow others there, or use another model.",
+                )
+
+
+class ConstrainedSampler(Sampler):
+    """A sampler whose text follows a grammar, and that tells of each token how likely it was."""
+
+    def __init__(
+        self,
+        context: Context,
+        prompt: Sequence[int],
+        options: GenerationOptions,
+        seed: int,
+        constraint: Constraint,
+        top: int | None,
+    ) -> None:
+        """Begin a text; with ``top``, observe each token with so many candidates.
+
+        Raises:
+            UsageError: the seed is out of range.
+            DistilError: llama.cpp does not take the grammar.
+        """
+        model = context.model
+        self._adjust: Any = None
+        self._grammar: Any = None
+        super().__init__(context, (), options, seed)
+        lib.llama_sampler_free(self.pointer)
+        self.pointer = chain(*choosers(options, seed))
+        self._adjust = chain(*adjusters(model, options))
+        show(self._adjust, prompt)
+        self._grammar = lib.llama_sampler_init_grammar(
+            model.vocabulary, constraint.grammar.plain.encode(), b"root"
+        )
+        if not self._grammar:
+            raise DistilError(
+                "llama.cpp does not take the grammar.", "Report the grammar as a fault of distil."
+            )
+        self._constraint = constraint
+        self._size = model.vocabulary_size
+        self._greedy = options.temperature == 0
+        self._wanted = 1 if self._greedy else options.top_k or self._size
+        self._top = None if top is None else min(top, self._size)
+        self._pending = codecs.getincrementaldecoder("utf-8")()
+        self._look()
+
+    def sample(self, row: int) -> int:
+        """Return the next token that the grammar allows, drawn from a row of logits.
+
+        Raises:
+            NotANumberError: the logits are none, and each token is observed.
+            DistilError: the grammar allows no token of the vocabulary.
+        """
+        logits = logits_of(self._context, row, self._size)
+        candidates = self._candidates(logits)  # kept, for `left` may be in its memory
+        left, token = choose(self.pointer, candidates, greedy=self._greedy)
+        if self._top is not None:
+            self.observation = observe(logits, left, token, self._top)
+        lib.llama_sampler_accept(self._adjust, token)
+        if not self._constraint.model.ends_text(token):
+            lib.llama_sampler_accept(self._grammar, token)
+            self._pending.decode(self._constraint.model.piece(token))
+            self._look()
+        return token
+
+    def close(self) -> None:
+        """Free what llama.cpp holds."""
+        super().close()
+        for pointer in (self._adjust, self._grammar):
+            if pointer:
+                lib.llama_sampler_free(pointer)
+        self._adjust = self._grammar = None
+
+    def _look(self) -> None:
+        """Find out with which bytes the text may go on, and whether it may end."""
+        known, self.complete = self._allowed_bytes(self._grammar)
+        unknown = self._constraint.unknown
+        self.finished = self.complete and not known and not self._any_allowed(_prefixes(unknown))
+        self._prefixes = _prefixes(known | unknown)
+        count = len(self._constraint.beginning_with(self._prefixes))
+        if not self.finished and len(known) <= _FEW_BYTES and count > _MANY_TOKENS:
+            self._prefixes = frozenset().union(_prefixes(unknown), *map(self._look_after, known))
+
+    def _look_after(self, byte: int) -> set[bytes]:
+        """Return a byte with each byte that may follow it, and with none."""
+        grammar = lib.llama_sampler_clone(self._grammar)
+        lib.llama_sampler_accept(grammar, self._constraint.single[byte])
+        followers, _ = self._allowed_bytes(grammar)
+        lib.llama_sampler_free(grammar)
+        two = {bytes([byte, each]) for each in followers | self._constraint.unknown}
+        return two | {bytes([byte]) + _ALONE}
+
+    def _allowed_bytes(self, grammar: object) -> tuple[set[int], bool]:
+        """Return the bytes that have a token and may come next, and whether the text may end."""
+        probe, single = self._constraint.probe, self._constraint.single
+        data = np.zeros(len(probe), TOKEN_DATA)
+        data["id"] = probe
+        apply(grammar, data)
+        allowed = data["logit"] == 0
+        known = {byte for byte, may in zip(single, allowed[: len(single)], strict=True) if may}
+        return known, bool(allowed[len(single) :].any())
+
+    def _any_allowed(self, prefixes: frozenset[bytes]) -> bool:
+        tokens = self._constraint.beginning_with(prefixes)
+        data = np.zeros(len(tokens), TOKEN_DATA)
+        data["id"] = tokens
+        return len(self._allowed(data)) > 0
+
+    def _candidates(self, logits: NDArray[np.float32]) -> NDArray[Any]:
+        """Return allowed tokens with their logits: all, or at least the top-k of them."""
+        tokens = self._constraint.beginning_with(self._prefixes)
+        if self.complete:
+            tokens = np.concatenate([tokens, self._constraint.ends])
+        data = np.zeros(len(tokens), TOKEN_DATA)
+        data["id"], data["logit"] = tokens, logits[tokens]
+        apply(self._adjust, data)
+        data = data[data["logit"] > -np.inf]
+        size = max(4 * self._wanted, _FIRST_PART)
+        while size < len(data):
+            likeliest = np.argpartition(-data["logit"], size)[:size]
+            kept = self._allowed(data[likeliest])
+            if len(kept) >= self._wanted:
+                return kept
+            size *= 16
+        kept = self._allowed(data)
+        if not len(kept):
+            raise DistilError(
+                "The grammar allows none of the model's tokens to follow.",
+                "Allow other characters there, or use a model whose vocabulary has all bytes.",
+            )
+        return kept
+
+    def _allowed(self, data: NDArray[Any]) -> NDArray[Any]:
+        apply(self._grammar, data)
+        data = data[data["logit"] > -np.inf]
+        pending, _ = self._pending.getstate()
+        wrong = self._constraint.no_text_after(pending)
+        return data[~np.isin(data["id"], wrong)]
+
+
+def _prefixes(firsts: Iterable[int]) -> frozenset[bytes]:
+    return frozenset(bytes([byte]) for byte in firsts)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_beginning(data: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="ignore")
+
+
+def _is_spelled(chars: Ranges, single: dict[int, int]) -> bool:
+    """Tell whether tokens of single bytes spell a character of the set, given bytes from 0x80."""
+    return any(
+        any(byte in single for byte in range(chr(low).encode()[0], chr(high).encode()[0] + 1))
+        for low, high in chars
+    )

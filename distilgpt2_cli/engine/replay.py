@@ -1,0 +1,84 @@
+"""Completions made again: several models and settings, each model loaded once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from .context import Context
+from .generation import Completion, Generator, Request, Token
+from .loading import load
+from .model import Model
+from .options import GenerationOptions
+from .placement import AUTO, Placement
+from .text import TextStream
+
+
+class OpenModels:
+    """Models that have been used, and for each a context; a context manager that frees them."""
+
+    def __init__(self, threads: int | None = None, placement: Placement = AUTO) -> None:
+        """Load nothing yet."""
+        self._threads = threads
+        self._placement = placement
+        self._models: dict[Path, Model] = {}
+        self._contexts: dict[tuple[Path, int], Context] = {}
+        self._stack = ExitStack()
+
+    def generator(
+        self, path: Path, options: GenerationOptions, parallel: int, alternatives: int | None
+    ) -> Generator:
+        """Return a generator of its own options; the one before it must be done with.
+
+        Its context has room for the model's window: the size changes no logits.
+
+        Raises:
+            ModelDamagedError: llama.cpp can't load the file.
+            UsageError: ``parallel`` is out of range, or the model can't obey the grammar.
+            DistilError: llama.cpp can't make the context.
+        """
+        if path not in self._models:
+            self._models[path] = self._stack.enter_context(load(path, self._placement))
+        if (path, parallel) not in self._contexts:
+            context = Context(self._models[path], None, self._threads, parallel)
+            self._contexts[path, parallel] = self._stack.enter_context(context)
+        return Generator(self._contexts[path, parallel], options, alternatives)
+
+    def __enter__(self) -> "OpenModels":
+        """Return the object itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Free all contexts and models."""
+        self._stack.close()
+
+
+def complete_again(
+    generator: Generator, requests: Sequence[Request], limits: Sequence[int | None]
+) -> Iterator[tuple[Completion, list[Token]]]:
+    """Yield the completions of requests with their tokens.
+
+    Args:
+        generator: what completes them, as many at once as it did then.
+        requests: in their order then.
+        limits: for each, after how many tokens it was interrupted, or None if it was not.
+    """
+    for completion, limit in zip(generator.complete_all(requests), limits, strict=True):
+        tokens: list[Token] = []
+        for token in completion:
+            tokens.append(token)
+            if len(tokens) == limit:
+                break
+        yield completion, tokens
+
+
+def interrupted_text(generator: Generator, tokens: Sequence[Token]) -> str:
+    """Return the text that an interruption after these tokens leaves."""
+    model, stream = generator.context.model, TextStream(generator.options.stop)
+    pieces = (b"" if model.ends_text(token.id) else model.piece(token.id) for token in tokens)
+    return "".join(map(stream.feed, pieces)) + stream.finish()

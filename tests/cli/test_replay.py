@@ -1,0 +1,201 @@
+"""``distil replay``: records come out the same, and whatever is changed is told."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distilgpt2_cli.errors import ExitStatus
+from tests.support.run import run, started
+
+LINES = b"One day\nThe cat\nTom said\nA dog\n"
+
+
+def recorded(env: dict[str, str], *options: str, stdin: bytes = b"") -> list[dict[str, Any]]:
+    arguments = ("generate", "-m", "demo", "--json", "-s", "1", "--max-tokens", "16", *options)
+    result = run(*arguments, env=env, stdin=stdin)
+    assert result.returncode == ExitStatus.DONE
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def replay(
+    env: dict[str, str], records: list[dict[str, Any]], *options: str
+) -> tuple[int, list[dict[str, Any]], str]:
+    stdin = "".join(json.dumps(record) + "\n" for record in records).encode()
+    result = run("replay", "--json", *options, "-", env=env, stdin=stdin)
+    results = [json.loads(line) for line in result.stdout.splitlines()]
+    return result.returncode, results, result.stderr.decode()
+
+
+def test_records_of_every_kind(env: dict[str, str], tmp_path: Path, tiny: Path) -> None:
+    records = recorded(env, "-n", "2", "Once upon a time")
+    records += recorded(env, "--choices", " yes| no", "--logprobs", "2", "Is it?")
+    records += recorded(env, "--lines", "-n", "2", "--parallel", "3", "--stop", ".", stdin=LINES)
+    records += recorded(env, "-m", str(tiny), "--temperature", "0", "--repetition-penalty", "1.2")
+    records += recorded(env, "--lines", "--parallel", "2", "--logprobs", "0", stdin=LINES)
+    path = tmp_path / "records.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)))
+    result = run("replay", str(path), env=env)
+    assert result.returncode == ExitStatus.DONE
+    numbers = range(1, len(records) + 1)
+    assert result.stdout.decode().splitlines() == [f"{number}: ok" for number in numbers]
+    assert (
+        result.stderr.decode() == f"{len(records)} of {len(records)} records came out the same.\n"
+    )
+    quiet = run("replay", "--quiet", str(path), env=env)
+    assert (quiet.stdout, quiet.stderr) == (result.stdout, b"")
+
+
+def test_a_changed_byte(env: dict[str, str]) -> None:
+    (record,) = recorded(env, "Once upon a time")
+    text = record["text"]
+    changed = record | {"text": text[:7] + "é" + text[8:]}
+    status, (first, second), errors = replay(env, [record, changed])
+    assert status == ExitStatus.FAILED
+    assert (first["result"], first["difference"]) == ("ok", None)
+    assert (second["record"], second["result"]) == (2, "differs")
+    assert second["difference"] == {
+        "field": "text",
+        "offset": 7,
+        "expected": "é" + text[8:27],
+        "got": text[7:27],
+    }
+    assert second["changed"] == {}
+    assert errors.startswith("Error: 1 of 2 records came out otherwise.")
+
+
+def test_the_offset_is_in_bytes(env: dict[str, str], tmp_path: Path) -> None:
+    grammar = tmp_path / "greek.gbnf"
+    grammar.write_text('root ::= "αβγ" [a-z]')
+    (record,) = recorded(env, "--grammar", str(grammar), "Letters: ")
+    record["text"] = "αβδ" + record["text"][3:]
+    _, (result,), _ = replay(env, [record])
+    assert result["difference"]["offset"] == 5  # the second byte of the third letter
+
+
+def test_another_model_file(env: dict[str, str], tiny: Path) -> None:
+    (record,) = recorded(env, "Once upon a time")
+    status, (result,), _ = replay(env, [record], "--model", str(tiny))
+    assert status == ExitStatus.FAILED
+    assert result["difference"]["field"] == "text"
+    assert result["changed"]["sha256"]["recorded"] == record["model"]["sha256"]
+    assert result["changed"]["sha256"]["now"] != record["model"]["sha256"]
+    plain = run("replay", "-m", str(tiny), "-", env=env, stdin=json.dumps(record).encode())
+    assert b"changed since: sha256 was " in plain.stdout
+
+
+def test_changed_options_versions_and_cpu(env: dict[str, str]) -> None:
+    (record,) = recorded(env, "Once upon a time")
+    options = record | {"options": record["options"] | {"temperature": 0.1}}
+    versions = {
+        "versions": {**record["versions"], "llama_cpp": "0.0.1"},
+        "cpu_features": "CPU : NEON = 1",
+    }
+    status, (first, second, third), _ = replay(
+        env, [options, record | versions, options | versions]
+    )
+    assert status == ExitStatus.FAILED
+    assert (first["result"], first["changed"]) == ("differs", {})
+    assert (second["result"], set(second["changed"])) == ("ok", {"llama_cpp", "cpu_features"})
+    assert (third["result"], third["changed"]) == ("differs", second["changed"])
+
+
+def test_what_is_no_text(env: dict[str, str]) -> None:
+    (record,) = recorded(env, "--logprobs", "1", "Once upon a time")
+    reason = record | {"finish_reason": "eos"}
+    count = record | {"tokens": {"prompt": 4, "completion": 15}}
+    logprobs = json.loads(json.dumps(record))
+    logprobs["logprobs"][3]["logprob"] -= 1e-9
+    _, results, _ = replay(env, [reason, count, logprobs])
+    found = [(each["difference"]["field"], each["difference"]["offset"]) for each in results]
+    assert found == [("finish_reason", None), ("tokens", None), ("logprobs", 3)]
+
+
+def test_a_batch_that_is_not_whole_is_told(env: dict[str, str]) -> None:
+    records = recorded(env, "--lines", "--parallel", "2", stdin=LINES)
+    _, results, _ = replay(env, records)
+    assert {each["whole"] for each in results} == {True}
+    _, results, _ = replay(env, [records[1], records[3]])
+    assert {each["whole"] for each in results} == {False}
+
+
+def test_an_interrupted_record(env: dict[str, str]) -> None:
+    arguments = ("generate", "-m", "demo", "--json", "-s", "1", "-n", "3", "--parallel", "2")
+    with started(*arguments, "--max-tokens", "-1", "--ignore-eos", "Hi", env=env) as process:
+        wait_for_cpu_time(process.pid)
+        process.send_signal(signal.SIGINT)
+        made, _ = process.communicate(timeout=60)
+    assert process.returncode == ExitStatus.INTERRUPTED
+    records = [json.loads(line) for line in made.splitlines()]
+    assert [record["finish_reason"] for record in records] == ["interrupted"] * 2
+    status, results, _ = replay(env, records)
+    assert (status, {each["result"] for each in results}) == (ExitStatus.DONE, {"ok"})
+    records[0]["text"] = "x" + records[0]["text"]
+    assert replay(env, records)[1][0]["difference"]["offset"] == 0
+
+
+def wait_for_cpu_time(pid: int) -> None:
+    """Wait until a process has used more time than it takes to start."""
+    while True:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        if int(fields[11]) + int(fields[12]) > 60:  # hundredths of a second
+            return
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompt": None}, "'prompt' is missing or of another kind"),
+        ({"seed": -1}, "--seed can't be -1"),
+        ({"finish_reason": "end"}, "'end' is no finish reason"),
+        ({"options": {}}, "'parallel'"),
+        ({"options": {"parallel": 1}}, "'max_tokens' is missing"),
+        ({"tokens": {}}, "how many tokens"),
+        ({"model": {}}, "does not name its model"),
+        ({"logprobs": [3]}, "'logprobs' are none"),
+    ],
+)
+def test_a_line_that_is_no_record(
+    env: dict[str, str], change: dict[str, object], message: str
+) -> None:
+    (record,) = recorded(env, "--max-tokens", "1", "Hi")
+    status, results, errors = replay(env, [record, record | change])
+    assert status == ExitStatus.USAGE
+    assert len(results) <= 1
+    assert errors.startswith("Error: Line 2 is no record of a completion: ")
+    assert message in errors
+
+
+def test_options_that_can_t_be(env: dict[str, str]) -> None:
+    (record,) = recorded(env, "--max-tokens", "1", "Hi")
+    for change, message in (
+        ({"temperature": "1"}, "'temperature' can't be '1'"),
+        ({"temperature": -3.0}, "--temperature can't be -3.0"),
+        ({"grammar": "root"}, "Line 1 of the grammar"),
+        ({"mirostat": 2}, "no option 'mirostat'"),
+    ):
+        changed = record | {"options": record["options"] | change}
+        status, results, errors = replay(env, [changed])
+        assert (status, results) == (ExitStatus.USAGE, [])
+        assert errors.startswith("Error: Line 1 is no record")
+        assert message in errors
+
+
+def test_no_records_and_no_model(env: dict[str, str]) -> None:
+    assert replay(env, [])[::2] == (
+        ExitStatus.USAGE,
+        "Error: Standard input has no records. Give lines that `distil generate --json` has"
+        " printed.\n",
+    )
+    result = run("replay", "/no/such/file", env=env)
+    assert result.returncode == ExitStatus.USAGE
+    result = run("replay", "-", env=env, stdin=b"not JSON\n")
+    assert (result.returncode, result.stdout) == (ExitStatus.USAGE, b"")
+    (record,) = recorded(env, "--max-tokens", "1", "Hi")
+    hub = {"name": "distilgpt2.Q2_K.gguf", "repository": "QuantFactory/distilgpt2-GGUF"}
+    hub |= {"revision": "b41ee4e4e4949dba1b3bed4f89a87198b82f851b", "path": "/no/such/file"}
+    status, _, errors = replay(env, [record | {"model": hub}])
+    assert status == ExitStatus.MODEL_UNAVAILABLE
+    assert "Run `distil download --quant Q2_K" in errors
