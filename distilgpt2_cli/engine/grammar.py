@@ -12,6 +12,9 @@ from .gbnf import GrammarError, Item, Rule, read
 _MAX_STEPS, _MAX_DEPTH = 1_000_000, 2_000
 # Ranges of characters, each as often as it is repeated by number: tens of megabytes in llama.cpp.
 _MAX_SIZE = 1_000_000
+# Each such repetition multiplies the ways to read a text, and llama.cpp follows all of them in one
+# call, which nothing interrupts.
+_MAX_REPETITIONS_OF_NOTHING = 5
 
 
 class Grammar(NamedTuple):
@@ -41,6 +44,12 @@ def understand(text: str) -> Grammar:
     items = [item for number in used for item in _items(rules[number]) if item.high != 0]
     terminals: dict[Ranges, int] = {}
     for item in items:
+        if item.rule in nullable and max(item.low, item.high or 0) > _MAX_REPETITIONS_OF_NOTHING:
+            raise GrammarError(
+                item.line,
+                "what may be empty can't be repeated over"
+                f" {_MAX_REPETITIONS_OF_NOTHING} times by number",
+            )
         if item.rule is None:
             terminals.setdefault(item.chars, item.line)
     if not terminals:

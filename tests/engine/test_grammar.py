@@ -204,6 +204,7 @@ def test_control_tokens_are_no_text(trained: Path) -> None:
         ('root ::= "a" |\n  b\nb ::= "x" b', 3, "no text of rule 'b' ever ends"),
         ('root ::= root "a" | "b"', 1, "can begin with itself"),
         ('root ::= "a" | x\nx ::= y root\ny ::= z\nz ::= ""', 1, "begin with itself"),
+        ('root ::= "x" ("a"? "b"?){0,200}', 1, "may be empty can't be repeated over 5"),
         ("root ::= " + "(" * 3000 + '"a"' + ")" * 3000, 1, "too deep"),
         ("root ::= " + "[a-ce-gi-l]{2000} " * 200, 1, "too large"),
     ],
