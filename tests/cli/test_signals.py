@@ -88,3 +88,31 @@ def test_a_signal_while_llama_cpp_calls_python_is_not_lost() -> None:
         "llama.cpp goes on",
         "interrupted",
     ]
+
+
+def test_a_second_signal_ends_what_never_returns() -> None:
+    """As a function of another language may, while there are results to be lost: a lock, here."""
+    script = """if True:
+        import ctypes
+        from distilgpt2_cli import signals
+
+        mutex = ctypes.create_string_buffer(256)
+        lock = ctypes.CDLL(None).pthread_mutex_lock
+        signals.heed()
+        with signals.heeded_in_order_only():
+            lock(mutex)
+            print("waiting", flush=True)
+            lock(mutex)
+    """
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"waiting\n"
+            process.send_signal(signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=10) == 143
+        finally:
+            process.kill()
