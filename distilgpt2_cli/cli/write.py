@@ -3,6 +3,7 @@
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from signal import SIGHUP
 from typing import Annotated
 
 import typer
@@ -86,11 +87,18 @@ def write(
         end = app.run()
     if end.kept:
         terminal.notice(f"The text was not saved; it is in {end.kept}.")
+    if end.signal == SIGHUP:
+        terminal.give_up_stdout()
     if end.signal:
         raise typer.Exit(128 + end.signal)
 
 
 def _check_terminal(terminal: Terminal) -> None:
+    if find_spec("prompt_toolkit") is None:
+        raise DistilError(
+            "distil write needs prompt_toolkit, which is not installed.",
+            "Install it: pip install 'distilgpt2-cli[write]'.",
+        )
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
         raise UsageError(
             "distil write needs a terminal, for its keys and for its screen.",
@@ -101,9 +109,4 @@ def _check_terminal(terminal: Terminal) -> None:
         raise DistilError(
             f"This terminal (TERM={kind}) can't place the cursor, which an editor needs.",
             "Use another one, or distil generate.",
-        )
-    if find_spec("prompt_toolkit") is None:
-        raise DistilError(
-            "distil write needs prompt_toolkit, which is not installed.",
-            "Install it: pip install 'distilgpt2-cli[write]'.",
         )

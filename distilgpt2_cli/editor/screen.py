@@ -5,13 +5,15 @@ from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout import (
     ConditionalContainer,
+    Container,
+    Dimension,
     HSplit,
     Layout,
     ScrollOffsets,
+    VSplit,
     Window,
 )
 from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
-from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 
@@ -20,7 +22,7 @@ from .editor import Editor
 from .ghost import GhostControl
 from .keys import HELP, NAME_HELP, SETTINGS_HELP, SUGGESTION_HELP, NameLine
 
-_ROWS_A_SUGGESTION = 2
+_ROWS_A_SUGGESTION, _ROWS_OF_MESSAGE = 2, 4
 
 COLOURS = Style.from_dict({"ghost": "ansibrightblack italic", "status": "reverse", "mark": "bold"})
 NO_COLOURS = Style.from_dict({"ghost": "underline", "status": "reverse", "mark": "bold"})
@@ -51,19 +53,19 @@ class Screen:
                     text,
                     offers,
                     status,
-                    ConditionalContainer(
-                        Window(
-                            BufferControl(name.buffer, input_processors=[BeforeInput(NAME_HELP)]),
-                            height=1,
-                        ),
-                        filter=naming,
-                    ),
-                    ConditionalContainer(
-                        Window(FormattedTextControl(self._help), height=1), filter=~naming
-                    ),
+                    ConditionalContainer(_name_line(name), filter=naming),
+                    ConditionalContainer(self._help_window(), filter=~naming),
                 ]
             ),
             focused_element=text,
+        )
+
+    def _help_window(self) -> Window:
+        return Window(
+            FormattedTextControl(self._help),
+            height=Dimension(min=1, max=_ROWS_OF_MESSAGE),
+            wrap_lines=True,
+            dont_extend_height=True,
         )
 
     def _offers(self) -> StyleAndTextTuples:
@@ -94,7 +96,8 @@ class Screen:
             parts.append(f"seed {shown.items[editor.selected].seed}")
             if shown.tokens_per_second:
                 parts.append(f"{shown.tokens_per_second:.0f} tokens/s")
-        parts.append(f"{self._words()} words")
+        words = self._words()
+        parts.append("1 word" if words == 1 else f"{words} words")
         rest = " | ".join(parts)
         name = str(editor.file.path or "no name yet")
         name = one_line(visible(name)) + (" *" if editor.is_modified else "")
@@ -120,6 +123,11 @@ class Screen:
             first, last = editor.offered[0] + 1, editor.offered[-1] + 1
             keys = SUGGESTION_HELP.format(f"{first}-{last}" if first < last else first)
         return f"{keys}  {SETTINGS_HELP.format(editor.settings)}"
+
+
+def _name_line(name: NameLine) -> Container:
+    label = Window(FormattedTextControl(NAME_HELP), width=len(NAME_HELP), height=1)
+    return VSplit([label, Window(BufferControl(name.buffer), height=1)])
 
 
 def _cut(text: str, width: int) -> str:

@@ -20,11 +20,13 @@ class TextBuffer(Buffer):
     def __init__(self, text: str) -> None:
         """Begin with the cursor at the start of this text."""
         self._steps = History(text)
+        self._typed_to: int | None = None  # where the cursor is as long as a word is being typed
         super().__init__(document=Document(text, 0), multiline=True)
 
     def save_to_undo_stack(self, clear_redo_stack: bool = True) -> None:  # noqa: ARG002
-        """End a step here; prompt_toolkit calls this before what a key does."""
-        self._steps.record(self._state)
+        """End a step here, unless within a word; prompt_toolkit calls this before every key."""
+        if self.cursor_position != self._typed_to:
+            self._steps.record(self._state)
 
     def undo(self) -> None:
         """Take a step back."""
@@ -41,25 +43,29 @@ class TextBuffer(Buffer):
         move_cursor: bool = True,
         fire_event: bool = True,
     ) -> None:
-        """Insert text at the cursor; white space after a word begins a new step."""
-        if data[:1].isspace() and not self.document.char_before_cursor.isspace():
-            self.save_to_undo_stack()
+        """Insert text; white space after a word begins a step, and what is pasted is one."""
+        is_typed = len(data) == 1
+        if not is_typed or (data.isspace() and not self.document.char_before_cursor.isspace()):
+            self._steps.record(self._state)
         # A terminal may send bytes that are no text, which prompt_toolkit keeps as surrogates.
         data = _SURROGATE.sub("\ufffd", data)
         super().insert_text(data, overwrite, move_cursor, fire_event)
+        self._typed_to = self.cursor_position if is_typed else None
 
     def insert_as_step(self, text: str) -> None:
         """Insert text that one undo takes back."""
         self.exit_selection()
-        self.save_to_undo_stack()
+        self._steps.record(self._state)
         super().insert_text(text)
-        self.save_to_undo_stack()
+        self._steps.record(self._state)
+        self._typed_to = None
 
     @property
     def _state(self) -> State:
         return State(self.text, self.cursor_position)
 
     def _go(self, state: State | None) -> None:
+        self._typed_to = None
         if state:
             self.exit_selection()
             self.document = Document(state.text, state.cursor)
