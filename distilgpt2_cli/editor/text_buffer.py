@@ -23,6 +23,9 @@ class TextBuffer(Buffer):
         self._typed_to: int | None = None  # where the cursor is as long as a word is being typed
         super().__init__(document=Document(text, 0), multiline=True)
 
+    def load_history_if_not_yet_loaded(self) -> None:
+        """Load nothing: there are no former texts to go back to, as at a shell's prompt."""
+
     def save_to_undo_stack(self, clear_redo_stack: bool = True) -> None:  # noqa: ARG002
         """End a step here, unless within a word; prompt_toolkit calls this before every key."""
         if self.cursor_position != self._typed_to:
