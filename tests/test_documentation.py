@@ -15,7 +15,7 @@ from distilgpt2_cli.engine.bindings import features
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = json.loads((ROOT / "tests/cli/golden_demo.json").read_text())
-PAGES = ("README.md", "docs/inspect.md", "docs/probe.md")
+PAGES = ("README.md", "docs/inspect.md", "docs/probe.md", "docs/write.md")
 # What differs from run to run or from machine to machine, or needs files that are not here.
 NOT_REPEATABLE = ("…", "distil perplexity", "--output", "distil models | head")
 

@@ -1,5 +1,6 @@
 """``distil write`` as its user sees it: keys in, screen out, on the bundled model."""
 
+import json
 import os
 import re
 import signal
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from distilgpt2_cli.engine.bindings import features
 from tests.support.emulator import Emulator, emulated
 from tests.support.run import run
 
+GOLDEN = json.loads(Path(__file__).parents[1].joinpath("cli/golden_demo.json").read_text())
 PROMPT = "Once upon a time"
 TAB, ENTER, ESCAPE, ALT_RIGHT = b"\t", b"\r", b"\x1b", b"\x1b[1;3C"
 UP, DOWN, F2, F3, F4 = b"\x1b[A", b"\x1b[B", b"\x1bOQ", b"\x1bOR", b"\x1bOS"
@@ -346,3 +349,21 @@ def test_without_prompt_toolkit(env: dict[str, str]) -> None:
     result = subprocess.run([*launcher, "write"], env=env, capture_output=True, timeout=60)
     assert result.returncode == 1
     assert b"pip install 'distilgpt2-cli[write]'" in result.stderr
+
+
+def test_the_screen_in_the_docs(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if features() != GOLDEN["features"]:
+        pytest.skip("another processor may give other texts")
+    root = Path(__file__).parents[2]
+    page = (root / "docs/write.md").read_text(encoding="utf-8")
+    block = re.search(r"```text\n(.*?)```", page, re.DOTALL)
+    assert block
+    monkeypatch.chdir(tmp_path)
+    with editing({**env, "PYTHONPATH": str(root)}, Path("story.txt")) as on:
+        suggest(on)
+        on.press(DOWN)
+        on.wait_for(">2 ", "seed 43")
+        speed = re.compile(r"\d+ tokens/s")
+        assert speed.sub("", on.text).rstrip() == speed.sub("", block[1]).rstrip()
