@@ -16,6 +16,7 @@ from . import generation_options as options
 from .generate import draw_seed
 from .model import ModelPath, Offline, Quant, locate
 from .options import Repository, Revision, Threads, check_at_least_one, parse_threads
+from .placement import Devices, GpuLayers, parse_placement, tell_refusal
 
 EXAMPLES = """\b
 Examples:
@@ -40,6 +41,8 @@ def write(
     revision: Revision = None,
     offline: Offline = False,
     threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -64,6 +67,7 @@ def write(
     check_at_least_one("max-tokens", max_tokens)
     first_seed = draw_seed() if seed is None else check_seed(seed)
     thread_count = parse_threads(threads)
+    placement = parse_placement(gpu_layers, device)
     _check_terminal(terminal)
     from ..editor.suggestions import Settings
     from ..editor.text_file import TextFile
@@ -75,7 +79,10 @@ def write(
     from ..editor.app import EditorApp
     from ..engine import open_generator
 
-    with open_generator(model_file.path, chosen, threads=thread_count) as generator:
+    with open_generator(
+        model_file.path, chosen, threads=thread_count, placement=placement
+    ) as generator:
+        tell_refusal(terminal, generator.context.residence)
         app = EditorApp(
             text,
             generator,
