@@ -21,6 +21,7 @@ PAGES = (
     "docs/inspect.md",
     "docs/probe.md",
     "docs/replay.md",
+    "docs/write.md",
 )
 # What differs from run to run or from machine to machine, or needs files that are not here.
 NOT_REPEATABLE = ("…", "distil perplexity", "--output", "distil models | head")

@@ -20,6 +20,7 @@ Examples:
 # In the order of the help; each is a function of this name in a module of this name.
 COMMANDS = {
     "generate": "generate",
+    "write": "write",
     "replay": "replay",
     "next": "next_tokens",
     "score": "score",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..engine.placement import Placement
 
-_WITH_A_MODEL = ("generate", "tokenize", "next", "score", "features", "probe")
+_WITH_A_MODEL = ("generate", "write", "tokenize", "next", "score", "features", "probe")
 _MODEL, _QUANT = ("--model", "-m"), ("--quant", "-q")
 _GPU_LAYERS, _DEVICE = ("--gpu-layers",), ("--device",)
 # What these ask for is not known here, or needs no model at all.

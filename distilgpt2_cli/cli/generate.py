@@ -109,7 +109,7 @@ def generate(
     _check_logprobs(logprobs, json)
     thread_count = parse_threads(threads)
     placement = parse_placement(gpu_layers, device)
-    first_seed = _draw_seed() if seed is None else check_seed(seed)
+    first_seed = draw_seed() if seed is None else check_seed(seed)
     text = None if lines else read_prompt(terminal, prompt)
     line_prompts = InputLines(terminal, prompt, "generate") if lines else None
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
@@ -198,7 +198,8 @@ def _show(
         terminal.notice(total_statistics(count, tokens, time.perf_counter() - start))
 
 
-def _draw_seed() -> int:
+def draw_seed() -> int:
+    """Return a seed from the operating system."""
     return int.from_bytes(os.urandom(8), "big") % (MAX_SEED + 1)
 
 

@@ -68,6 +68,7 @@ class Generator:
     ``options.max_tokens``, but at least half the context.
 
     Attributes:
+        options: those of the completions that begin from now on.
         load_seconds: what loading the model and making the context took, where that is known.
     """
 

@@ -8,6 +8,8 @@ from .model import Model
 BLOCK = 2**18
 """Characters that are tokenized at once, unless something else is said."""
 
+_CHARACTERS_A_TOKEN = 8  # more than there are in English, so that one attempt is enough
+
 # A block ends before the white space after a word: byte-level BPE never has a token across such a
 # place. In writing without such places it ends before any white space; without that, anywhere.
 _ENDS = (re.compile(r"(?<=\w)(?=\s)"), re.compile(r"(?<=\S)(?=\s)"))
@@ -43,6 +45,24 @@ def stream_tokens(
             yield from tokens_of(text[:end])
             text = text[end:]
     yield from tokens_of(text)
+
+
+def last_tokens(model: Model, text: str, count: int) -> list[int]:
+    """Return the last ``count`` tokens of a text, or all, without tokenizing much more than them.
+
+    They are those of the whole text as far as `stream_tokens` gives these.
+    """
+    characters = _CHARACTERS_A_TOKEN * count
+    while characters < len(text):
+        end = text[-characters:]
+        cut = next((found.start() for place in _ENDS if (found := place.search(end, 1))), None)
+        if cut is not None:
+            tokens = model.tokenize(end[cut:])
+            # More than needed: the first may be a start token, which stands before every text.
+            if len(tokens) > count:
+                return tokens[-count:]
+        characters *= 2
+    return model.tokenize(text)[-count:]
 
 
 def _block_end(text: str, block: int) -> int:

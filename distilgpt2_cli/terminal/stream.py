@@ -131,6 +131,10 @@ class Terminal:
                 "Free some space, or write to another place.",
             ) from None
 
+    def give_up_stdout(self) -> None:
+        """Let what standard output has not taken go nowhere, where a terminal has gone away."""
+        _give_up(self._stdout)
+
     def write_json(self, record: Mapping[str, Any]) -> None:
         """Write one record as a line of JSON, in ASCII so that no control character gets through.
 

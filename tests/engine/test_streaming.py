@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from distilgpt2_cli.engine import Model, stream_tokens
+from distilgpt2_cli.engine.streaming import last_tokens
 from distilgpt2_cli.errors import UsageError
 from tests.support import gguf
 
@@ -73,6 +74,15 @@ def test_blocks_make_no_difference(
     assert b"".join(map(model.piece, streamed)) == text.encode()
     if all(" " in text[start : start + 15] for start in range(0, len(text), 15)):
         assert streamed == whole
+
+
+@given(st.lists(st.tuples(WORDS, SPACES), max_size=300), st.integers(1, 40))
+@settings(max_examples=200, deadline=None)
+def test_the_last_tokens_are_those_of_the_whole_text(
+    model: Model, pairs: list[tuple[str, str]], count: int
+) -> None:
+    text = "".join(word + space for word, space in pairs)
+    assert last_tokens(model, text, count) == model.tokenize(text)[-count:]
 
 
 def test_a_long_text_in_blocks(model: Model) -> None:

@@ -88,9 +88,30 @@ class Screen:
         """Press keys; ``b"\\x03"`` is Ctrl-C."""
         os.write(self._descriptor, keys)
 
-    def resize(self, columns: int) -> None:
-        """Make the terminal as wide as this, which its foreground is told by SIGWINCH."""
-        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    def resize(self, columns: int, rows: int = 24) -> None:
+        """Make the terminal this large, which its foreground is told by SIGWINCH."""
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def signal(self, number: int) -> None:
+        """Send the process a signal."""
+        self._process.send_signal(number)
+
+    def hang_up(self) -> int:
+        """Take the terminal away, as a lost connection does, and return the exit status."""
+        self.close()
+        return self._process.wait(TIMEOUT)
+
+    def close(self) -> None:
+        """Close the terminal, if it is not closed yet."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def read(self, deadline: float) -> bytes:
+        """Return what comes next, nothing at the end; ``deadline`` is one of time.monotonic()."""
+        known = len(self.output)
+        self._read(deadline)
+        return self.output[known:]
 
     def attributes(self) -> list[object]:
         """Return how the terminal is set: see tcgetattr(3)."""
@@ -135,11 +156,12 @@ def terminal(*arguments: str, env: Mapping[str, str], columns: int = 80) -> Iter
         preexec_fn=_take_terminal,
     ) as process:
         os.close(theirs)
+        screen = Screen(process, ours)
         try:
-            yield Screen(process, ours)
+            yield screen
         finally:
             process.kill()
-            os.close(ours)
+            screen.close()
 
 
 def _take_terminal() -> None:

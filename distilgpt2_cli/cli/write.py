@@ -1,0 +1,119 @@
+"""``distil write``: an editor that suggests how the text could go on."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGHUP
+from typing import Annotated
+
+import typer
+
+from ..engine.options import check_seed
+from ..errors import DistilError, UsageError
+from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ..terminal import Terminal
+from . import generation_options as options
+from .generate import draw_seed
+from .model import ModelPath, Offline, Quant, locate
+from .options import Repository, Revision, Threads, check_at_least_one, parse_threads
+from .placement import Devices, GpuLayers, parse_placement, tell_refusal
+
+EXAMPLES = """\b
+Examples:
+  distil write story.txt
+  distil write --seed 42 --max-tokens 32 --temperature 0.7 story.txt
+"""
+
+_COUNT = 3
+
+
+def write(
+    ctx: typer.Context,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE", help="A UTF-8 text; made when it is saved.", show_default=False
+        ),
+    ] = None,
+    quant: Quant = DEFAULT_QUANTIZATION,
+    model: ModelPath = None,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    offline: Offline = False,
+    threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            "-s",
+            metavar="N",
+            help="Seed of the first suggestion at each place; the next ones count on.",
+            show_default="drawn anew and shown",
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int, typer.Option(metavar="N", help="Tokens of each suggestion at most.")
+    ] = 16,
+    temperature: options.Temperature = 1.0,
+) -> None:
+    """Write a text in an editor that suggests how it could go on.
+
+    Tab suggests three continuations of what stands before the cursor. A digit, or arrows and
+    Enter, take one; Alt-Right takes its next word; Tab brings others; Esc drops them.
+    """
+    terminal = Terminal.system()
+    check_at_least_one("max-tokens", max_tokens)
+    first_seed = draw_seed() if seed is None else check_seed(seed)
+    thread_count = parse_threads(threads)
+    placement = parse_placement(gpu_layers, device)
+    _check_terminal(terminal)
+    from ..editor.suggestions import Settings
+    from ..editor.text_file import TextFile
+
+    settings = Settings(max_tokens, temperature, _COUNT)
+    chosen = settings.options()
+    text = TextFile(Path(file) if file else None)
+    model_file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    from ..editor.app import EditorApp
+    from ..engine import open_generator
+
+    with open_generator(
+        model_file.path, chosen, threads=thread_count, placement=placement
+    ) as generator:
+        tell_refusal(terminal, generator.context.residence)
+        app = EditorApp(
+            text,
+            generator,
+            model_file.name,
+            settings,
+            first_seed,
+            colours=terminal.stdout_has_colours,
+        )
+        end = app.run()
+    if end.kept:
+        terminal.notice(f"The text was not saved; it is in {end.kept}.")
+    if end.signal == SIGHUP:
+        terminal.give_up_stdout()
+    if end.signal:
+        raise typer.Exit(128 + end.signal)
+
+
+def _check_terminal(terminal: Terminal) -> None:
+    if find_spec("prompt_toolkit") is None:
+        raise DistilError(
+            "distil write needs prompt_toolkit, which is not installed.",
+            "Install it: pip install 'distilgpt2-cli[write]'.",
+        )
+    if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
+        raise UsageError(
+            "distil write needs a terminal, for its keys and for its screen.",
+            "Run it without a pipe, or use distil generate.",
+        )
+    kind = os.environ.get("TERM", "")
+    if kind in ("", "dumb", "unknown"):
+        raise DistilError(
+            f"This terminal (TERM={kind}) can't place the cursor, which an editor needs.",
+            "Use another one, or distil generate.",
+        )

@@ -1,0 +1,130 @@
+"""The editor on the terminal, from its beginning to whatever ends it."""
+
+import asyncio
+import errno
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.output.color_depth import ColorDepth
+
+from .editor import Editor
+from .keys import NameLine, bindings
+from .screen import COLOURS, NO_COLOURS, Screen
+from .suggestions import Settings, Suggester
+from .text_file import TextFile
+
+if TYPE_CHECKING:
+    from ..engine import Generator
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What comes this long after an escape character, in seconds, belongs to it.
+_ESCAPE_SECONDS = 0.1
+
+
+class End(NamedTuple):
+    """How the editor ended.
+
+    Attributes:
+        signal: the number of the signal that ended it, 0 for its user.
+        kept: where a text that was not saved was written, if that was so.
+    """
+
+    signal: int
+    kept: Path | None
+
+
+class EditorApp:
+    """An editor with the whole terminal for itself."""
+
+    def __init__(
+        self,
+        file: TextFile,
+        generator: "Generator",
+        model: str,
+        settings: Settings,
+        seed: int,
+        *,
+        colours: bool,
+    ) -> None:
+        """Edit a file with suggestions from a generator, beginning with these settings."""
+        self._suggester = Suggester(generator, self._redraw)
+        self._editor = editor = Editor(file, settings, seed, self._suggester, self._leave)
+        self._signal = 0
+        self._kept: Path | None = None
+        name = NameLine(editor.buffer)
+        self._app: Application[None] = Application(
+            Screen(editor, name, model).layout,
+            key_bindings=bindings(editor, name),
+            style=COLOURS if colours else NO_COLOURS,
+            color_depth=None if colours else ColorDepth.DEPTH_1_BIT,
+            full_screen=True,
+        )
+        self._app.ttimeoutlen = self._app.timeoutlen = _ESCAPE_SECONDS
+        self._app.key_processor.before_key_press += self._forget_message
+        if kept := file.kept():
+            editor.message = f"A text that was not saved is in {kept[-1]}."
+        elif file.path and file.is_new:
+            editor.message = "A new file."
+
+    def run(self) -> End:
+        """Show the editor until it is left.
+
+        A text that is not saved when something else ends it, such as a signal or the loss of the
+        terminal, is written beside its file.
+
+        Raises:
+            Exception: what the editor did not foresee.
+        """
+        try:
+            with self._suggester:
+                self._app.run(
+                    pre_run=self._prepare, set_exception_handler=False, handle_sigint=False
+                )
+        except BaseException as error:
+            self._keep()
+            if not _is_loss_of_terminal(error):
+                raise
+            self._signal = self._signal or signal.SIGHUP
+        return End(self._signal, self._kept)
+
+    def _prepare(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._fail)
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._end_by_signal, number)
+
+    def _leave(self) -> None:
+        self._app.exit()
+
+    def _end_by_signal(self, number: int) -> None:
+        if not self._signal:
+            self._signal = number
+            self._keep()
+            self._app.exit()
+
+    def _fail(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._keep()
+        error = context.get("exception") or RuntimeError(context["message"])
+        if self._app.future and not self._app.future.done():
+            self._app.exit(exception=error)
+
+    def _keep(self) -> None:
+        if self._kept is None and self._editor.is_modified:
+            try:
+                self._kept = self._editor.file.keep(self._editor.buffer.text)
+            except OSError as error:
+                print(f"The text could not be kept: {error}", file=sys.stderr)
+
+    def _forget_message(self, _processor: object) -> None:
+        self._editor.message = ""
+
+    def _redraw(self) -> None:
+        self._app.invalidate()
+
+
+def _is_loss_of_terminal(error: BaseException) -> bool:
+    return isinstance(error, EOFError) or (isinstance(error, OSError) and error.errno == errno.EIO)

@@ -1,0 +1,130 @@
+"""Which keys do what."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from prompt_toolkit.application import get_app
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import Condition, Filter, has_focus
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+
+from .editor import COUNTS, Editor
+
+# With the longest settings, each fits into 80 columns.
+HELP = "Tab suggest  ^S save  ^O as  ^Q quit  ^Z ^Y undo"
+SUGGESTION_HELP = "{0} take  Alt-Right word  Tab others  Esc drop"
+SETTINGS_HELP = "F2 {0.max_tokens} tokens F3 temp {0.temperature:g} F4 {0.count}x"
+NAME_HELP = "File name: "
+
+
+class NameLine:
+    """A line for the name of a file, which has the focus while a name is wanted."""
+
+    def __init__(self, text: Buffer) -> None:
+        """Show names in this buffer, for a text in the other."""
+        self.buffer = Buffer(multiline=False)
+        self._text = text
+        self._then: Callable[[Path], object] = lambda _path: None
+
+    def ask(self, name: str, then: Callable[[Path], object]) -> None:
+        """Ask for a name, beginning with this one; ``then`` is called with it."""
+        self._then = then
+        self.buffer.text = name
+        self.buffer.cursor_position = len(name)
+        get_app().layout.focus(self.buffer)
+
+    def accept(self) -> None:
+        """Take the name as it is; none at all is no name."""
+        name = self.buffer.text
+        self.cancel()
+        if name:
+            self._then(Path(name).expanduser())
+
+    def cancel(self) -> None:
+        """Go back to the text."""
+        get_app().layout.focus(self._text)
+
+
+def bindings(editor: Editor, name: NameLine) -> KeyBindings:
+    """Return the keys that are not prompt_toolkit's own."""
+    keys = KeyBindings()
+    asked = Condition(lambda: editor.question is not None)
+    naming = has_focus(name.buffer)
+    writing = ~asked & ~naming
+    offering = writing & Condition(lambda: editor.suggestions is not None)
+    _bind_file(keys, editor, name, writing)
+    _bind_suggestions(keys, editor, writing, offering)
+
+    @keys.add(Keys.Any, filter=asked, eager=True)
+    def _(event: KeyPressEvent) -> None:
+        editor.answer(event.data)
+
+    @keys.add("escape", filter=asked, eager=True)
+    @keys.add("c-c", filter=asked, eager=True)
+    def _(_event: KeyPressEvent) -> None:
+        editor.question = None
+
+    @keys.add("enter", filter=naming & ~asked)
+    def _(_event: KeyPressEvent) -> None:
+        name.accept()
+
+    @keys.add("escape", filter=naming & ~asked)
+    @keys.add("c-c", filter=naming & ~asked)
+    def _(_event: KeyPressEvent) -> None:
+        name.cancel()
+
+    return keys
+
+
+def _bind_file(keys: KeyBindings, editor: Editor, name: NameLine, writing: Filter) -> None:
+    def save(then: Callable[[], object] = lambda: None) -> None:
+        if editor.file.path is None:
+            name.ask("", lambda path: editor.save_as(path, then))
+        else:
+            editor.save(then)
+
+    @keys.add("c-s", filter=writing)
+    def _(_event: KeyPressEvent) -> None:
+        save()
+
+    @keys.add("c-o", filter=writing)
+    def _(_event: KeyPressEvent) -> None:
+        name.ask(str(editor.file.path or ""), editor.save_as)
+
+    @keys.add("c-q", filter=writing)
+    def _(_event: KeyPressEvent) -> None:
+        editor.quit(save)
+
+    @keys.add("c-z", filter=writing)
+    def _(_event: KeyPressEvent) -> None:
+        editor.buffer.undo()
+
+    @keys.add("c-y", filter=writing)
+    def _(_event: KeyPressEvent) -> None:
+        editor.buffer.redo()
+
+    @keys.add("s-tab", filter=writing)
+    def _(_event: KeyPressEvent) -> None:
+        editor.buffer.insert_text("\t")
+
+
+def _bind_suggestions(keys: KeyBindings, editor: Editor, writing: Filter, offering: Filter) -> None:
+    def bind(key: str | tuple[str, ...], action: Callable[[], object], when: Filter) -> None:
+        names = (key,) if isinstance(key, str) else key
+        keys.add(*names, filter=when)(lambda _event: action())
+
+    bind("tab", editor.suggest, writing)
+    bind("f2", editor.change_length, writing)
+    bind("f3", editor.change_temperature, writing)
+    bind("f4", editor.change_count, writing)
+    bind("escape", editor.drop, writing)
+    bind("c-c", editor.drop, writing)
+    bind("down", lambda: editor.select(1), offering)
+    bind("up", lambda: editor.select(-1), offering)
+    bind("enter", lambda: editor.take(editor.selected), offering)
+    bind(("escape", "right"), editor.take_word, offering)
+    for index in range(max(COUNTS)):
+        is_offered = Condition(partial(editor.offers, index))
+        bind(str(index + 1), partial(editor.take, index), offering & is_offered)

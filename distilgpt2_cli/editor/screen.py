@@ -1,0 +1,160 @@
+"""What the editor shows: the text, the suggestions, a status line and a line of help."""
+
+from prompt_toolkit.application import get_app
+from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.layout import (
+    ConditionalContainer,
+    Container,
+    Dimension,
+    HSplit,
+    Layout,
+    ScrollOffsets,
+    VSplit,
+    Window,
+)
+from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
+from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import get_cwidth
+
+from ..terminal.sanitize import one_line, visible
+from .editor import Editor
+from .ghost import GhostControl
+from .keys import HELP, NAME_HELP, SETTINGS_HELP, SUGGESTION_HELP, NameLine
+
+_ROWS_A_SUGGESTION, _ROWS_OF_MESSAGE = 2, 4
+
+COLOURS = Style.from_dict({"ghost": "ansibrightblack italic", "status": "reverse", "mark": "bold"})
+NO_COLOURS = Style.from_dict({"ghost": "underline", "status": "reverse", "mark": "bold"})
+
+
+class Screen:
+    """The layout of an editor."""
+
+    def __init__(self, editor: Editor, name: NameLine, model: str) -> None:
+        """Show an editor, the line where a file is named, and the name of the model."""
+        self._editor = editor
+        self._model = model
+        self._counted: tuple[str | None, int] = (None, 0)
+        text = Window(
+            GhostControl(editor.buffer, lambda: editor.ghost),
+            wrap_lines=True,
+            scroll_offsets=ScrollOffsets(bottom=2),
+        )
+        offers = ConditionalContainer(
+            Window(FormattedTextControl(self._offers), dont_extend_height=True),
+            filter=Condition(lambda: editor.suggestions is not None),
+        )
+        status = Window(FormattedTextControl(self._status), height=1, style="class:status")
+        naming = has_focus(name.buffer) & Condition(lambda: editor.question is None)
+        self.layout = Layout(
+            HSplit(
+                [
+                    text,
+                    offers,
+                    status,
+                    ConditionalContainer(_name_line(name), filter=naming),
+                    ConditionalContainer(self._help_window(), filter=~naming),
+                ]
+            ),
+            focused_element=text,
+        )
+
+    def _help_window(self) -> Window:
+        return Window(
+            FormattedTextControl(self._help),
+            height=Dimension(min=1, max=_ROWS_OF_MESSAGE),
+            wrap_lines=True,
+            dont_extend_height=True,
+        )
+
+    def _offers(self) -> StyleAndTextTuples:
+        editor = self._editor
+        size = get_app().output.get_size()
+        rows = max(min(_ROWS_A_SUGGESTION, size.rows // 2 // max(len(editor.offered), 1)), 1)
+        lines: StyleAndTextTuples = []
+        for index in editor.offered:
+            assert editor.suggestions
+            item = editor.suggestions.items[index]
+            selected = index == editor.selected
+            text = one_line(visible(editor.ghost if selected else item.text))
+            mark = f"{'>' if selected else ' '}{index + 1} "
+            text = _cut(text + ("" if item.done else " …"), rows * (size.columns - len(mark)) - 1)
+            style = "class:mark" if selected else ""
+            for row, part in enumerate(_rows(text, size.columns - len(mark))):
+                lines.append((style, f"{mark if row == 0 else ' ' * len(mark)}{part}\n"))
+        if lines:
+            style, last, *_ = lines[-1]
+            lines[-1] = (style, last.removesuffix("\n"))
+        return lines
+
+    def _status(self) -> str:
+        editor = self._editor
+        shown = editor.suggestions
+        parts = [self._model]
+        if shown:
+            parts.append(f"seed {shown.items[editor.selected].seed}")
+            if shown.tokens_per_second:
+                parts.append(f"{shown.tokens_per_second:.0f} tokens/s")
+        words = self._words()
+        parts.append("1 word" if words == 1 else f"{words} words")
+        rest = " | ".join(parts)
+        name = str(editor.file.path or "no name yet")
+        name = one_line(visible(name)) + (" *" if editor.is_modified else "")
+        room = get_app().output.get_size().columns - get_cwidth(rest) - 5
+        return f" {_cut_start(name, room)} | {rest}"
+
+    def _words(self) -> int:
+        text = self._editor.buffer.text
+        if text is not self._counted[0]:
+            self._counted = (text, len(text.split()))
+        return self._counted[1]
+
+    def _help(self) -> str:
+        editor = self._editor
+        if editor.question:
+            return one_line(visible(editor.question.text))
+        if editor.suggestions and editor.suggestions.error:
+            return one_line(visible(str(editor.suggestions.error)))
+        if editor.message:
+            return one_line(visible(editor.message))
+        keys = HELP
+        if editor.suggestions:
+            first, last = editor.offered[0] + 1, editor.offered[-1] + 1
+            keys = SUGGESTION_HELP.format(f"{first}-{last}" if first < last else first)
+        return f"{keys}  {SETTINGS_HELP.format(editor.settings)}"
+
+
+def _name_line(name: NameLine) -> Container:
+    label = Window(FormattedTextControl(NAME_HELP), width=len(NAME_HELP), height=1)
+    return VSplit([label, Window(BufferControl(name.buffer), height=1)])
+
+
+def _cut(text: str, width: int) -> str:
+    """Return as much of a text as so many cells hold."""
+    if get_cwidth(text) <= width:
+        return text
+    while text and get_cwidth(text) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def _cut_start(text: str, width: int) -> str:
+    if get_cwidth(text) <= width:
+        return text
+    while text and get_cwidth(text) > width - 1:
+        text = text[1:]
+    return "…" + text
+
+
+def _rows(text: str, width: int) -> list[str]:
+    """Return a text in rows of so many cells at most."""
+    rows, row, used = [], "", 0
+    for character in text:
+        cells = get_cwidth(character)
+        if used + cells > width and row:
+            rows.append(row)
+            row, used = "", 0
+        row += character
+        used += cells
+    return [*rows, row]
