@@ -1,13 +1,12 @@
 """``distil generate``: completions of a prompt, or of many."""
 
-import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..engine.options import MAX_SEED, GenerationOptions, check_seed
+from ..engine.options import MAX_SEED, GenerationOptions, check_seed, draw_seed
 from ..errors import UsageError
 from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
@@ -196,11 +195,6 @@ def _show(
             terminal.notice(statistics(file, generator, completion))
     if stats and count > 1:
         terminal.notice(total_statistics(count, tokens, time.perf_counter() - start))
-
-
-def draw_seed() -> int:
-    """Return a seed from the operating system."""
-    return int.from_bytes(os.urandom(8), "big") % (MAX_SEED + 1)
 
 
 def _check_logprobs(count: int | None, json: bool) -> None:

@@ -1,13 +1,12 @@
 """``distil probe``: how a model's texts differ between variants of a prompt."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..engine.options import MAX_SEED, GenerationOptions, check_seed
+from ..engine.options import GenerationOptions, check_seed, draw_seed
 from ..errors import DistilError, UsageError
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..probing.pairs import Pair, parse_pair
@@ -135,7 +134,7 @@ def probe(
         raise UsageError(f"--num-sequences can't be {num_sequences}.", "Use a number from 0 on.")
     thread_count = parse_threads(threads)
     placement = parse_placement(gpu_layers, device)
-    first_seed = _draw_seed() if seed is None else check_seed(seed)
+    first_seed = draw_seed() if seed is None else check_seed(seed)
     output = Output(terminal, json, csv, html)
     if pairs is not None:
         _check_for_pairs(ctx, template, csv)
@@ -299,7 +298,3 @@ def _read_continuations(terminal: Terminal, given: list[str], name: str | None) 
 def _tell_seed(terminal: Terminal, given: int | None, drawn: int) -> None:
     if given is None and terminal.stderr_is_terminal:
         terminal.notice(f"seed {drawn}")
-
-
-def _draw_seed() -> int:
-    return int.from_bytes(os.urandom(8), "big") % (MAX_SEED + 1)

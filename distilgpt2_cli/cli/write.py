@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from ..engine.options import check_seed
+from ..engine.options import check_seed, draw_seed
 from ..errors import DistilError, UsageError
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from . import generation_options as options
-from .generate import draw_seed
 from .model import ModelPath, Offline, Quant, locate
 from .options import Repository, Revision, Threads, check_at_least_one, parse_threads
 from .placement import Devices, GpuLayers, parse_placement, tell_refusal

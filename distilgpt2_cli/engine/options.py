@@ -1,6 +1,7 @@
 """How a completion is made: the options, their defaults and their ranges."""
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,6 +71,11 @@ class GenerationOptions:
             from .grammar import understand
 
             understand(self.grammar)
+
+
+def draw_seed() -> int:
+    """Return a seed drawn from the operating system."""
+    return int.from_bytes(os.urandom(8), "big") % (MAX_SEED + 1)
 
 
 def check_seed(seed: int) -> int:

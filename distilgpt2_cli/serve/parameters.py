@@ -1,11 +1,10 @@
 """What a body for ``/v1/completions`` asks for."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..engine.model import Model
-from ..engine.options import MAX_SEED, GenerationOptions
+from ..engine.options import MAX_SEED, GenerationOptions, draw_seed
 from .errors import ApiError, invalid
 from .fields import Fields, texts, texts_or_tokens
 from .service import MAX_TEXTS, Service
@@ -75,7 +74,7 @@ def parse(body: bytes, service: Service) -> CompletionCall:
     call = CompletionCall(
         prompts=_prompts(fields, service, n),
         n=n,
-        seed=fields.integer("seed", _drawn_seed(), 0, MAX_SEED),
+        seed=fields.integer("seed", draw_seed(), 0, MAX_SEED),
         options=_options(fields, service.limits.max_tokens),
         logprobs=logprobs if logprobs >= 0 else None,
         echo=echo,
@@ -172,7 +171,3 @@ def _includes_usage(fields: Fields, stream: bool) -> bool:
     if wanted not in (None, True, False):
         raise invalid("stream_options", "include_usage must be true or false.")
     return bool(wanted)
-
-
-def _drawn_seed() -> int:
-    return int.from_bytes(os.urandom(8), "big") % (MAX_SEED + 1)
