@@ -24,7 +24,6 @@ test-gpu: $(GPU_VENV)/.installed
 test-web: $(VENV)/.web-test
 	tests/web/chromium.sh
 	$(BIN)/python -m pytest tests/web
-	$(BIN)/python -m pytest tests/web
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
