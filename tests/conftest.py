@@ -11,8 +11,10 @@ from tests.support.hub import Hub, serving
 from tests.support.run import PATIENT_THREADS, environment
 from tests.support.trained import trained_model
 
-# A shell lets what it starts in the background ignore Ctrl-C, and so would all that tests start.
+# A shell lets what it starts in the background ignore Ctrl-C, and nohup lets it ignore that the
+# terminal goes away; so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.environ.update(PATIENT_THREADS)  # read when a test loads llama.cpp
 
 
