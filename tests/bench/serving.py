@@ -19,6 +19,7 @@ from tests.support.server import JSON, Server, serving
 
 CLIENTS, TOKENS, TURNS, FIRST_TOKENS = 16, 100, 5, 15
 PROMPT = "Once upon a time"
+LONG_PROMPT = " It was a dark and stormy night, and the rain fell in torrents." * 8
 
 
 def clients(path: Path, file: str) -> Iterator[Finding]:
@@ -76,7 +77,7 @@ def _parallel(path: Path) -> float:
 def _clients(server: Server, *, stream: bool) -> float:
     """Return the tokens/s of all clients together, from the first request to the last answer."""
 
-    def ask(_: int) -> None:
+    def ask(_number: int) -> None:
         with closing(server.connect()) as connection:
             _ask(connection, TOKENS, stream=stream)
             assert connection.getresponse().read().count(b'"text"') >= 1
@@ -87,8 +88,10 @@ def _clients(server: Server, *, stream: bool) -> float:
         return CLIENTS * TOKENS / (time.perf_counter() - start)
 
 
-def _ask(connection: http.client.HTTPConnection, tokens: int, *, stream: bool) -> None:
-    fields = {"prompt": PROMPT, "max_tokens": tokens, "ignore_eos": True, "stream": stream}
+def _ask(
+    connection: http.client.HTTPConnection, tokens: int, *, stream: bool, prompt: str = PROMPT
+) -> None:
+    fields = {"prompt": prompt, "max_tokens": tokens, "ignore_eos": True, "stream": stream}
     connection.request("POST", "/v1/completions", json.dumps(fields), JSON)
 
 
@@ -108,25 +111,26 @@ def _first_tokens(server: Server) -> list[Turn]:
         others = [pool.submit(stream) for _ in range(CLIENTS - 1)]
         while server.metric("distil_running") < CLIENTS - 1:
             time.sleep(0.05)
-        turns = [_first_token(server) for _ in range(FIRST_TOKENS)]
+        # A prompt that is the same as the one before would not be evaluated again.
+        turns = [_first_token(server, f"{n}.{LONG_PROMPT}") for n in range(FIRST_TOKENS)]
         enough.set()
         for other in others:
             other.result()
     return turns
 
 
-def _first_token(server: Server) -> Turn:
+def _first_token(server: Server, prompt: str) -> Turn:
     before = _steps(server)
     prompts = server.metric("distil_prompt_seconds_total")
     start = time.perf_counter()
     with closing(server.connect()) as connection:
-        _ask(connection, 2, stream=True)
+        _ask(connection, 2, stream=True, prompt=prompt)
         connection.getresponse().read1(1)
         elapsed = time.perf_counter() - start
     time.sleep(0.2)  # for the mean of some steps
     steps, seconds = (after - old for after, old in zip(_steps(server), before, strict=True))
-    prompt = server.metric("distil_prompt_seconds_total") - prompts
-    return {"first token": elapsed, "step": seconds / steps, "prompt": prompt}
+    prompt_seconds = server.metric("distil_prompt_seconds_total") - prompts
+    return {"first token": elapsed, "step": seconds / steps, "prompt": prompt_seconds}
 
 
 def _steps(server: Server) -> tuple[float, float]:
