@@ -56,6 +56,6 @@ def test_each_adapter_has_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_paths_do_not_tell_the_user_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/ada")
-    assert builds.short_path("/home/ada/venv/bin/python") == "~/venv/bin/python"
-    assert builds.short_path("/home/adam/python") == "/home/adam/python"
+    monkeypatch.setenv("HOME", "/users/ada")
+    assert builds.short_path("/users/ada/venv/bin/python") == "~/venv/bin/python"
+    assert builds.short_path("/users/adam/python") == "/users/adam/python"
