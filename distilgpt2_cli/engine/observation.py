@@ -11,6 +11,7 @@ from ..errors import NotANumberError
 from .bindings import lib
 from .context import Context
 from .options import GenerationOptions
+from .probabilities import log_softmax
 from .prompts import fit
 from .sampling import Sampler
 
@@ -125,11 +126,11 @@ def observe(row: NDArray[np.float32], left: NDArray[Any], token: int, top: int) 
         NotANumberError: the logits are none.
     """
     logits = row.astype(np.float64)
-    logprobs = _log_softmax(logits)
+    logprobs = log_softmax(logits)
     if np.isnan(logprobs).any():
         raise NotANumberError
     sampled = np.full(len(logits), -np.inf)
-    sampled[left["id"]] = _log_softmax(left["logit"].astype(np.float64))
+    sampled[left["id"]] = log_softmax(left["logit"].astype(np.float64))
 
     def candidate(token: int) -> Candidate:
         after = float(sampled[token])
@@ -160,9 +161,3 @@ def observe_next(
     sampler.close()
     assert sampler.observation
     return sampler.observation
-
-
-def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted: NDArray[np.float64] = logits - logits.max()
-    shifted -= np.log(np.exp(shifted).sum())
-    return shifted

@@ -15,6 +15,7 @@ _BLOCK = 8  # rows that a thread has in work: a few MB, which the processor's ca
 Rows = NDArray[np.float32]
 Logprobs = NDArray[np.float64]
 _Part = TypeVar("_Part")
+_Logits = TypeVar("_Logits", Rows, Logprobs)
 
 
 class Divergence(NamedTuple):
@@ -30,10 +31,10 @@ class Divergence(NamedTuple):
     same_top: NDArray[np.bool_]
 
 
-def log_softmax(rows: Rows) -> Rows:
-    """Return the log-probabilities of all tokens in each row, in nats."""
-    shifted: Rows = rows - rows.max(axis=1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+def log_softmax(rows: _Logits) -> _Logits:
+    """Return the log-probabilities of all tokens in each row, or in the only one, in nats."""
+    shifted: _Logits = rows - rows.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import NotANumberError, UsageError
 from .evaluation import Evaluator
 from .packing import packed
-from .probabilities import Logprobs, logprobs_of
+from .probabilities import Logprobs, log_softmax, logprobs_of
 from .windows import Window, sliding
 
 
@@ -126,11 +126,9 @@ class Scorer:
         """
         tokens = self._model.tokenize(prompt) or [self._model.start_token]
         (rows,) = self._evaluator.logits(tokens[-self._evaluator.size :], 1)
-        logits = rows[0].astype(np.float64)
-        if np.isnan(logits).any():
+        logprobs: Logprobs = log_softmax(rows[0].astype(np.float64))
+        if np.isnan(logprobs).any():
             raise NotANumberError
-        logits -= logits.max()
-        logprobs: Logprobs = logits - np.log(np.exp(logits).sum())
         return logprobs
 
     def score_together(self, texts: Iterable[ScoredText]) -> Iterator[Score]:
