@@ -6,6 +6,13 @@ BIN := $(VENV)/bin
 GPU_BACKEND ?= vulkan
 GPU_VENV := $(VENV)-$(GPU_BACKEND)
 
+# How llama.cpp is compiled: see the file. pip's cache knows a build by its version alone, so that
+# builds with these settings, for this processor, have a cache of their own beside it.
+LLAMA_SETTINGS := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/tools/llama.cmake
+LLAMA_BUILD := $(shell { cat tools/llama.cmake; echo "$$CMAKE_ARGS"; uname -m; \
+    sed '/^flags/q' /proc/cpuinfo; } 2>/dev/null | grep -v MHz | cksum | cut -d ' ' -f 1)
+LLAMA_PACKAGE := $(shell sed -n 's/^  "\(llama-cpp-python[^"]*\)",$$/\1/p' pyproject.toml)
+
 .PHONY: demo test test-gpu test-web lint docs docs-check bench fuzz soak peers clean
 
 demo: $(VENV)/.installed
@@ -61,12 +68,20 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# Installing compiles llama.cpp once (some minutes); pip keeps the result in its cache.
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+# Compiles llama.cpp once; without the settings if a later version does not build with them.
+$(VENV)/.llama: pyproject.toml tools/llama.cmake | $(BIN)/python
+	@echo "Compiling llama.cpp, unless it was before: about two minutes on two cores."
+	cache=$$($(BIN)/python -m pip cache dir)/distil-$(LLAMA_BUILD); \
+	CMAKE_ARGS="$(LLAMA_SETTINGS) $$CMAKE_ARGS" PIP_CACHE_DIR=$$cache \
+	    $(BIN)/python -m pip install '$(LLAMA_PACKAGE)' || \
+	    $(BIN)/python -m pip install '$(LLAMA_PACKAGE)'
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.llama
 	$(BIN)/python -m pip install --editable .
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(BIN)/python
+$(VENV)/.test: pyproject.toml $(VENV)/.llama
 	$(BIN)/python -m pip install --editable '.[test]'
 	@touch $@ $(VENV)/.installed
 
@@ -76,14 +91,14 @@ $(GPU_VENV)/.installed: pyproject.toml tests/gpu/install.sh
 	tests/gpu/install.sh $(GPU_VENV) $(GPU_BACKEND)
 	@touch $@
 
-$(VENV)/.web-test: pyproject.toml | $(BIN)/python
+$(VENV)/.web-test: pyproject.toml $(VENV)/.llama
 	$(BIN)/python -m pip install --editable '.[web-test]'
 	@touch $@ $(VENV)/.installed $(VENV)/.test
 
-$(VENV)/.peers: pyproject.toml | $(BIN)/python
+$(VENV)/.peers: pyproject.toml $(VENV)/.llama
 	$(BIN)/python -m pip install --editable '.[peers]'
 	@touch $@ $(VENV)/.installed $(VENV)/.test
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
+$(VENV)/.dev: pyproject.toml $(VENV)/.llama
 	$(BIN)/python -m pip install --editable '.[dev]'
 	@touch $@ $(VENV)/.installed $(VENV)/.test $(VENV)/.web-test
