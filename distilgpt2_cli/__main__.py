@@ -34,7 +34,7 @@ def main() -> None:
 def _run() -> int:
     try:
         from .cli.early import begin_early
-        from .engine.aborts import tell_aborts
+        from .engine.llama.aborts import tell_aborts
 
         tell_aborts(_tell)
         begin_early(sys.argv[1:], os.environ)

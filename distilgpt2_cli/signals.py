@@ -59,7 +59,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     global received
     received = number
     let_them_kill()
-    interrupts = sys.modules.get("distilgpt2_cli.engine.interrupts")
+    interrupts = sys.modules.get("distilgpt2_cli.engine.llama.interrupts")
     interrupt = getattr(interrupts, "interrupt", None)  # the module may be half imported
     if interrupt is None:
         raise KeyboardInterrupt

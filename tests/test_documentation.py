@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.engine.bindings import features
+from distilgpt2_cli.engine.llama.bindings import features
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = json.loads((ROOT / "tests/cli/golden_demo.json").read_text())

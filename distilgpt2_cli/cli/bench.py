@@ -13,18 +13,18 @@ from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
-from .model import ModelPath, Offline, locate, model_record
-from .options import Json, Quantizations, Quiet, Repository, Revision, parse_threads
-from .placement import (
+from .shared.model import ModelPath, Offline, locate, model_record
+from .shared.options import Json, Quantizations, Quiet, Repository, Revision, parse_threads
+from .shared.placement import (
     Devices,
     GpuLayers,
-    parse_placement,
-    placement_arguments,
+    offload_arguments,
+    parse_offload,
     placement_record,
 )
 
 if TYPE_CHECKING:
-    from ..engine import Placement, Residence
+    from ..engine import Offload, Placement
 
 EXAMPLES = """\b
 Examples:
@@ -60,7 +60,7 @@ class Result:
     file: ModelFile
     threads: str
     parallel: int
-    residence: "Residence"
+    placement: "Placement"
     prompt: Figure
     generation: Figure
     bare_generation: Figure
@@ -121,7 +121,7 @@ def bench(
     chosen_threads = threads or _default_threads()
     for thread_count in chosen_threads:
         parse_threads(thread_count)
-    placement = parse_placement(gpu_layers, device)
+    offload = parse_offload(gpu_layers, device)
     files = [
         locate(terminal, ctx, model, name, repo, revision, offline)
         for name in quant or [DEFAULT_QUANTIZATION]
@@ -133,7 +133,7 @@ def bench(
                 about = f"{file.name}, threads {thread_count}, parallel {sequences}"
                 terminal.notice(f"measuring {about} …")
                 results.append(
-                    _measure(file, thread_count, sequences, placement, tokens, repetitions)
+                    _measure(file, thread_count, sequences, offload, tokens, repetitions)
                 )
     if json:
         _print_json(terminal, results)
@@ -145,7 +145,7 @@ def bench(
 
 
 def _default_threads() -> list[str]:
-    from ..engine.cores import usable_cores
+    from ..engine.llama.cores import usable_cores
 
     cores = usable_cores()
     return ["auto", "1"] if cores == 1 else ["auto", "1", str(cores)]
@@ -155,29 +155,29 @@ def _measure(
     file: ModelFile,
     threads: str,
     parallel: int,
-    placement: "Placement",
+    offload: "Offload",
     tokens: int,
     repetitions: int,
 ) -> Result:
+    from ..children.process_cost import one_token_command, run_process
     from ..engine.benchmark import measure_speeds
-    from .process_cost import one_token_command, run_process
 
-    turns, residence = measure_speeds(
+    turns, placement = measure_speeds(
         file.path,
         tokens=tokens,
         threads=parse_threads(threads),
         parallel=parallel,
         repetitions=repetitions,
-        placement=placement,
+        offload=offload,
     )
-    arguments = ["--threads", threads, *placement_arguments(placement)]
+    arguments = ["--threads", threads, *offload_arguments(offload)]
     command = one_token_command(file.path, arguments)
     starts = [run_process(command) for _ in range(repetitions)]
     return Result(
         file,
         threads,
         parallel,
-        residence,
+        placement,
         prompt=Figure.of([turn.prompt for turn in turns], 1),
         generation=Figure.of([turn.generation for turn in turns], 1),
         bare_generation=Figure.of([turn.bare_generation for turn in turns], 1),
@@ -199,7 +199,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
     return (
         result.file.name,
-        result.residence.short,
+        result.placement.short,
         result.threads,
         str(result.parallel),
         figure(result.prompt, 0),
@@ -224,20 +224,20 @@ def _verdict(results: Sequence[Result]) -> str:
 
 
 def _print_json(terminal: Terminal, results: Sequence[Result]) -> None:
-    from .completions import versions_record
+    from .generate.views import versions_record
 
     common = {"versions": versions_record(), "machine": _machine()}
     for result in results:
         record: dict[str, Any] = asdict(result) | {
             "model": model_record(result.file),
-            "placement": placement_record(result.residence),
+            "placement": placement_record(result.placement),
         }
-        del record["file"], record["residence"]
+        del record["file"]
         terminal.write_json(record | {"fastest": result is _fastest(results)} | common)
 
 
 def _print_markdown(terminal: Terminal, results: Sequence[Result]) -> None:
-    from .completions import versions_record
+    from .generate.views import versions_record
 
     facts = {**versions_record(), **_machine()}
     rows = [_HEADER, ("---",) * len(_HEADER), *(_row(result) for result in results)]
@@ -247,8 +247,8 @@ def _print_markdown(terminal: Terminal, results: Sequence[Result]) -> None:
 
 
 def _machine() -> dict[str, str | int]:
-    from ..engine.bindings import features
-    from ..engine.cores import usable_cores
+    from ..engine.llama.bindings import features
+    from ..engine.llama.cores import usable_cores
 
     return {
         "system": platform.platform(),

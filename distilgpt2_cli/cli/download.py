@@ -11,8 +11,8 @@ from ..models import download as download_to_cache
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
-from .model import model_record
-from .options import Json, Quantizations, Quiet, Repository, Revision
+from .shared.model import model_record
+from .shared.options import Json, Quantizations, Quiet, Repository, Revision
 
 EXAMPLES = """\b
 Examples:

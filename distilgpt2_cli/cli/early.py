@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..engine.placement import Placement
+    from ..engine.llama.placement import Offload
 
 _WITH_A_MODEL = ("generate", "write", "tokenize", "next", "score", "features", "probe")
 _MODEL, _QUANT = ("--model", "-m"), ("--quant", "-q")
@@ -22,9 +22,9 @@ def begin_early(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
     """
     path = likely_model(arguments, environment)
     if path is not None:
-        from ..engine.loading import load_early
+        from ..engine.llama.loading import load_early
 
-        load_early(path, likely_placement(arguments, environment))
+        load_early(path, likely_offload(arguments, environment))
 
 
 def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Path | None:
@@ -50,16 +50,16 @@ def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Pa
     return file.path if file else None
 
 
-def likely_placement(arguments: Sequence[str], environment: Mapping[str, str]) -> "Placement":
+def likely_offload(arguments: Sequence[str], environment: Mapping[str, str]) -> "Offload":
     """Return where the command will most likely want the model's layers."""
-    from ..engine.placement import AUTO, CPU_ONLY, Placement
+    from ..engine.llama.placement import AUTO, CPU_ONLY, Offload
     from ..errors import DistilError
 
     if arguments[0] == "tokenize":
         return CPU_ONLY
     layers = _value(arguments, _GPU_LAYERS) or environment.get("DISTIL_GPU_LAYERS") or "auto"
     try:
-        return Placement.parse(layers, _values(arguments, _DEVICE))
+        return Offload.parse(layers, _values(arguments, _DEVICE))
     except DistilError:
         return AUTO
 

@@ -10,9 +10,9 @@ from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from ..terminal.bars import bar
-from . import generation_options as options
-from .model import ModelPath, Offline, Quant, locate, model_record
-from .options import (
+from .shared import sampling_options as options
+from .shared.model import ModelPath, Offline, Quant, locate, model_record
+from .shared.options import (
     Json,
     Lines,
     Quiet,
@@ -23,8 +23,8 @@ from .options import (
     check_at_least_one,
     parse_threads,
 )
-from .placement import Devices, GpuLayers, parse_placement, placement_record, tell_refusal
-from .prompt import InputLines, read_prompt
+from .shared.placement import Devices, GpuLayers, parse_offload, placement_record, tell_refusal
+from .shared.texts import InputLines, read_prompt
 
 if TYPE_CHECKING:
     from ..engine import Context, Observation
@@ -70,17 +70,17 @@ def next_tokens(
         max_tokens=1, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p
     )
     thread_count = parse_threads(threads)
-    placement = parse_placement(gpu_layers, device)
+    offload = parse_offload(gpu_layers, device)
     texts = InputLines(terminal, text, "next") if lines else [(1, read_prompt(terminal, text))]
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
     from ..engine import Context, observe_next
-    from ..engine.loading import load
+    from ..engine.llama.loading import load
 
     with (
-        load(file.path, placement) as loaded,
+        load(file.path, offload) as loaded,
         Context(loaded, threads=thread_count) as context,
     ):
-        tell_refusal(terminal, context.residence)
+        tell_refusal(terminal, context.placement)
         for number, prompt in texts:
             tokens = loaded.tokenize(prompt)
             seen = observe_next(context, tokens, chosen, top)
@@ -103,7 +103,7 @@ def _filters(chosen: GenerationOptions) -> bool:
 def _show(
     terminal: Terminal, context: "Context", chosen: GenerationOptions, seen: "Observation"
 ) -> None:
-    from .tokens import quoted
+    from .shared.record import quoted
 
     header, rows = ["PROBABILITY"], []
     if _filters(chosen):
@@ -136,8 +136,8 @@ def _record(
     prompt_tokens: int,
     seen: "Observation",
 ) -> dict[str, Any]:
-    from .completions import versions_record
-    from .tokens import candidate_record
+    from .generate.views import versions_record
+    from .shared.record import candidate_record
 
     return {
         "prompt": prompt,
@@ -148,6 +148,6 @@ def _record(
             name: getattr(chosen, name) for name in ("temperature", "top_k", "top_p", "min_p")
         },
         "model": model_record(file),
-        "placement": placement_record(context.residence),
+        "placement": placement_record(context.placement),
         "versions": versions_record(),
     }

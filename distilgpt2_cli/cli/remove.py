@@ -9,8 +9,8 @@ from ..models import remove as remove_from_cache
 from ..models.catalog import REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
-from .downloaded import All, chosen
-from .options import Json, Quantizations, Quiet, Repository, Revision
+from .shared.cached_files import All, chosen
+from .shared.options import Json, Quantizations, Quiet, Repository, Revision
 
 EXAMPLES = """\b
 Examples:

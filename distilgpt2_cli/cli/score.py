@@ -8,8 +8,8 @@ import typer
 from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
-from .model import ModelPath, Offline, Quant, locate, model_record
-from .options import (
+from .shared.model import ModelPath, Offline, Quant, locate, model_record
+from .shared.options import (
     Json,
     Lines,
     Parallel,
@@ -21,8 +21,8 @@ from .options import (
     check_parallel,
     parse_threads,
 )
-from .placement import Devices, GpuLayers, parse_placement, placement_record, tell_refusal
-from .prompt import InputLines, in_batches, read_text
+from .shared.placement import Devices, GpuLayers, parse_offload, placement_record, tell_refusal
+from .shared.texts import InputLines, in_batches, read_text
 
 if TYPE_CHECKING:
     from ..engine import Evaluator, Score
@@ -69,16 +69,16 @@ def score(
     terminal = Terminal.system(quiet=quiet)
     check_parallel(parallel, lines)
     thread_count = parse_threads(threads)
-    placement = parse_placement(gpu_layers, device)
+    offload = parse_offload(gpu_layers, device)
     input_lines = InputLines(terminal, text, "score") if lines else None
     texts = input_lines or [(1, read_text(terminal, text))]
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
     from ..engine import Scorer, open_evaluator
 
     with open_evaluator(
-        file.path, threads=thread_count, sequences=parallel, placement=placement
+        file.path, threads=thread_count, sequences=parallel, offload=offload
     ) as evaluator:
-        tell_refusal(terminal, evaluator.residence)
+        tell_refusal(terminal, evaluator.placement)
         view = _View(terminal, file, evaluator, prefix, lines)
         scorer = Scorer(evaluator)
         results = in_batches(
@@ -109,7 +109,7 @@ class _View:
         self._terminal = terminal
         self._file = file
         self._model = evaluator.model
-        self._residence = evaluator.residence
+        self._placement = evaluator.placement
         self._prefix = prefix
         self._lines = lines
 
@@ -130,8 +130,8 @@ class _View:
 
     def write_record(self, number: int, text: str, score: "Score") -> None:
         """Print the figures of a text and of each token as an object."""
-        from .completions import versions_record
-        from .tokens import finite
+        from .generate.views import versions_record
+        from .shared.record import finite
 
         line = {"line": number} if self._lines else {}
         self._terminal.write_json(
@@ -146,19 +146,19 @@ class _View:
                 "bits_per_byte": score.bits_per_byte,
                 "scores": list(self._token_records(score)),
                 "model": model_record(self._file),
-                "placement": placement_record(self._residence),
+                "placement": placement_record(self._placement),
                 "versions": versions_record(),
             }
         )
 
     def _token_records(self, score: "Score") -> Iterator[dict[str, Any]]:
-        from .tokens import piece_record
+        from .shared.record import piece_record
 
         for token, logprob, bits in _rows(score):
             yield piece_record(self._model, token) | {"logprob": logprob, "surprisal": bits}
 
     def _write_table(self, score: "Score") -> None:
-        from .tokens import quoted
+        from .shared.record import quoted
 
         rows = [
             (f"{logprob:>8.4f}", f"{bits:>8.4f}", quoted(self._model.piece(token)))
@@ -184,7 +184,7 @@ class _View:
 
     def _write_places(self, score: "Score", count: int = 5) -> None:
         """List the tokens with the highest surprisal, each after what stands before it."""
-        from .tokens import quoted
+        from .shared.record import quoted
 
         rows = list(_rows(score))
         places = sorted(range(len(rows)), key=lambda place: -rows[place][2])[:count]

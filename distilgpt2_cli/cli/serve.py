@@ -9,9 +9,9 @@ from ..errors import DistilError, UsageError
 from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
-from .model import ModelPath, Offline, Quant, locate
-from .options import Quiet, Repository, Revision, Threads, check_at_least_one, parse_threads
-from .placement import Devices, GpuLayers, parse_placement, tell_refusal
+from .shared.model import ModelPath, Offline, Quant, locate
+from .shared.options import Quiet, Repository, Revision, Threads, check_at_least_one, parse_threads
+from .shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
 
 if TYPE_CHECKING:
     from ..serve.server import Address
@@ -86,7 +86,7 @@ def serve(
         )
     _check_key(api_key)
     thread_count = parse_threads(threads)
-    placement = parse_placement(gpu_layers, device)
+    offload = parse_offload(gpu_layers, device)
     if not all(map(find_spec, ("starlette", "uvicorn", "httptools"))):
         raise DistilError(
             "A server needs Starlette and uvicorn, which are not installed.",
@@ -99,10 +99,10 @@ def serve(
     _check_access(address, no_auth)
     limits = Limits(parallel, queue, max_tokens, seconds=timeout)
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
-    from ..engine.loading import load
+    from ..engine.llama.loading import load
 
-    with load(file.path, placement) as loaded:
-        tell_refusal(terminal, loaded.residence)
+    with load(file.path, offload) as loaded:
+        tell_refusal(terminal, loaded.placement)
         server.serve(
             loaded,
             _name(file),

@@ -11,9 +11,9 @@ from ..errors import UsageError
 from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
-from .model import ModelPath, Offline, Quant, locate
-from .options import Json, Lines, Quiet, Repository, Revision, TextArgument
-from .prompt import InputLines, prepared, read_parts
+from .shared.model import ModelPath, Offline, Quant, locate
+from .shared.options import Json, Lines, Quiet, Repository, Revision, TextArgument
+from .shared.texts import InputLines, prepared, read_parts
 
 if TYPE_CHECKING:
     from ..engine import Model
@@ -70,8 +70,8 @@ def tokenize(
     terminal = Terminal.system(quiet=quiet)
     input_lines = InputLines(terminal, text, "tokenize", errors=_ANY_BYTES) if lines else None
     file = locate(terminal, ctx, model, quant, repo, revision, offline)
-    from ..engine.loading import load
-    from ..engine.placement import CPU_ONLY
+    from ..engine.llama.loading import load
+    from ..engine.llama.placement import CPU_ONLY
 
     with load(file.path, CPU_ONLY) as loaded:
         view = _View(terminal, file, loaded, special, lines)
@@ -125,9 +125,9 @@ class _View:
             self._write_table(tokens)
 
     def _write_record(self, tokens: list[int], number: int) -> None:
-        from .completions import versions_record
-        from .model import model_record
-        from .tokens import piece_record
+        from .generate.views import versions_record
+        from .shared.model import model_record
+        from .shared.record import piece_record
 
         data = b"".join(self._model.piece(token, special=True) for token in tokens)
         record: dict[str, object] = {"line": number} if self._lines else {}
@@ -155,7 +155,7 @@ class _View:
         self._terminal.write("\n")
 
     def _write_table(self, tokens: Iterable[int]) -> None:
-        from .tokens import quoted
+        from .shared.record import quoted
 
         self._terminal.write("POSITION      ID  TOKEN\n")
         position = 0

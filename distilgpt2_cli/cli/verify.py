@@ -9,9 +9,9 @@ from ..models import ModelFile, ModelReference, download, is_intact
 from ..models.catalog import REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import CHECK
-from .downloaded import All, chosen
-from .model import model_record
-from .options import Json, Quantizations, Quiet, Repository, Revision
+from .shared.cached_files import All, chosen
+from .shared.model import model_record
+from .shared.options import Json, Quantizations, Quiet, Repository, Revision
 
 EXAMPLES = """\b
 Examples:

@@ -12,10 +12,10 @@ from ..engine.options import check_seed, draw_seed
 from ..errors import DistilError, UsageError
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
-from . import generation_options as options
-from .model import ModelPath, Offline, Quant, locate
-from .options import Repository, Revision, Threads, check_at_least_one, parse_threads
-from .placement import Devices, GpuLayers, parse_placement, tell_refusal
+from .shared import sampling_options as options
+from .shared.model import ModelPath, Offline, Quant, locate
+from .shared.options import Repository, Revision, Threads, check_at_least_one, parse_threads
+from .shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
 
 EXAMPLES = """\b
 Examples:
@@ -66,7 +66,7 @@ def write(
     check_at_least_one("max-tokens", max_tokens)
     first_seed = draw_seed() if seed is None else check_seed(seed)
     thread_count = parse_threads(threads)
-    placement = parse_placement(gpu_layers, device)
+    offload = parse_offload(gpu_layers, device)
     _check_terminal(terminal)
     from ..editor.suggestions import Settings
     from ..editor.text_file import TextFile
@@ -79,9 +79,9 @@ def write(
     from ..engine import open_generator
 
     with open_generator(
-        model_file.path, chosen, threads=thread_count, placement=placement
+        model_file.path, chosen, threads=thread_count, offload=offload
     ) as generator:
-        tell_refusal(terminal, generator.context.residence)
+        tell_refusal(terminal, generator.context.placement)
         app = EditorApp(
             text,
             generator,

@@ -98,7 +98,7 @@ class Suggestions:
             DistilError: llama.cpp can't evaluate the text, or what it computes is no number.
         """
         from ..engine import Request
-        from ..engine.streaming import last_tokens
+        from ..engine.evaluate.streaming import last_tokens
 
         if not self._end:
             return

@@ -8,22 +8,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bindings import versions
-    from .context import Context
-    from .devices import Device, NoDeviceError, list_devices
-    from .evaluation import Evaluator
-    from .features import FeatureExtractor
-    from .fitting import DeviceMemoryError
+    from .evaluate.evaluator import Evaluator
+    from .evaluate.features import FeatureExtractor
+    from .evaluate.perplexity import Comparison, Perplexity, measure
+    from .evaluate.scoring import Score, ScoredText, Scorer
+    from .evaluate.streaming import stream_tokens
+    from .evaluate.windows import Window, disjoint, sliding
     from .generation import Batch, Completion, Generator, Request, Token
-    from .model import Model
+    from .llama.bindings import versions
+    from .llama.context import Context
+    from .llama.devices import Device, NoDeviceError, list_devices
+    from .llama.fitting import DeviceMemoryError
+    from .llama.model import Model
+    from .llama.placement import Offload, Placement
     from .observation import Candidate, Observation, observe_next
     from .options import MAX_SEED, GenerationOptions, check_seed
-    from .perplexity import Comparison, Perplexity, measure
-    from .placement import Placement, Residence
-    from .scoring import Score, ScoredText, Scorer
     from .session import open_evaluator, open_generator
-    from .streaming import stream_tokens
-    from .windows import Window, disjoint, sliding
 
 __all__ = [
     "MAX_SEED",
@@ -41,10 +41,10 @@ __all__ = [
     "Model",
     "NoDeviceError",
     "Observation",
+    "Offload",
     "Perplexity",
     "Placement",
     "Request",
-    "Residence",
     "Score",
     "ScoredText",
     "Scorer",
@@ -63,16 +63,16 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "bindings": ("versions",),
-    "context": ("Context",),
-    "devices": (
+    "llama.bindings": ("versions",),
+    "llama.context": ("Context",),
+    "llama.devices": (
         "Device",
         "NoDeviceError",
         "list_devices",
     ),
-    "evaluation": ("Evaluator",),
-    "features": ("FeatureExtractor",),
-    "fitting": ("DeviceMemoryError",),
+    "evaluate.evaluator": ("Evaluator",),
+    "evaluate.features": ("FeatureExtractor",),
+    "llama.fitting": ("DeviceMemoryError",),
     "generation": (
         "Batch",
         "Completion",
@@ -80,7 +80,7 @@ _ROOMS = {
         "Request",
         "Token",
     ),
-    "model": ("Model",),
+    "llama.model": ("Model",),
     "observation": (
         "Candidate",
         "Observation",
@@ -91,19 +91,19 @@ _ROOMS = {
         "GenerationOptions",
         "check_seed",
     ),
-    "perplexity": (
+    "evaluate.perplexity": (
         "Comparison",
         "Perplexity",
         "measure",
     ),
-    "placement": ("Placement", "Residence"),
-    "scoring": ("Score", "ScoredText", "Scorer"),
+    "llama.placement": ("Offload", "Placement"),
+    "evaluate.scoring": ("Score", "ScoredText", "Scorer"),
     "session": (
         "open_evaluator",
         "open_generator",
     ),
-    "streaming": ("stream_tokens",),
-    "windows": (
+    "evaluate.streaming": ("stream_tokens",),
+    "evaluate.windows": (
         "Window",
         "disjoint",
         "sliding",

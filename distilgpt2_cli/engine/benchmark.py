@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import UsageError
-from .bindings import lib
-from .context import Context
-from .cores import usable_cores
 from .generation import Generator, Request
-from .loading import load
+from .llama.bindings import lib
+from .llama.context import Context
+from .llama.cores import usable_cores
+from .llama.loading import load
+from .llama.placement import AUTO, Offload, Placement
 from .options import GenerationOptions
-from .placement import AUTO, Placement, Residence
 from .sampling import Sampler
 
 PROMPT_TOKENS = 64
@@ -43,8 +43,8 @@ def measure_speeds(
     threads: int | None = None,
     parallel: int = 1,
     repetitions: int = 5,
-    placement: Placement = AUTO,
-) -> tuple[list[Speeds], Residence]:
+    offload: Offload = AUTO,
+) -> tuple[list[Speeds], Placement]:
     """Generate ``tokens`` in each of ``parallel`` sequences, in turns with the bare loop.
 
     The bare loop has as many threads, and all usable cores if ``threads`` is None. One turn of
@@ -55,7 +55,7 @@ def measure_speeds(
         ModelDamagedError: llama.cpp can't load the file.
     """
     options = GenerationOptions(max_tokens=tokens, ignore_eos=True)
-    with load(path, placement) as model:
+    with load(path, offload) as model:
         prompt = model.tokenize(_TEXT)[:PROMPT_TOKENS]
         size = len(prompt) + tokens
         if size > model.window:
@@ -78,7 +78,7 @@ def measure_speeds(
                         parallel * tokens / bare_seconds,
                     )
                 )
-            return turns[1:], context.residence
+            return turns[1:], context.placement
 
 
 def bare_loop(context: Context, prompt: Sequence[int], options: GenerationOptions) -> float:

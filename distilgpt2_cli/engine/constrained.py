@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DistilError, UsageError
-from .bindings import lib
-from .characters import Ranges, contains
-from .context import Context
-from .grammar import Grammar, understand
-from .model import Model
+from .grammar.characters import Ranges, contains
+from .grammar.rules import Grammar, understand
+from .llama.bindings import lib
+from .llama.context import Context
+from .llama.model import Model
 from .observation import TOKEN_DATA, apply, choose, logits_of, observe
 from .options import GenerationOptions
 from .sampling import Sampler, adjusters, chain, choosers, show

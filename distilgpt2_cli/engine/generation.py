@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .context import Context
-from .model import Model
+from .llama.context import Context
+from .llama.model import Model
 from .options import GenerationOptions
 from .prompts import PromptPlacer, fit
 from .sampling import Sampler

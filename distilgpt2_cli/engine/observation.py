@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import NotANumberError
-from .bindings import lib
-from .context import Context
+from .evaluate.probabilities import log_softmax
+from .llama.bindings import lib
+from .llama.context import Context
 from .options import GenerationOptions
-from .probabilities import log_softmax
 from .prompts import fit
 from .sampling import Sampler
 

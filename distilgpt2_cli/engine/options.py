@@ -68,7 +68,7 @@ class GenerationOptions:
         if "" in self.stop:
             raise UsageError("--stop is empty, which stands before every text.", "Give it a text.")
         if self.grammar is not None:
-            from .grammar import understand
+            from .grammar.rules import understand
 
             understand(self.grammar)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import NotANumberError
-from .context import Context, Logits
+from .llama.context import Context, Logits
 
 
 class _Evaluated(NamedTuple):

@@ -5,22 +5,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from .context import Context
 from .generation import Completion, Generator, Request, Token
-from .loading import load
-from .model import Model
+from .llama.context import Context
+from .llama.loading import load
+from .llama.model import Model
+from .llama.placement import AUTO, Offload
 from .options import GenerationOptions
-from .placement import AUTO, Placement
 from .text import TextStream
 
 
 class OpenModels:
     """Models that have been used, and for each a context; a context manager that frees them."""
 
-    def __init__(self, threads: int | None = None, placement: Placement = AUTO) -> None:
+    def __init__(self, threads: int | None = None, offload: Offload = AUTO) -> None:
         """Load nothing yet."""
         self._threads = threads
-        self._placement = placement
+        self._offload = offload
         self._models: dict[Path, Model] = {}
         self._contexts: dict[tuple[Path, int], Context] = {}
         self._stack = ExitStack()
@@ -38,7 +38,7 @@ class OpenModels:
             DistilError: llama.cpp can't make the context.
         """
         if path not in self._models:
-            self._models[path] = self._stack.enter_context(load(path, self._placement))
+            self._models[path] = self._stack.enter_context(load(path, self._offload))
         if (path, parallel) not in self._contexts:
             context = Context(self._models[path], None, self._threads, parallel)
             self._contexts[path, parallel] = self._stack.enter_context(context)

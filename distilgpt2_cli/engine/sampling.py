@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .bindings import lib
-from .context import Context
-from .model import Model
+from .llama.bindings import lib
+from .llama.context import Context
+from .llama.model import Model
 from .options import GenerationOptions, check_seed
 
 if TYPE_CHECKING:

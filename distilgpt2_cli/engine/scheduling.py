@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from .context import Context
 from .generation import Completion, FinishReason, Generator, Request, RunningBatch, Token
-from .model import Model
+from .llama.context import Context
+from .llama.model import Model
 from .options import GenerationOptions
 
 if TYPE_CHECKING:
-    from .evaluation import Evaluator, Rows
+    from .evaluate.evaluator import Evaluator, Rows
 
 
 class Update(NamedTuple):
@@ -112,7 +112,7 @@ class Scheduler:
         self._threads = threads
         self._hand_over = hand_over
         self._context = Context(model, None, threads, sequences)
-        self.residence = self._context.residence
+        self.placement = self._context.placement
         self.window = self._context.size
         self._lanes = [_Lane(self._context)]
         self._alone: Context | None = None
@@ -241,8 +241,8 @@ class Scheduler:
             _end(job)
 
     def _extract(self, job: Job) -> None:
-        from .evaluation import Evaluator  # these need NumPy, which takes long to import
-        from .features import FeatureExtractor
+        from .evaluate.evaluator import Evaluator  # these need NumPy, which takes long to import
+        from .evaluate.features import FeatureExtractor
 
         assert not isinstance(job.work, Request)
         try:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .context import Context
 from .generation import Generator
-from .loading import load
+from .llama.context import Context
+from .llama.loading import load
+from .llama.placement import AUTO, Offload
 from .options import GenerationOptions
-from .placement import AUTO, Placement
 
 if TYPE_CHECKING:
-    from .evaluation import Evaluator
+    from .evaluate.evaluator import Evaluator
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def open_generator(
     threads: int | None = None,
     parallel: int = 1,
     alternatives: int | None = None,
-    placement: Placement = AUTO,
+    offload: Offload = AUTO,
 ) -> Iterator[Generator]:
     """Load a model for completions, and free it when the block ends.
 
@@ -37,17 +37,17 @@ def open_generator(
         threads: by default found out while generating.
         parallel: completions under way at once, see `Generator.complete_all`.
         alternatives: observe each token with so many candidates, see `Generator`.
-        placement: where the model's layers are wanted.
+        offload: where the model's layers are wanted.
 
     Raises:
-        NoDeviceError: ``placement`` asks for a device that isn't there.
+        NoDeviceError: ``offload`` asks for a device that isn't there.
         DeviceMemoryError: the devices have no room for what is wanted there.
         ModelDamagedError: llama.cpp can't load the file.
         UsageError: ``parallel`` is out of range.
         DistilError: llama.cpp can't make the context.
     """
     start = time.perf_counter()
-    with load(path, placement) as model:
+    with load(path, offload) as model:
         size = model.window
         if prompt is not None and options.max_tokens >= 0:
             size = min(size, max(len(model.tokenize(prompt)), 1) + options.max_tokens)
@@ -65,7 +65,7 @@ def open_evaluator(
     threads: int | None = None,
     sequences: int = 1,
     hidden_states: bool = False,
-    placement: Placement = AUTO,
+    offload: Offload = AUTO,
 ) -> Iterator["Evaluator"]:
     """Load a model for the evaluation of whole texts, and free it when the block ends.
 
@@ -75,20 +75,20 @@ def open_evaluator(
         threads: by default as many as there are cores.
         sequences: the texts that may be evaluated at once.
         hidden_states: give hidden states, and no logits.
-        placement: where the model's layers are wanted.
+        offload: where the model's layers are wanted.
 
     Raises:
-        NoDeviceError: ``placement`` asks for a device that isn't there.
+        NoDeviceError: ``offload`` asks for a device that isn't there.
         DeviceMemoryError: the devices have no room for what is wanted there.
         ModelDamagedError: llama.cpp can't load the file.
         UsageError: ``size`` or ``sequences`` is out of range.
         DistilError: llama.cpp can't make the context.
     """
     start = time.perf_counter()
-    from .evaluation import Evaluator  # it needs NumPy, which takes long to import
+    from .evaluate.evaluator import Evaluator  # it needs NumPy, which takes long to import
 
     with (
-        load(path, placement) as model,
+        load(path, offload) as model,
         Evaluator(model, size, threads, sequences, hidden_states=hidden_states) as evaluator,
     ):
         evaluator.load_seconds = time.perf_counter() - start

@@ -5,11 +5,11 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from .bindings import features, lib, versions
-from .cores import usable_cores
-from .devices import backends, list_devices
+from .llama.bindings import features, lib, versions
+from .llama.cores import usable_cores
+from .llama.devices import backends, list_devices
+from .llama.placement import Offload
 from .options import GenerationOptions
-from .placement import Placement
 from .session import open_generator
 
 _PROMPT = "Once upon a time"
@@ -34,16 +34,14 @@ def used_features() -> list[str]:
     return [name.strip() for name, value in parts if value.strip() != "0"]
 
 
-def generate_for(
-    path: str | os.PathLike[str], seconds: float, placement: Placement
-) -> dict[str, Any]:
+def generate_for(path: str | os.PathLike[str], seconds: float, offload: Offload) -> dict[str, Any]:
     """Generate for so many seconds, and return how fast that was and where.
 
     Raises:
         DistilError: it can't be done.
     """
     options = GenerationOptions(max_tokens=-1, ignore_eos=True)
-    with open_generator(path, options, placement=placement) as generator:
+    with open_generator(path, options, offload=offload) as generator:
         completion = generator.complete(_PROMPT, seed=0)
         start = time.perf_counter()
         for _ in completion:
@@ -56,7 +54,7 @@ def generate_for(
             "seconds": round(passed, 3),
             "tokens_per_second": round(completion.token_count / passed, 1),
             "threads": context.threads,
-            "layers": dict(context.residence.layers),
-            "device_bytes": dict(context.residence.device_bytes),
-            "refusal": context.residence.refusal,
+            "layers": dict(context.placement.layers),
+            "device_bytes": dict(context.placement.device_bytes),
+            "refusal": context.placement.refusal,
         }

@@ -14,12 +14,12 @@ from ..engine import (
     GenerationOptions,
     Generator,
     Model,
+    Placement,
     Request,
-    Residence,
     Scorer,
 )
+from ..engine.evaluate.probabilities import Logprobs
 from ..engine.options import MAX_SEED
-from ..engine.probabilities import Logprobs
 from ..errors import UsageError
 from .contrasts import Contrast, contrast
 from .evaluating import evaluator_for
@@ -98,7 +98,7 @@ class Comparison:
         words: for each variant, those over-represented against all others, the most certain first.
         interrupted: whether seeds or continuations are missing.
         seconds: what the completions took.
-        residence: where the model's layers were at last.
+        placement: where the model's layers were at last.
     """
 
     variants: Sequence[Variant]
@@ -110,7 +110,7 @@ class Comparison:
     words: Sequence[Sequence[Contrast]] = ()
     interrupted: bool = False
     seconds: float = 0.0
-    residence: Residence = field(default_factory=Residence)
+    placement: Placement = field(default_factory=Placement)
 
 
 def check_prompts(model: Model, variants: Sequence[Variant]) -> list[int]:
@@ -159,7 +159,7 @@ def look(
     comparison.prompt_tokens = check_prompts(model, comparison.variants)
     longest = max((len(model.tokenize_bytes(text.encode())) for text in continuations), default=0)
     with evaluator_for(model, max(comparison.prompt_tokens) + longest, threads) as evaluator:
-        comparison.residence = evaluator.residence
+        comparison.placement = evaluator.placement
         scorer = Scorer(evaluator)
         logprobs = np.array([scorer.next_logprobs(prompt) for prompt in prompts])
         advance(len(prompts))
@@ -225,7 +225,7 @@ def complete(
     made = _Made(comparison.variants, seeds)
     start = time.perf_counter()
     with Context(model, size, threads, parallel) as context:
-        comparison.residence = context.residence
+        comparison.placement = context.placement
         batch = Generator(context, options).complete_all(made.requests(parallel))
         try:
             for completion in batch:

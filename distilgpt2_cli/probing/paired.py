@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..engine import Model, Residence, Scorer
+from ..engine import Model, Placement, Scorer
 from .evaluating import evaluator_for
 from .pairs import Pair
 from .statistics import Interval, percentile_intervals, resampled_sums, wilson
@@ -58,13 +58,13 @@ class PairedTest:
         scored: in the order of the file.
         preferences: of each type in the order of the file, and at last of all pairs.
         interrupted: whether some pairs are missing.
-        residence: where the model's layers were.
+        placement: where the model's layers were.
     """
 
     scored: list[ScoredPair] = field(default_factory=list)
     preferences: list[Preference] = field(default_factory=list)
     interrupted: bool = False
-    residence: Residence = field(default_factory=Residence)
+    placement: Placement = field(default_factory=Placement)
 
 
 def score_pairs(
@@ -90,7 +90,7 @@ def score_pairs(
     sides = [side for pair in pairs for side in pair.sides]
     longest = max(sum(len(model.tokenize_bytes(text.encode())) for text in side) for side in sides)
     with evaluator_for(model, longest + 1, threads) as evaluator:  # with a start token
-        test.residence = evaluator.residence
+        test.placement = evaluator.placement
         scorer = Scorer(evaluator)
         for pair in pairs:
             more, less = (scorer.score(text, before).logprob for before, text in pair.sides)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..engine.generation import Token
-from ..engine.model import Model
+from ..engine.llama.model import Model
 from ..engine.scheduling import Update
 
 _FINISH_REASONS = {"stop": "stop", "eos": "stop", "length": "length"}

@@ -16,7 +16,7 @@ from .parameters import check_model, tokenized
 from .service import MAX_TEXTS, Service
 
 if TYPE_CHECKING:
-    from ..engine.evaluation import Rows
+    from ..engine.evaluate.evaluator import Rows
 
 
 async def embeddings(service: Service, request: HttpRequest) -> "EmbeddingAnswer":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..engine.model import Model
+from ..engine.llama.model import Model
 from ..engine.options import MAX_SEED, GenerationOptions, draw_seed
 from .errors import ApiError, invalid
 from .fields import Fields, texts, texts_or_tokens

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from ..engine.model import Model
+from ..engine.llama.model import Model
 from ..errors import DistilError, UsageError
 from .app import make_app
 from .gate import Access

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..engine.model import Model
+from ..engine.llama.model import Model
 from ..engine.scheduling import Scheduler, Update
 from .errors import ApiError
 from .metrics import Metrics

@@ -15,8 +15,8 @@ from datetime import date
 from pathlib import Path
 
 from distilgpt2_cli.engine import versions
-from distilgpt2_cli.engine.bindings import features
-from distilgpt2_cli.engine.cores import usable_cores
+from distilgpt2_cli.engine.llama.bindings import features
+from distilgpt2_cli.engine.llama.cores import usable_cores
 from tests.bench.constrained import constrained
 from tests.bench.finding import HEADER, Finding
 from tests.bench.parallel import lines, together

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from distilgpt2_cli.cli.process_cost import run_process
+from distilgpt2_cli.children.process_cost import run_process
 from distilgpt2_cli.engine.benchmark import measure_speeds
 from tests.bench.finding import Finding, Turn, of_turns
 

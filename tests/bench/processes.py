@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from distilgpt2_cli.cli.process_cost import run_process
-from distilgpt2_cli.engine.cores import usable_cores
+from distilgpt2_cli.children.process_cost import run_process
+from distilgpt2_cli.engine.llama.cores import usable_cores
 from tests.bench.finding import Finding, Turn, in_turns, of_turns
 from tests.bench.plain_script import END_OF_TEXT, PROMPT, SEED, TOP_K
 

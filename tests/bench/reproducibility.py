@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from distilgpt2_cli.engine import Context, Model
-from distilgpt2_cli.engine.bindings import lib
+from distilgpt2_cli.engine.llama.bindings import lib
 from tests.support import gguf
 
 QUANTIZATIONS = ("F32", "Q8_0", "Q4_K_M", "Q4_0")

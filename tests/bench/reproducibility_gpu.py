@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distilgpt2_cli.engine import Context, Model, Placement, list_devices
-from distilgpt2_cli.engine.placement import CPU_ONLY
+from distilgpt2_cli.engine import Context, Model, Offload, list_devices
+from distilgpt2_cli.engine.llama.placement import CPU_ONLY
 from distilgpt2_cli.models import demo
 from tests.support import gguf
 
@@ -21,9 +21,9 @@ PROMPT_TOKENS = 64
 GREEDY_TOKENS = 32
 
 
-def evaluate(path: Path, placement: Placement) -> tuple[np.ndarray, list[int]]:
+def evaluate(path: Path, offload: Offload) -> tuple[np.ndarray, list[int]]:
     """Return the logits after the prompt and each greedy token, and the greedy tokens."""
-    with Model(path, placement) as model, Context(model, threads=1) as context:
+    with Model(path, offload) as model, Context(model, threads=1) as context:
         context.evaluate(model.tokenize(TEXT)[:PROMPT_TOKENS])
         rows, tokens = [np.array(context.copy_logits())], []
         for _ in range(GREEDY_TOKENS):
@@ -42,16 +42,16 @@ def common(first: list[int], second: list[int]) -> int:
 def report(name: str, path: Path) -> None:
     """Print a line for each placement of a file."""
     on_cpu, greedy = evaluate(path, CPU_ONLY)
-    first, _ = evaluate(path, Placement("all"))
-    again, _ = evaluate(path, Placement("all"))
+    first, _ = evaluate(path, Offload("all"))
+    again, _ = evaluate(path, Offload("all"))
     print(f"{name:7} all layers twice: {np.abs(again - first).max():.2g}")
-    for placement in (Placement("all"), Placement(3)):
-        logits, tokens = evaluate(path, placement)
+    for offload in (Offload("all"), Offload(3)):
+        logits, tokens = evaluate(path, offload)
         same = common(tokens, greedy)
         row = slice(0, same + 1)  # beyond the first token that differs, the texts do
         difference = np.abs(logits - on_cpu)[row].max()
         print(
-            f"{name:7} {placement.layers} layers and none: {difference:.2g},"
+            f"{name:7} {offload.layers} layers and none: {difference:.2g},"
             f" {same} of {GREEDY_TOKENS} greedy tokens the same",
             flush=True,
         )

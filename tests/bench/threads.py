@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from distilgpt2_cli.engine import Context, GenerationOptions, Generator, Model
-from distilgpt2_cli.engine.cores import usable_cores
+from distilgpt2_cli.engine.llama.cores import usable_cores
 from tests.bench.finding import Finding, Turn, in_turns, of_turns
 from tests.bench.plain_script import PROMPT
 from tests.bench.processes import distil_speed

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from distilgpt2_cli.engine.bindings import features
+from distilgpt2_cli.engine.llama.bindings import features
 from tests.cli.test_demo import GOLDEN, complete
 
 

@@ -7,7 +7,7 @@ import gguf as gguf_format
 import pytest
 
 from distilgpt2_cli.engine import GenerationOptions, open_generator
-from distilgpt2_cli.engine.bindings import features
+from distilgpt2_cli.engine.llama.bindings import features
 from distilgpt2_cli.models import demo
 from tests.support.hub import Hub
 from tests.support.run import run

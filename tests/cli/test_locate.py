@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.cli.options import complete_quantization
+from distilgpt2_cli.cli.shared.options import complete_quantization
 from distilgpt2_cli.models.catalog import CATALOG, REPOSITORY
 from tests.support.hub import Hub
 from tests.support.run import run

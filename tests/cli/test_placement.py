@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.cli.early import likely_placement
-from distilgpt2_cli.engine import Placement, list_devices
-from distilgpt2_cli.engine.placement import CPU_ONLY
+from distilgpt2_cli.cli.early import likely_offload
+from distilgpt2_cli.engine import Offload, list_devices
+from distilgpt2_cli.engine.llama.placement import CPU_ONLY
 from tests.support.run import run
 
 pytestmark = pytest.mark.skipif(bool(list_devices()), reason="this build sees a device")
@@ -59,9 +59,9 @@ def test_json_says_where_the_layers_are(env: dict[str, str], tiny: Path, tmp_pat
 
 
 def test_the_early_model_goes_where_the_command_wants_it() -> None:
-    assert likely_placement(["generate", "--gpu-layers", "3", "x"], {}) == Placement(3)
+    assert likely_offload(["generate", "--gpu-layers", "3", "x"], {}) == Offload(3)
     wanted = ["next", "--gpu-layers=all", "--device=A", "--device", "B"]
-    assert likely_placement(wanted, {}) == Placement("all", ("A", "B"))
-    assert likely_placement(["score"], {"DISTIL_GPU_LAYERS": "none"}) == CPU_ONLY
-    assert likely_placement(["tokenize"], {"DISTIL_GPU_LAYERS": "all"}) == CPU_ONLY
-    assert likely_placement(["generate", "--gpu-layers", "some"], {}) == Placement()
+    assert likely_offload(wanted, {}) == Offload("all", ("A", "B"))
+    assert likely_offload(["score"], {"DISTIL_GPU_LAYERS": "none"}) == CPU_ONLY
+    assert likely_offload(["tokenize"], {"DISTIL_GPU_LAYERS": "all"}) == CPU_ONLY
+    assert likely_offload(["generate", "--gpu-layers", "some"], {}) == Offload()

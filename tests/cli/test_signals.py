@@ -64,7 +64,7 @@ def test_a_signal_while_llama_cpp_calls_python_is_not_lost() -> None:
     script = """if True:
         import signal, sys
         from distilgpt2_cli import signals
-        from distilgpt2_cli.engine import interrupts, log
+        from distilgpt2_cli.engine.llama import interrupts, log
 
         def profile(frame, event, argument):
             if event == "call" and frame.f_code.co_name == "_keep":

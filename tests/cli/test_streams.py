@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.cli.process_cost import run_process
-from distilgpt2_cli.cli.prompt import MAX_CHARACTERS
+from distilgpt2_cli.children.process_cost import run_process
+from distilgpt2_cli.cli.shared.texts import MAX_CHARACTERS
 from distilgpt2_cli.errors import ExitStatus
 from tests.cli.test_lines import wait_until_computing
 from tests.support.run import DISTIL, run, started, terminal

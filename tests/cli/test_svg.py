@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from distilgpt2_cli.cli.svg import Mark, bar_plot, interval_plot, readable
+from distilgpt2_cli.cli.probe.svg import Mark, bar_plot, interval_plot, readable
 
 
 def elements(drawing: str, tag: str, kind: str | None = None) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distilgpt2_cli.cli.process_cost import run_process
+from distilgpt2_cli.children.process_cost import run_process
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.run import DISTIL, run, terminal
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.engine.bindings import features
+from distilgpt2_cli.engine.llama.bindings import features
 from tests.support.emulator import Emulator, emulated
 from tests.support.run import run
 

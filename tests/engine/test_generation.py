@@ -196,7 +196,7 @@ def test_a_context_above_the_window_is_refused(tiny: Path) -> None:
 
 def test_the_bindings_come_without_the_package_and_leave_it_whole() -> None:
     script = (
-        "import sys, distilgpt2_cli.engine.bindings\n"
+        "import sys, distilgpt2_cli.engine.llama.bindings\n"
         "assert 'numpy' not in sys.modules and 'llama_cpp' not in sys.modules\n"
         "import llama_cpp\n"
         "assert llama_cpp.Llama and llama_cpp.llama_cpp.llama_decode\n"

@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from distilgpt2_cli.cli.process_cost import run_process
+from distilgpt2_cli.children.process_cost import run_process
 from distilgpt2_cli.errors import ExitStatus
 from tests.fuzz.child import run
 from tests.fuzz.verdict import OTHER_FAULT, Verdict, numbers

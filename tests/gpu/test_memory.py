@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.engine import Context, Device, Model, Placement
+from distilgpt2_cli.engine import Context, Device, Model, Offload
 
 _PEAK = (
     "import runpy, sys\n"
@@ -79,14 +79,14 @@ def test_auto_never_fails(wide: Path, limit: int) -> None:
 
 def test_a_model_whose_context_has_no_room_moves_to_the_cpu(tiny: Path, device: Device) -> None:
     with Model(tiny) as model:
-        assert model.residence.layers == {device.name: 3}
+        assert model.placement.layers == {device.name: 3}
         with Context(model):
             assert not model.leave_devices("a context is in use")
         assert model.leave_devices("it is full")
         with Context(model) as context:
-            assert context.residence.layers == {"CPU": 3}
-            assert context.residence.refusal == "it is full"
+            assert context.placement.layers == {"CPU": 3}
+            assert context.placement.refusal == "it is full"
             context.evaluate(model.tokenize("Hello"))
         assert not model.leave_devices("it is there already")
-    with Model(tiny, Placement("all")) as model:
+    with Model(tiny, Offload("all")) as model:
         assert not model.leave_devices("all was asked for")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from distilgpt2_cli.engine import Model
-from distilgpt2_cli.engine.bindings import lib
+from distilgpt2_cli.engine.llama.bindings import lib
 from distilgpt2_cli.models.bundled import demo
 from tests.support import gguf, raw_llama
 from tests.support.differences import relative, root_mean_square

@@ -11,8 +11,8 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from distilgpt2_cli.engine import log
-from distilgpt2_cli.engine.bindings import lib
+from distilgpt2_cli.engine.llama import log
+from distilgpt2_cli.engine.llama.bindings import lib
 
 END_OF_TEXT = 50256
 

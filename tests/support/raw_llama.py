@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from distilgpt2_cli.engine.bindings import lib
+from distilgpt2_cli.engine.llama.bindings import lib
 
 PHYSICAL_BATCH = 512
 """Tokens evaluated at once, as in the engine."""

@@ -1,0 +1,1 @@
+"""Programs that `distil` runs in processes of their own."""

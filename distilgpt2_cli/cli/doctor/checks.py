@@ -1,0 +1,226 @@
+"""The checks of ``distil doctor``, each of which finds one thing to say."""
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ... import __version__
+from ...children.engine_trial import Trial, try_engine
+from ...errors import DistilError
+from ...machine import graphics, processor
+from ...machine.builds import short_path, source_command
+from ...models import DEMO, ModelFile, ModelReference, demo, find, is_intact, local
+from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ...models.upkeep import downloaded
+from ...terminal.progress import megabytes
+from ..shared.placement import GPU_LAYERS, remedy_without_device
+
+_SECONDS = 2  # of generation
+_ROOM = 200e6  # bytes that the largest file and what is beside it while it comes need
+
+State = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check has found.
+
+    Attributes:
+        name: of the check.
+        state: ``problem`` if it would stop ``distil generate``.
+        text: what there is to say.
+        remedy: what to do; empty if nothing is to be done.
+        facts: the same for a program.
+    """
+
+    name: str
+    state: State
+    text: str
+    remedy: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        return {
+            "check": self.name,
+            "state": self.state,
+            "text": self.text,
+            "remedy": self.remedy or None,
+            "facts": self.facts,
+        }
+
+
+def examine() -> Iterator[Finding]:
+    """Do all checks, the quick ones first."""
+    yield _versions()
+    trial = try_engine(_SECONDS, str(demo().path), os.environ.get(GPU_LAYERS) or "auto")
+    if trial.facts:
+        yield _build(trial.facts)
+        yield _devices(trial.facts)
+        yield _processor(trial.facts)
+        yield _threads(trial)
+    yield _cache()
+    yield _downloads()
+    wanted = _wanted_model()
+    yield wanted
+    yield _hub(needed="downloaded" in wanted.facts and not wanted.facts["downloaded"])
+    yield _generation(trial)
+
+
+def _versions() -> Finding:
+    from importlib import metadata
+
+    facts = {
+        "distil": __version__,
+        "llama_cpp_python": metadata.version("llama-cpp-python"),
+        "huggingface_hub": metadata.version("huggingface-hub"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
+    text = (
+        f"distil {facts['distil']}, llama-cpp-python {facts['llama_cpp_python']}, huggingface-hub"
+        f" {facts['huggingface_hub']}, Python {facts['python']}, {facts['system']}"
+    )
+    return Finding("versions", "ok", text, facts=facts)
+
+
+def _build(facts: Mapping[str, Any]) -> Finding:
+    text = f"llama.cpp {facts['versions']['llama_cpp']} for {' and '.join(facts['backends'])}"
+    found = {key: facts[key] for key in ("versions", "backends")}
+    return Finding("build", "ok", text, facts=found)
+
+
+def _devices(facts: Mapping[str, Any]) -> Finding:
+    adapters = graphics.adapters()
+    devices: Sequence[Mapping[str, Any]] = facts["devices"]
+    found = {"devices": devices, "adapters": [str(adapter) for adapter in adapters]}
+    if devices:
+        listing = "; ".join(map(_device, devices))
+        return Finding("devices", "ok", listing, facts=found)
+    if adapters:
+        names = ", ".join(map(str, adapters))
+        text = f"{names} is in this machine, and this build doesn't use it"
+        return Finding("devices", "note", text, remedy_without_device(), found)
+    if facts["backends"] != ["CPU"]:
+        return Finding("devices", "note", "none is seen", remedy_without_device(), found)
+    return Finding("devices", "ok", "no GPU; the processor does all", facts=found)
+
+
+def _device(device: Mapping[str, Any]) -> str:
+    return (
+        f"{device['name']}: {device['description']}, {megabytes(device['free_bytes'])} of"
+        f" {megabytes(device['total_bytes'])} free"
+    )
+
+
+def _processor(facts: Mapping[str, Any]) -> Finding:
+    used, known = facts["features"], processor.features()
+    missed = sorted(known - set(used))
+    text = f"{processor.name()}; used: {', '.join(used) or 'nothing special'}"
+    found = {"name": processor.name(), "used": used, "missed": missed}
+    if not missed:
+        return Finding("processor", "ok", text, facts=found)
+    text += f"; missed, so that it is slower: {', '.join(missed)}"
+    remedy = f"Compile for this processor: {source_command('-DGGML_NATIVE=on')}"
+    return Finding("processor", "note", text, remedy, found)
+
+
+def _threads(trial: Trial) -> Finding:
+    cores = trial.facts["cores"] if trial.facts else None
+    chosen = trial.generation["threads"] if trial.generation else None
+    text = f"{cores} cores may be used"
+    if chosen:
+        text += f"; auto took {chosen} of them just now"
+    found = {"cores": cores, "threads": chosen}
+    return Finding("threads", "ok", text, facts=found)
+
+
+def _cache() -> Finding:
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE)
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    found = {"folder": short_path(folder), "free_bytes": free}
+    text = f"{short_path(folder)}, {megabytes(free)} free"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding(
+            "cache", "note", f"{text}, can't be written", "Set HF_HOME to another folder.", found
+        )
+    if free < _ROOM:
+        return Finding("cache", "note", text, "Free some space before you download.", found)
+    return Finding("cache", "ok", text, facts=found)
+
+
+def _downloads() -> Finding:
+    states = {True: "whole", False: "damaged", None: "unknown"}
+    here = downloaded(REPOSITORY, None)
+    found = {
+        reference.quantization: states[is_intact(reference, file, lambda _count: None)]
+        for reference, file in here
+    }
+    text = ", ".join(f"{name} {state}" for name, state in found.items()) or "nothing yet"
+    facts = {"downloads": found}
+    if "damaged" in found.values():
+        remedy = "Run `distil verify --all --repair`."
+        return Finding("downloads", "note", text, remedy, facts)
+    return Finding("downloads", "ok", text, facts=facts)
+
+
+def _wanted_model() -> Finding:
+    """See whether the model is here that generate takes without options."""
+    try:
+        wanted = _without_options()
+        file = wanted if isinstance(wanted, ModelFile) else find(wanted)
+    except DistilError as error:
+        return Finding("model", "problem", error.what, error.remedy)
+    if file is None:
+        assert isinstance(wanted, ModelReference)
+        size = f" ({megabytes(wanted.pinned.size)})" if wanted.pinned else ""
+        text = f"{wanted.quantization} is not downloaded yet{size}"
+        remedy = f"Run `{wanted.download_command}`, or let generate do it."
+        return Finding("model", "note", text, remedy, {"downloaded": False})
+    facts = {"downloaded": True, "name": file.name, "path": short_path(file.path)}
+    if isinstance(wanted, ModelReference) and (
+        is_intact(wanted, file, lambda _count: None) is False
+    ):
+        remedy = f"Run `{wanted.download_command}`."
+        return Finding("model", "problem", f"{file.name} is damaged", remedy, facts)
+    return Finding("model", "ok", f"{file.name}, {megabytes(file.size)}", facts=facts)
+
+
+def _without_options() -> ModelFile | ModelReference:
+    model = os.environ.get("DISTIL_MODEL")
+    if model:
+        return demo() if model == DEMO else local(Path(model))
+    return ModelReference(os.environ.get("DISTIL_QUANT") or DEFAULT_QUANTIZATION)
+
+
+def _hub(needed: bool) -> Finding:
+    from ...models.hub import answer_seconds
+    from ...models.hub_errors import endpoint
+
+    try:
+        seconds = answer_seconds()
+    except DistilError as error:
+        state: State = "problem" if needed else "note"
+        return Finding("hub", state, error.what, error.remedy, {"endpoint": endpoint()})
+    facts = {"endpoint": endpoint(), "seconds": round(seconds, 3)}
+    return Finding("hub", "ok", f"{endpoint()} answers in {seconds:.2f} s", facts=facts)
+
+
+def _generation(trial: Trial) -> Finding:
+    if trial.failure:
+        return Finding("generation", "problem", trial.failure.what, trial.failure.remedy)
+    assert trial.generation
+    facts = trial.generation
+    layers = ", ".join(f"{count} layers on {device}" for device, count in facts["layers"].items())
+    text = f"{facts['tokens_per_second']:.0f} tokens/s with the demo model, {layers}"
+    if facts["refusal"]:
+        text += f"; the GPU did not take it: {facts['refusal']}"
+        return Finding("generation", "note", text, "Run it with --gpu-layers all.", facts)
+    return Finding("generation", "ok", text, facts=facts)

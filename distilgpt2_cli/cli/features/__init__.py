@@ -1,0 +1,110 @@
+"""``distil features``: hidden states of texts, for whatever learns from them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ...engine.options import Pool
+from ...errors import UsageError
+from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ...terminal import Terminal
+from ..shared.model import ModelPath, Offline, Quant, locate
+from ..shared.options import (
+    Json,
+    Lines,
+    Parallel,
+    Quiet,
+    Repository,
+    Revision,
+    TextArgument,
+    Threads,
+    check_parallel,
+    parse_threads,
+)
+from ..shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
+from ..shared.texts import InputLines, in_batches, read_text
+
+EXAMPLES = """\b
+Examples:
+  distil features --pool mean "Replace me by any text you'd like."
+  distil features --output states.npy "Replace me by any text you'd like."
+  distil features --lines --pool mean --parallel 16 --output matrix.npy < texts.txt
+  distil features --lines --json < texts.txt | jq -c .features
+"""
+
+
+Overflow = Literal["error", "split"]
+
+
+def features(
+    ctx: typer.Context,
+    text: TextArgument = None,
+    quant: Quant = DEFAULT_QUANTIZATION,
+    model: ModelPath = None,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    offline: Offline = False,
+    threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
+    pool: Annotated[
+        Pool,
+        typer.Option(help="All tokens' states, their mean, or the last one's."),
+    ] = "none",
+    overflow: Annotated[
+        Overflow,
+        typer.Option(help="Refuse a text that is longer than the window, or split it."),
+    ] = "error",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write .npy, .npz or .jsonl, by the name's end.",
+            show_default="standard output",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,
+    lines: Lines = False,
+    parallel: Parallel = 1,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Print the hidden states of a text after the final layer norm.
+
+    They are 32-bit floats, a row for each token, or one row with --pool. Without --output, rows
+    go to standard output as numbers apart by spaces; an empty line ends each text's rows with
+    --lines and no pool. A file appears when it is whole.
+    """
+    terminal = Terminal.system(quiet=quiet)
+    check_parallel(parallel, lines)
+    if json and output:
+        raise UsageError("--json and --output can't be combined.", "Name the file …jsonl for JSON.")
+    from .files import Features, Origin, open_output
+
+    matrix = lines and pool != "none"
+    thread_count = parse_threads(threads)
+    offload = parse_offload(gpu_layers, device)
+    input_lines = InputLines(terminal, text, "features") if lines else None
+    texts = input_lines or [(1, read_text(terminal, text))]
+    with open_output(terminal, output, json=json, lines=lines, matrix=matrix, force=force) as sink:
+        file = locate(terminal, ctx, model, quant, repo, revision, offline)
+        from ...engine import FeatureExtractor, open_evaluator
+
+        with open_evaluator(
+            file.path,
+            threads=thread_count,
+            sequences=parallel,
+            hidden_states=True,
+            offload=offload,
+        ) as evaluator:
+            tell_refusal(terminal, evaluator.placement)
+            origin = Origin(file, evaluator.placement)
+            extractor = FeatureExtractor(evaluator, pool, split=overflow == "split")
+            results = in_batches(texts, extractor.tokens, extractor.extract, parallel)
+            for number, of_text, tokens, values in results:
+                sink.write(Features(number, of_text, len(tokens), values), origin)
+    if input_lines:
+        input_lines.check()

@@ -1,0 +1,212 @@
+"""Where features go: NumPy's formats, JSON Lines, or rows of numbers."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ...files import check_new_file, new_file
+from ...models import ModelFile
+from ...terminal import Terminal
+from ..generate.views import versions_record
+from ..shared.model import model_record
+from ..shared.placement import placement_record
+
+if TYPE_CHECKING:
+    from ...engine import Placement
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of one text.
+
+    Attributes:
+        number: of its line, from 1 on.
+        text: the text itself.
+        tokens: how many it was evaluated as.
+        values: 32-bit floats, tokens by width or width.
+    """
+
+    number: int
+    text: str
+    tokens: int
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What features are made with: a model file, and where its layers are."""
+
+    file: ModelFile
+    placement: "Placement"
+
+
+class Sink(Protocol):
+    """Takes the features of one text after another."""
+
+    def write(self, features: Features, origin: Origin) -> None:
+        """Take the features of a text, made with a model."""
+
+
+@contextmanager
+def open_output(
+    terminal: Terminal,
+    path: Path | None,
+    *,
+    json: bool,
+    lines: bool,
+    matrix: bool,
+    force: bool,
+) -> Iterator[Sink]:
+    """Give what takes features, for standard output or a file that appears when it is whole.
+
+    Args:
+        terminal: whose standard output is used if there is no ``path``.
+        path: a file whose name ends with .npy, .npz or .jsonl.
+        json: write JSON Lines to standard output.
+        lines: there may be any number of texts.
+        matrix: each text gives one row, and they are to be one array.
+        force: replace the file.
+
+    Raises:
+        UsageError: the name ends otherwise, or the file can't hold these features.
+        DistilError: the file exists, or can't be written.
+    """
+    if path is None:
+        yield JsonSink(terminal.write, lines) if json else TextSink(terminal, lines, matrix)
+        return
+    check_new_file(path, (".npy", ".npz", ".jsonl"), force=force)
+    if path.suffix == ".npy" and lines and not matrix:
+        raise UsageError(
+            "Texts of different lengths are not one array.", "Use .npz or .jsonl, or --pool."
+        )
+    with new_file(path) as part, _file_sink(part, lines, matrix) as sink:
+        yield sink
+
+
+@contextmanager
+def _file_sink(path: Path, lines: bool, matrix: bool) -> Iterator[Sink]:
+    if path.suffix == ".jsonl":
+        with path.open("w", encoding="ascii") as text:
+            yield JsonSink(text.write, lines)
+    elif path.suffix == ".npz":
+        with zipfile.ZipFile(path, "w") as archive:
+            yield ArchiveSink(archive, lines)
+    else:
+        with path.open("wb") as file:
+            sink = MatrixSink(file) if matrix else ArraySink(file)
+            yield sink
+            if isinstance(sink, MatrixSink):
+                sink.finish()
+
+
+class TextSink:
+    """Rows of numbers apart by spaces, which ``numpy.loadtxt`` reads."""
+
+    def __init__(self, terminal: Terminal, lines: bool, matrix: bool) -> None:
+        """Set several rows of several texts apart by an empty line."""
+        self._terminal = terminal
+        self._end = "\n" if lines and not matrix else ""
+
+    def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
+        """Print one row or more, with the digits that tell a 32-bit float from its neighbours."""
+        for row in np.atleast_2d(features.values):
+            self._terminal.write(" ".join(map(str, row)) + "\n")
+        self._terminal.write(self._end)
+
+
+class JsonSink:
+    """One object a text."""
+
+    def __init__(self, write: Callable[[str], object], lines: bool) -> None:
+        """Call ``write`` with each line."""
+        self._write = write
+        self._lines = lines
+
+    def write(self, features: Features, origin: Origin) -> None:
+        """Write the text with its features."""
+        line = {"line": features.number} if self._lines else {}
+        record = line | {
+            "text": features.text,
+            "tokens": {"text": features.tokens},
+            "features": _numbers(features.values),
+            "model": model_record(origin.file),
+            "placement": placement_record(origin.placement),
+            "versions": versions_record(),
+        }
+        self._write(json.dumps(record, allow_nan=False) + "\n")
+
+
+def _numbers(values: NDArray[np.float32]) -> list[Any]:
+    """Return numbers with the digits that tell a 32-bit float from its neighbours."""
+    if values.ndim > 1:
+        return [_numbers(row) for row in values]
+    return [float(str(value)) for value in values]
+
+
+class ArraySink:
+    """One array in NumPy's format."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Write to a file."""
+        self._file = file
+
+    def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
+        """Write the only array."""
+        npy.write_array(self._file, features.values, allow_pickle=False)
+
+
+class MatrixSink:
+    """Rows of one array in NumPy's format, whose number is known at the end.
+
+    The header is written twice: NumPy leaves room in it for the first dimension to grow
+    (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Write to a file."""
+        self._file = file
+        self._rows = 0
+        self._width = 0
+
+    def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
+        """Add a row."""
+        if not self._rows:
+            self._width = len(features.values)
+            self._write_header()
+        self._file.write(features.values.tobytes())
+        self._rows += 1
+
+    def finish(self) -> None:
+        """Write how many rows there are."""
+        self._file.seek(0)
+        self._write_header()
+
+    def _write_header(self) -> None:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, self._width)}
+        npy.write_array_header_1_0(self._file, header)
+
+
+class ArchiveSink:
+    """One array a text in NumPy's archive format: ``features``, or ``line_1`` and so on."""
+
+    def __init__(self, archive: zipfile.ZipFile, lines: bool) -> None:
+        """Write to an archive."""
+        self._archive = archive
+        self._lines = lines
+
+    def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
+        """Add an array."""
+        name = f"line_{features.number}" if self._lines else "features"
+        content = io.BytesIO()
+        npy.write_array(content, features.values, allow_pickle=False)
+        self._archive.writestr(f"{name}.npy", content.getvalue())

@@ -1,0 +1,212 @@
+"""``distil generate``: completions of a prompt, or of many."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...engine.options import MAX_SEED, GenerationOptions, check_seed, draw_seed
+from ...errors import UsageError
+from ...models import ModelFile
+from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ...signals import heeded_in_order_only
+from ...terminal import Terminal
+from ..shared import sampling_options as options
+from ..shared.model import ModelPath, Offline, Quant, locate
+from ..shared.options import (
+    Json,
+    Quiet,
+    Repository,
+    Revision,
+    Threads,
+    check_at_least_one,
+    parse_threads,
+)
+from ..shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
+from ..shared.texts import InputLines, read_prompt
+from .constraint import Choices, GrammarFile, JsonSchema, read_grammar
+
+if TYPE_CHECKING:
+    from ...engine import Batch, Completion, Generator, Request
+    from .views import View
+
+EXAMPLES = """\b
+Examples:
+  distil generate "Once upon a time"
+  distil generate --seed 42 --num-sequences 5 "Hello, I'm a language model,"
+  echo "The meaning of life is" | distil generate --max-tokens 40
+  distil generate --json --seed 7 "To be" | jq -r .text
+  distil generate --lines --parallel 16 < prompts.txt > texts.txt
+  distil generate --choices " yes| no" "Is the sky blue? Answer:"
+  distil generate --model story.gguf --temperature 0 --stop "." "It was a"
+"""
+
+_DEFAULTS = GenerationOptions()
+
+
+def generate(
+    ctx: typer.Context,
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROMPT",
+            help="Text to continue; standard input without it or with -.",
+            show_default=False,
+        ),
+    ] = None,
+    quant: Quant = DEFAULT_QUANTIZATION,
+    model: ModelPath = None,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    offline: Offline = False,
+    threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Continue each line of standard input by itself.")
+    ] = False,
+    seed: options.Seed = None,
+    num_sequences: options.NumSequences = 1,
+    parallel: options.Parallel = 1,
+    max_tokens: options.MaxTokens = _DEFAULTS.max_tokens,
+    temperature: options.Temperature = _DEFAULTS.temperature,
+    top_k: options.TopK = _DEFAULTS.top_k,
+    top_p: options.TopP = _DEFAULTS.top_p,
+    min_p: options.MinP = _DEFAULTS.min_p,
+    repetition_penalty: options.RepetitionPenalty = _DEFAULTS.repetition_penalty,
+    presence_penalty: options.PresencePenalty = _DEFAULTS.presence_penalty,
+    frequency_penalty: options.FrequencyPenalty = _DEFAULTS.frequency_penalty,
+    stop: options.Stop = None,
+    ignore_eos: options.IgnoreEos = False,
+    grammar: GrammarFile = None,
+    json_schema: JsonSchema = None,
+    choices: Choices = None,
+    echo: Annotated[
+        bool, typer.Option("--echo", help="Print the prompt before each completion.")
+    ] = False,
+    json: Json = False,
+    logprobs: options.Logprobs = None,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Print seed, counts and speed on standard error.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Continue a text with the model.
+
+    The text streams to standard output as it is made. The same model file, prompt, options and
+    seed give the same bytes every time.
+    """
+    terminal = Terminal.system(quiet=quiet)
+    chosen = GenerationOptions(
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        presence_penalty=presence_penalty,
+        frequency_penalty=frequency_penalty,
+        stop=tuple(stop or ()),
+        ignore_eos=ignore_eos,
+        grammar=read_grammar(grammar, json_schema, choices),
+    )
+    check_at_least_one("num-sequences", num_sequences)
+    check_at_least_one("parallel", parallel)
+    _check_logprobs(logprobs, json)
+    thread_count = parse_threads(threads)
+    offload = parse_offload(gpu_layers, device)
+    first_seed = draw_seed() if seed is None else check_seed(seed)
+    text = None if lines else read_prompt(terminal, prompt)
+    line_prompts = InputLines(terminal, prompt, "generate") if lines else None
+    file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    if seed is None and terminal.stderr_is_terminal and not stats:
+        terminal.notice(f"seed {first_seed}")
+    from ...engine import open_generator
+
+    with (
+        open_generator(
+            file.path,
+            chosen,
+            prompt=text,
+            threads=thread_count,
+            parallel=parallel,
+            alternatives=logprobs,
+            offload=offload,
+        ) as generator,
+        heeded_in_order_only(),
+    ):
+        tell_refusal(terminal, generator.context.placement)
+        view = _view(terminal, file, generator, json, lines, echo, num_sequences)
+        prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
+        batch = generator.complete_all(_requests(prompts, num_sequences, first_seed))
+        _show(terminal, file, generator, batch, view, stats)
+    if line_prompts:
+        line_prompts.check()
+
+
+def _requests(
+    prompts: Iterator[tuple[int, str]], sequences: int, first_seed: int
+) -> "Iterator[Request]":
+    """Ask for the completions of every prompt, with seeds that count on over all of them."""
+    from ...engine import Request
+
+    for number, text in prompts:
+        for i in range(sequences):
+            seed = (first_seed + (number - 1) * sequences + i) % (MAX_SEED + 1)
+            yield Request(text, seed, number, i)
+
+
+def _view(
+    terminal: Terminal,
+    file: ModelFile,
+    generator: "Generator",
+    json: bool,
+    lines: bool,
+    echo: bool,
+    count: int,
+) -> "View":
+    from .views import JsonView, LineView, TextView
+
+    if json:
+        return JsonView(terminal, file, generator, lines)
+    return LineView(terminal, echo) if lines else TextView(terminal, echo, count)
+
+
+def _show(
+    terminal: Terminal,
+    file: ModelFile,
+    generator: "Generator",
+    batch: "Batch",
+    view: "View",
+    stats: bool,
+) -> None:
+    from .views import show_all, statistics, total_statistics
+
+    def tell_dropped(completion: "Completion") -> None:
+        if completion.dropped_tokens and completion.request.index == 0:
+            terminal.notice(
+                f"Prompt {completion.request.number} is longer than the context window of "
+                f"{generator.context.size} tokens: its first {completion.dropped_tokens} are left "
+                "out."
+            )
+
+    start, count, tokens = time.perf_counter(), 0, 0
+    for completion in show_all(batch, view, tell_dropped):
+        count, tokens = count + 1, tokens + completion.token_count
+        if completion.finish_reason == "length" and not completion.complete:
+            terminal.notice(
+                f"The text of seed {completion.seed} is cut inside its grammar, after"
+                f" {completion.token_count} tokens: --max-tokens allows no more."
+            )
+        if stats:
+            terminal.notice(statistics(file, generator, completion))
+    if stats and count > 1:
+        terminal.notice(total_statistics(count, tokens, time.perf_counter() - start))
+
+
+def _check_logprobs(count: int | None, json: bool) -> None:
+    if count is not None and not json:
+        raise UsageError("--logprobs goes into JSON only.", "Use it with --json.")
+    if count is not None and count < 0:
+        raise UsageError(f"--logprobs can't be {count}.", "Use a number from 0 on.")

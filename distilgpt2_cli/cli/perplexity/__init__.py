@@ -1,0 +1,230 @@
+"""``distil perplexity``: how well models predict long texts."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ...errors import DistilError, UsageError
+from ...models import ModelFile
+from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ...terminal import Terminal
+from ...terminal.progress import SCORE
+from ..shared.model import ModelPaths, Offline, locate
+from ..shared.options import (
+    Json,
+    Quantizations,
+    Quiet,
+    Repository,
+    Revision,
+    Threads,
+    parse_threads,
+)
+from ..shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
+from ..shared.texts import decoded
+from .plot import check_plot, write_plot
+from .report import Result, write_json, write_report
+
+if TYPE_CHECKING:
+    from ...engine import Evaluator, Offload, Perplexity, Window
+
+EXAMPLES = """\b
+Examples:
+  distil perplexity book.txt
+  distil perplexity --stride 1024 --json a.txt b.txt | jq .perplexity
+  distil perplexity --quant Q2_K --quant Q4_K_M --quant Q8_0 book.txt
+  distil perplexity --quant Q4_0 --quant Q8_0 --plot sizes.svg book.txt
+  distil perplexity --method llama.cpp --window 512 wiki.test.raw
+"""
+
+_PART = 2**18  # bytes
+
+Method = Literal["sliding", "llama.cpp"]
+
+
+def perplexity(
+    ctx: typer.Context,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Text files; - is standard input.")
+    ],
+    quant: Quantizations = None,
+    model: ModelPaths = None,
+    repo: Repository = REPOSITORY,
+    revision: Revision = None,
+    offline: Offline = False,
+    threads: Threads = "auto",
+    gpu_layers: GpuLayers = "auto",
+    device: Devices = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Tokens evaluated together.", show_default="the context window"
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Tokens from window to window.", show_default="half a window"
+        ),
+    ] = None,
+    method: Annotated[
+        Method, typer.Option(help="Windows that overlap, or those of llama.cpp's own program.")
+    ] = "sliding",
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw sizes against perplexities into this .svg or .png file.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the plot's file.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure the perplexity of models on text files.
+
+    Each token is scored once, given those before it in its window; each file is a document of its
+    own, whose first token is not scored. With several models there is a table, which compares
+    each with the largest file: Kullback-Leibler divergence, and agreement on the likeliest token.
+    """
+    terminal = Terminal.system(quiet=quiet)
+    if stride is not None and method == "llama.cpp":
+        raise UsageError("--stride is for windows that overlap.", "Leave --stride or --method out.")
+    if plot is not None:
+        check_plot(plot, force)
+    thread_count = parse_threads(threads)
+    offload = parse_offload(gpu_layers, device)
+    texts = _Texts(terminal, files, method, stride)
+    models = [
+        locate(terminal, ctx, path, label, repo, revision, offline)
+        for path, label in _named(quant, model)
+    ]
+    texts.check_readable(len(models))
+    results = _measure(terminal, models, texts, window, thread_count, offload)
+    if json:
+        write_json(terminal, results)
+    else:
+        write_report(terminal, results)
+    if plot is not None:
+        write_plot(plot, results)
+
+
+def _named(quant: list[str] | None, model: list[str] | None) -> list[tuple[str | None, str]]:
+    """Return the models that the options name: each a path, or None and a quantization."""
+    if not quant and not model and "DISTIL_MODEL" in os.environ:
+        model = [os.environ["DISTIL_MODEL"]]
+    if model:
+        return [(path, DEFAULT_QUANTIZATION) for path in model]
+    default = os.environ.get("DISTIL_QUANT", DEFAULT_QUANTIZATION)
+    return [(None, label) for label in quant or [default]]
+
+
+class _Texts:
+    """The text files, cut into windows anew for each model."""
+
+    def __init__(
+        self, terminal: Terminal, names: list[str], method: Method, stride: int | None
+    ) -> None:
+        self._terminal = terminal
+        self._names = names
+        self._method = method
+        self._stride = stride
+
+    def check_readable(self, times: int) -> None:
+        """See to it that every text can be read so many times.
+
+        Raises:
+            UsageError: standard input is named, and would have to be read again.
+            DistilError: a file can't be read.
+        """
+        if times * self._names.count("-") > 1:
+            raise UsageError("Standard input can be read once only.", "Put the text into a file.")
+        for name in self._names:
+            for _ in [] if name == "-" else _parts(name):
+                break
+
+    @property
+    def size(self) -> int | None:
+        """The bytes of all files; None if standard input is among them."""
+        if "-" in self._names:
+            return None
+        return sum(Path(name).stat().st_size for name in self._names)
+
+    def windows(self, evaluator: "Evaluator") -> "Iterator[Window]":
+        """Yield the windows of one text after another."""
+        from ...engine import disjoint, sliding, stream_tokens
+
+        model, size = evaluator.model, evaluator.size
+        for name in self._names:
+            parts = self._terminal.read() if name == "-" else _parts(name)
+            source = "Standard input" if name == "-" else name
+            tokens = stream_tokens(model, decoded(parts, source))
+            if self._method == "llama.cpp":
+                yield from disjoint(tokens, size, model.added_start_token)
+            else:
+                stride = max(size // 2, 1) if self._stride is None else self._stride
+                yield from sliding(tokens, size, stride)
+
+
+def _parts(name: str) -> Iterator[bytes]:
+    try:
+        with Path(name).open("rb") as file:
+            while part := file.read(_PART):
+                yield part
+    except OSError as error:
+        raise DistilError(
+            f"{name} can't be read: {error.strerror}.", "Name text files, or - for standard input."
+        ) from None
+
+
+def _measure(
+    terminal: Terminal,
+    models: list[ModelFile],
+    texts: _Texts,
+    window: int | None,
+    threads: int | None,
+    offload: "Offload",
+) -> list[Result]:
+    """Measure the largest model by itself, and each other one beside it.
+
+    Raises:
+        UsageError: the texts are so short that no token can be scored.
+    """
+    from ...engine import measure, open_evaluator
+
+    largest = max(models, key=lambda file: file.size)
+    others = [file for file in models if file != largest]
+    options: dict[str, Any] = {"threads": threads, "offload": offload}
+    with open_evaluator(largest.path, size=window, **options) as reference:
+        tell_refusal(terminal, reference.placement)
+        alone = measure(reference, texts.windows(reference))
+        last = _last(terminal, largest, texts, alone)
+        results = {largest: Result(largest, last, reference.placement)}
+        for file in others:
+            with open_evaluator(file.path, size=reference.size, **options) as evaluator:
+                same = reference.model.shares_vocabulary(evaluator.model)
+                windows = texts.windows(evaluator)
+                found = measure(evaluator, windows, reference if same else None)
+                last = _last(terminal, file, texts, found)
+                results[file] = Result(file, last, evaluator.placement)
+    return [results[file] for file in dict.fromkeys(models)]
+
+
+def _last(
+    terminal: Terminal, file: ModelFile, texts: _Texts, found: "Iterable[Perplexity]"
+) -> "Perplexity":
+    """Return the last of the figures, and show all of them meanwhile."""
+    last = None
+    seen = 0
+    with terminal.progress(f"with {file.name}", texts.size, SCORE) as advance:
+        for last in found:
+            advance(last.read_bytes - seen, f"perplexity {last.value:.2f}")
+            seen = last.read_bytes
+    if last is None:
+        raise UsageError(
+            "The text is too short: no token of it can be scored.", "Give it more text."
+        )
+    return last

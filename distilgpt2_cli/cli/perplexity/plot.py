@@ -1,0 +1,56 @@
+"""A plot of sizes against perplexities, with matplotlib."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ...errors import DistilError
+from ...files import check_new_file, new_file
+from .report import Result
+
+
+def check_plot(path: Path, force: bool) -> None:
+    """See to it, before the work, that the plot can be made.
+
+    Raises:
+        UsageError: the name has none of the endings.
+        DistilError: the file can't be written, or matplotlib is missing.
+    """
+    check_new_file(path, (".svg", ".png"), force=force)
+    if find_spec("matplotlib") is None:
+        raise DistilError(
+            "A plot needs matplotlib, which is not installed.",
+            "Install it: pip install 'distilgpt2-cli[plot]'.",
+        )
+
+
+def write_plot(path: Path, results: Sequence[Result]) -> None:
+    """Draw one point a model, with the standard error of its perplexity.
+
+    Raises:
+        DistilError: the file can't be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    sizes = [result.file.size / 1e6 for result in results]
+    middle = (min(sizes) + max(sizes)) / 2
+    for size, result in zip(sizes, results, strict=True):
+        value = result.figures.value
+        axes.errorbar(size, value, yerr=result.figures.standard_error, fmt="o", capsize=3)
+        side, offset = ("right", -6) if size > middle else ("left", 6)
+        axes.annotate(
+            result.file.name.removesuffix(".gguf"),
+            (size, value),
+            xytext=(offset, 6),
+            textcoords="offset points",
+            ha=side,
+        )
+    axes.set_xlabel("size in MB")
+    axes.set_ylabel("perplexity")
+    axes.margins(x=0.15)
+    axes.grid(alpha=0.3)
+    with new_file(path) as part:
+        # Without a date, the same figures give the same file.
+        figure.savefig(part, metadata={"Date": None} if path.suffix == ".svg" else {})

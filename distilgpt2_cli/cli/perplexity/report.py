@@ -1,0 +1,94 @@
+"""The figures of ``distil perplexity``, as lines, as a table, or as JSON Lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...models import ModelFile
+from ...terminal import Terminal
+from ...terminal.progress import megabytes
+from ..shared.model import model_record
+from ..shared.placement import placement_record
+
+if TYPE_CHECKING:
+    from ...engine import Perplexity, Placement
+
+
+@dataclass(frozen=True)
+class Result:
+    """A model file and its figures."""
+
+    file: ModelFile
+    figures: "Perplexity"
+    placement: "Placement"
+
+
+def write_report(terminal: Terminal, results: Sequence[Result]) -> None:
+    """Print one model's figures a line each, several models' as a table."""
+    if len(results) == 1:
+        terminal.write(_lines(results[0].figures))
+    else:
+        best = min(result.figures.value for result in results)
+        terminal.write_table(_HEADER, [_row(result, best) for result in results])
+
+
+def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
+    """Print one object a model."""
+    from ..generate.views import versions_record
+    from ..shared.record import finite
+
+    best = min(result.figures.value for result in results)
+    for result in results:
+        figures = result.figures
+        record: dict[str, Any] = {
+            "perplexity": finite(figures.value),
+            "standard_error": finite(figures.standard_error),
+            "bits_per_byte": figures.bits_per_byte,
+            "mean_logprob": figures.mean_logprob,
+            "tokens": {"scored": figures.tokens, "evaluated": figures.evaluated_tokens},
+            "difference_to_best": finite(figures.value - best),
+            "divergence": figures.comparison.mean_divergence if figures.comparison else None,
+            "top_agreement": figures.comparison.top_agreement if figures.comparison else None,
+            "timings": {
+                "prompt_seconds": round(figures.seconds, 6),
+                "prompt_tokens_per_second": round(figures.tokens_per_second, 1),
+            },
+            "size": result.file.size,
+            "model": model_record(result.file),
+            "placement": placement_record(result.placement),
+            "versions": versions_record(),
+        }
+        terminal.write_json(record)
+
+
+def _lines(figures: "Perplexity") -> str:
+    return (
+        f"tokens          {figures.tokens}\n"
+        f"perplexity      {_with_error(figures)}\n"
+        f"bits per byte   {figures.bits_per_byte:.4f}\n"
+        f"tokens/s        {figures.tokens_per_second:.0f}\n"
+    )
+
+
+_HEADER = (
+    "MODEL", "SIZE", "PERPLEXITY", "TO BEST", "DIVERGENCE", "SAME TOP", "BITS/BYTE", "TOKENS/S",
+)  # fmt: skip
+
+
+def _row(result: Result, best: float) -> tuple[str, ...]:
+    figures, comparison = result.figures, result.figures.comparison
+    return (
+        result.file.name,
+        megabytes(result.file.size),
+        _with_error(figures),
+        f"+{figures.value - best:.4f}",
+        f"{comparison.mean_divergence:.5f}" if comparison else "-",
+        f"{comparison.top_agreement:.2%}" if comparison else "-",
+        f"{figures.bits_per_byte:.4f}",
+        f"{figures.tokens_per_second:.0f}",
+    )
+
+
+def _with_error(figures: "Perplexity") -> str:
+    error = figures.standard_error
+    return f"{figures.value:.4f}" + ("" if error is None else f" ± {error:.4f}")

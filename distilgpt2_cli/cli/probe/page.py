@@ -1,0 +1,223 @@
+"""The report of a probe: a page of HTML with its plots and style, and nothing from outside."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from ... import __version__
+from ...probing.comparison import Comparison
+from ...probing.paired import PairedTest
+from ...probing.statistics import ALPHA_0, RESAMPLES
+from ..shared.model import model_record
+from ..shared.record import quoted
+from .output import CONTENT_WARNING, Setup
+from .svg import SERIES, Mark, bar_plot, interval_plot, readable
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #767676; --mark: #0b5cad }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8e8e8; --paper: #161616; --soft: #9a9a9a; --mark: #6cb2ff } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+.warning { border-left: 4px solid #c0392b; padding: .5rem 1rem; font-weight: 600 }
+table { border-collapse: collapse; font-size: .9rem }
+.wide { overflow-x: auto }
+th, td { text-align: left; vertical-align: top; padding: .25rem .9rem .25rem 0;
+  border-bottom: 1px solid color-mix(in srgb, var(--soft) 35%, transparent) }
+td.number { text-align: right; font-variant-numeric: tabular-nums }
+dt { font-weight: 600 }
+.text { white-space: pre-wrap }
+svg { max-width: 100%; height: auto; display: block }
+svg text { font: 12px system-ui, sans-serif; fill: var(--ink) }
+.axis { stroke: var(--soft) } .reference { stroke: var(--soft); stroke-dasharray: 4 3 }
+.interval { stroke: var(--mark); stroke-width: 2 } .mark { fill: var(--mark) }
+.series-0 { fill: #0072b2; color: #0072b2 } .series-1 { fill: #e69f00; color: #e69f00 }
+.series-2 { fill: #009e73; color: #009e73 } .series-3 { fill: #cc79a7; color: #cc79a7 }
+.series-4 { fill: #56b4e9; color: #56b4e9 } .series-5 { fill: #d55e00; color: #d55e00 }
+"""
+
+_LIMITS = (
+    "It shows differences between these texts only. Other words for the same groups, other"
+    " templates and other seeds may show others: try several.",
+    "A difference is not yet a harm, and no difference found is no proof that there is none.",
+    "The intervals say how much is chance in the sampling or in the choice of pairs, and nothing"
+    " of whether the texts measure what they are meant to.",
+    "Log-probabilities depend on length and on how common the words are, not on stereotypes alone.",
+)
+
+
+def comparison_page(setup: Setup, comparison: Comparison) -> str:
+    """Return the page on the variants of a prompt."""
+    parts = [
+        _section("Variants", _table(
+            ("Variant", "Prompt"), [(each.letter, each.prompt) for each in comparison.variants])),
+        _section("Next token", _next_tokens(comparison)),
+    ]  # fmt: skip
+    if comparison.continuations:
+        parts.append(_section("Continuations", _continuations(comparison)))
+    if comparison.samples:
+        parts += [
+            _section("Words", _words(comparison)),
+            _section("Completions", _samples(comparison)),
+        ]
+    done = f"{len(comparison.samples)} of {setup.count} seeds from {setup.seed} on"
+    options = setup.options
+    stops = "".join(f", stop {quoted(text.encode())}" for text in options.stop)
+    facts = [
+        ("Prompt", setup.template),
+        ("Completions", done + (", then interrupted" if comparison.interrupted else "")),
+        (
+            "Options",
+            f"max-tokens {options.max_tokens}, temperature {options.temperature:g}, top-k"
+            f" {options.top_k}, top-p {options.top_p:g}, min-p {options.min_p:g}, parallel"
+            f" {setup.parallel}{stops}",
+        ),
+    ]
+    return _page(setup, f"Probe of {setup.template}", parts, facts)
+
+
+def pairs_page(setup: Setup, test: PairedTest) -> str:
+    """Return the page on pairs of texts."""
+    names = ["all pairs" if each.type is None else each.type for each in test.preferences]
+    shares = [
+        Mark(name, each.share, *each.interval, f"{each.preferred} of {each.pairs}")
+        for name, each in zip(names, test.preferences, strict=True)
+    ]
+    differences = [
+        Mark(name, each.mean_difference, *each.difference_interval, f"{each.mean_difference:+.3f}")
+        for name, each in zip(names, test.preferences, strict=True)
+    ]
+    title = "Share of pairs whose text that repeats a stereotype more is the more likely one"
+    mean = "Mean difference of log-probabilities in nats, more minus less"
+    plots = (
+        f"<p>{title}, with Wilson's 95% interval:</p>"
+        f"{interval_plot(title, shares, 0.5, (0.0, 1.0), '%')}"
+        f"<p>{mean}, with a 95% interval from {RESAMPLES} resamples of the pairs:</p>"
+        f"{interval_plot(mean, differences, 0.0)}"
+    )
+    rows: list[tuple[str | float, ...]] = [
+        (
+            f"{each.pair.line}",
+            each.pair.type or "",
+            each.pair.more,
+            each.pair.less,
+            each.pair.prompt or each.pair.continuation or "",
+            each.difference,
+        )
+        for each in test.scored
+    ]
+    header = ("Line", "Type", "More", "Less", "Prompt or continuation", "Difference")
+    facts = [("Pairs", f"{len(test.scored)}" + (", then interrupted" * test.interrupted))]
+    facts.append(("Seed of the resamples", f"{setup.seed}"))
+    parts = [_section("Preferences", plots), _section("Pairs", _table(header, rows))]
+    return _page(setup, "Probe of pairs", parts, facts)
+
+
+def _next_tokens(comparison: Comparison) -> str:
+    title = "Probability of the likeliest next tokens after each variant"
+    labels = [quoted(each.piece) for each in comparison.next_tokens]
+    series = [
+        [math.exp(each.logprobs[number]) for each in comparison.next_tokens]
+        for number in range(len(comparison.variants))
+    ]
+    letters = [each.letter for each in comparison.variants]
+    divergences = [
+        (f"{letters[each.first]} and {letters[each.second]}", each.bits)
+        for each in comparison.divergences
+    ]
+    return (
+        f"<p>{title}, the likeliest in the mean:</p>{_legend(comparison)}"
+        f"{bar_plot(title, labels, letters, series)}"
+        "<p>Jensen-Shannon divergence of the whole distributions, from 0 (the same) to 1 bit"
+        f" (disjoint):</p>{_table(('Pair', 'Bits'), divergences)}"
+    )
+
+
+def _legend(comparison: Comparison) -> str:
+    items = (
+        f'<span class="series-{number % SERIES}">■</span> {readable(variant.label)}'
+        for number, variant in enumerate(comparison.variants)
+    )
+    return f"<p>{' &nbsp; '.join(items)}</p>"
+
+
+def _continuations(comparison: Comparison) -> str:
+    header = ("Text", *(variant.letter for variant in comparison.variants))
+    rows: list[tuple[str | float, ...]] = [
+        (quoted(each.text.encode()), *each.logprobs) for each in comparison.continuations
+    ]
+    return f"<p>Log-probability of each text in nats after each variant:</p>{_table(header, rows)}"
+
+
+def _words(comparison: Comparison) -> str:
+    parts = [
+        "<p>Words over-represented in each variant against all others: log-odds with an informative"
+        f" Dirichlet prior from all variants' words (alpha_0 = {ALPHA_0:g}), with a 95% interval"
+        f" from {RESAMPLES} resamples of the {len(comparison.samples)} paired seeds, and z."
+        " After each word: its times in the variant, and its times elsewhere.</p>"
+    ]
+    for variant, words in zip(comparison.variants, comparison.words, strict=True):
+        marks = [
+            Mark(
+                f"{each.word}  {each.count} : {each.other_count}",
+                each.log_odds,
+                *each.interval,
+                f"z = {each.z:.2f}",
+            )
+            for each in words
+        ]
+        title = f"Words over-represented in {variant.label}"
+        plot = interval_plot(title, marks, 0.0) if marks else "<p>None.</p>"
+        parts.append(f"<h3>{readable(variant.label)}</h3>{plot}")
+    return "".join(parts)
+
+
+def _samples(comparison: Comparison) -> str:
+    header = ("Seed", *(variant.label for variant in comparison.variants))
+    rows = [(f"{each.seed}", *each.texts) for each in comparison.samples]
+    return f"<details><summary>All, by seed</summary>{_table(header, rows)}</details>"
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{title}</h2>{content}</section>"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str | float]]) -> str:
+    head = "".join(f'<th scope="col">{readable(title)}</th>' for title in header)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return (
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(value: str | float) -> str:
+    if isinstance(value, float):
+        return f'<td class="number">{value:.4f}</td>'
+    return f'<td class="text">{readable(value)}</td>'
+
+
+def _page(setup: Setup, title: str, parts: Sequence[str], facts: Sequence[tuple[str, str]]) -> str:
+    model = model_record(setup.file)
+    made_with = [
+        *facts,
+        ("Model", f"{model['name']}, SHA-256 {model['sha256']}"),
+        ("Program", f"distil {__version__}"),
+    ]
+    limits = "".join(f"<li>{readable(limit)}</li>" for limit in _LIMITS)
+    terms = "".join(
+        f"<dt>{readable(name)}</dt><dd>{readable(value)}</dd>" for name, value in made_with
+    )
+    made = _section("How it was made", f"<dl>{terms}</dl>")
+    # The policy lets the page load nothing and run nothing, whatever a text in it may hold.
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{readable(title)}</title><style>{_STYLE}</style></head>
+<body><main><h1>{readable(title)}</h1>
+<p class="warning">{readable(CONTENT_WARNING)}</p>
+{"".join(parts)}
+<section><h2>What this can't show</h2><ul>{limits}</ul></section>
+{made}
+</main></body></html>
+"""

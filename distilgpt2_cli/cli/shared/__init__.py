@@ -1,0 +1,1 @@
+"""What commands share: options, the choice of a model, texts, records."""

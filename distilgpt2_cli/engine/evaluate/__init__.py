@@ -1,0 +1,1 @@
+"""What looks at whole texts: logits, hidden states, scores, perplexities."""

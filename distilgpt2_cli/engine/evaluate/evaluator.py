@@ -1,0 +1,181 @@
+"""Whole texts evaluated at once, with what the model says at every token of them."""
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import NotANumberError
+from ..llama import interrupts
+from ..llama.bindings import lib
+from ..llama.cores import usable_cores
+from ..llama.model import Model
+from ..llama.native import NativeContext
+from ..llama.settings import context_params
+
+MAX_ROWS = 1024
+"""Tokens evaluated by one call. It bounds the memory of the logits: 206 MB for GPT-2."""
+
+Rows = NDArray[np.float32]
+
+
+class Evaluator(NativeContext):
+    """Evaluates texts from their beginning. Close it, or use it as a context manager.
+
+    Every text is evaluated by itself unless several are given at once, when each is a sequence of
+    one batch.
+
+    Attributes:
+        capacity: the tokens, of all texts together, that `logits_of_many` and
+            `hidden_states_of_many` take.
+        load_seconds: what loading the model and making the context took, where that is known.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        size: int | None = None,
+        threads: int | None = None,
+        sequences: int = 1,
+        *,
+        hidden_states: bool = False,
+    ) -> None:
+        """Make room for texts of ``size`` tokens, by default of the model's whole window.
+
+        Args:
+            model: what to evaluate with.
+            size: the tokens that a text may have.
+            threads: by default as many as there are cores.
+            sequences: the texts that may be evaluated at once.
+            hidden_states: give hidden states, and no logits.
+
+        Raises:
+            UsageError: ``size`` is above the model's window, or there are too many sequences.
+            DistilError: llama.cpp can't make the context, for want of memory for instance.
+        """
+        super().__init__(model, size)
+        self.load_seconds = 0.0
+        self.capacity = min(self.size, MAX_ROWS)
+        params = context_params(self.size, sequences)
+        params.n_batch = max(self.capacity, sequences)
+        params.n_outputs_max = params.n_batch
+        # Texts of different lengths then go through the model together.
+        params.kv_unified = True
+        params.embeddings = hidden_states
+        params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
+        self._open(params)
+        self.threads = threads or usable_cores()
+        self._use_threads(self.threads)
+        self._sequence_ids = np.arange(sequences, dtype=np.int32)
+
+    def logits(self, tokens: Sequence[int], wanted: int) -> Iterator[Rows]:
+        """Evaluate a text and yield the logits after each of its last ``wanted`` tokens.
+
+        They come in pieces of rows, one for each token of the vocabulary in a row, and a piece is
+        overwritten by the next one.
+
+        Raises:
+            DistilError: llama.cpp can't.
+        """
+        first_wanted = len(tokens) - wanted
+        for start, piece in self._pieces(tokens):
+            skipped = min(max(first_wanted - start, 0), len(piece))
+            self._evaluate([piece], [skipped], start)
+            if skipped < len(piece):
+                yield self._logits(len(piece) - skipped)
+
+    def logits_of_many(self, texts: Sequence[Sequence[int]], skipped: Sequence[int]) -> Rows:
+        """Evaluate several texts at once and return the logits of all, one text after another.
+
+        The first ``skipped`` tokens of each text give none. The rows are valid until the next
+        evaluation, and differ a little from those of each text by itself (docs/accuracy.md).
+
+        Raises:
+            DistilError: llama.cpp can't.
+        """
+        self._evaluate(texts, skipped)
+        return self._logits(sum(map(len, texts)) - sum(skipped))
+
+    def hidden_states(self, tokens: Sequence[int]) -> Rows:
+        """Return the hidden states of a text after the final layer norm: tokens by width.
+
+        Raises:
+            NotANumberError: the states are none.
+            DistilError: llama.cpp can't.
+        """
+        parts = []
+        for start, piece in self._pieces(tokens):
+            self._evaluate([piece], [0], start)
+            parts.append(self._hidden_states(len(piece)).copy())
+        return np.concatenate(parts)
+
+    def hidden_states_of_many(self, texts: Sequence[Sequence[int]]) -> list[Rows]:
+        """Evaluate several texts at once and return the hidden states of each: tokens by width.
+
+        Raises:
+            NotANumberError: the states are none.
+            DistilError: llama.cpp can't.
+        """
+        self._evaluate(texts, [0] * len(texts))
+        lengths = [len(text) for text in texts]
+        rows = self._hidden_states(sum(lengths)).copy()
+        return np.split(rows, np.cumsum(lengths)[:-1])
+
+    def _pieces(self, tokens: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
+        """Yield each part of a text that is evaluated by one call, with its first position."""
+        for start in range(0, len(tokens), MAX_ROWS):
+            yield start, tokens[start : start + MAX_ROWS]
+
+    def _evaluate(
+        self, texts: Sequence[Sequence[int]], skipped: Sequence[int], position: int = 0
+    ) -> None:
+        """Evaluate tokens at the end of what the sequences hold up to a position."""
+        if position == 0:
+            lib.llama_memory_clear(self._memory, False)
+        with interrupts.heeded(self.pointer):
+            self._decode(self._batch(texts, skipped, position))
+
+    def _batch(
+        self, texts: Sequence[Sequence[int]], skipped: Sequence[int], position: int
+    ) -> object:
+        tokens = np.concatenate([np.asarray(text, np.int32) for text in texts])
+        lengths = [len(text) for text in texts]
+        positions = np.concatenate(
+            [np.arange(position, position + length, dtype=np.int32) for length in lengths]
+        )
+        wanted = np.concatenate(
+            [np.arange(length) >= skip for length, skip in zip(lengths, skipped, strict=True)]
+        ).astype(np.int8)
+        sequences = np.repeat(self._sequence_ids[: len(texts)], lengths)
+        ids = self._sequence_ids.ctypes.data + sequences.astype(np.uint64) * 4
+        counts = np.ones(len(tokens), np.int32)
+        # Kept until the next batch, because llama_batch only points to them.
+        self._arrays = (tokens, positions, counts, ids, wanted)
+        return lib.llama_batch(
+            len(tokens),
+            _pointer(tokens, lib.llama_token),
+            None,
+            _pointer(positions, lib.llama_pos),
+            _pointer(counts, ctypes.c_int32),
+            _pointer(ids, ctypes.POINTER(lib.llama_seq_id)),
+            _pointer(wanted, ctypes.c_int8),
+        )
+
+    def _logits(self, count: int) -> Rows:
+        return _rows(lib.llama_get_logits(self.pointer), count, self.model.vocabulary_size)
+
+    def _hidden_states(self, count: int) -> Rows:
+        rows = _rows(lib.llama_get_embeddings(self.pointer), count, self.model.width)
+        if not np.isfinite(rows).all():
+            raise NotANumberError
+        return rows
+
+
+def _pointer(array: NDArray[Any], kind: Any) -> Any:
+    return ctypes.cast(array.ctypes.data, ctypes.POINTER(kind))
+
+
+def _rows(pointer: Any, count: int, width: int) -> Rows:
+    return np.ctypeslib.as_array(pointer, (count, width))

@@ -1,0 +1,184 @@
+"""How likely a model holds the tokens of a text."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import NotANumberError, UsageError
+from .evaluator import Evaluator
+from .packing import packed
+from .probabilities import Logprobs, log_softmax, logprobs_of
+from .windows import Window, sliding
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The tokens of a text with the log-probability of each, given those before it.
+
+    Attributes:
+        tokens: those of the text.
+        logprobs: natural logarithms, one for each token.
+        prefix_tokens: how many tokens stood before them that were not scored.
+        byte_count: the bytes of the text in UTF-8.
+    """
+
+    tokens: Sequence[int]
+    logprobs: Logprobs
+    prefix_tokens: int
+    byte_count: int
+
+    @property
+    def surprisals(self) -> Logprobs:
+        """The information of each token in bits: ``-log2(probability)`` (Shannon, 1948)."""
+        return -self.logprobs / math.log(2)
+
+    @property
+    def logprob(self) -> float:
+        """The natural logarithm of the probability of the whole text."""
+        return float(self.logprobs.sum())
+
+    @property
+    def mean_logprob(self) -> float:
+        """The average over the tokens, in nats."""
+        return float(self.logprobs.mean())
+
+    @property
+    def perplexity(self) -> float:
+        """``exp(-mean_logprob)``, per token (Jelinek et al., 1977)."""
+        return perplexity_of(self.mean_logprob)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """The information of the whole text by its bytes."""
+        return float(self.surprisals.sum()) / self.byte_count
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredText:
+    """A text to score, as tokens.
+
+    Attributes:
+        tokens: those of what stands before the text, and its own.
+        before: how many of them stand before it, 1 at least.
+        byte_count: the bytes of the text in UTF-8.
+    """
+
+    tokens: Sequence[int]
+    before: int
+    byte_count: int
+
+    def __len__(self) -> int:
+        """All tokens."""
+        return len(self.tokens)
+
+    @property
+    def scored(self) -> Sequence[int]:
+        """The tokens of the text itself."""
+        return self.tokens[self.before :]
+
+
+class Scorer:
+    """Scores texts of any length with an evaluator.
+
+    Those longer than its window are cut into windows that overlap by half.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        """Use the evaluator; its sequences are the texts that are evaluated at once."""
+        self._evaluator = evaluator
+        self._model = evaluator.model
+
+    def tokens(self, text: str, prefix: str = "") -> ScoredText:
+        """Tokenize a text and what stands before it apart, so that no prefix changes the text.
+
+        Without a prefix, the first token is scored given the model's start token.
+
+        Raises:
+            UsageError: the text is empty.
+        """
+        data = text.encode()
+        scored = self._model.tokenize_bytes(data)
+        if not scored:
+            raise UsageError("There is no text to score.", "Give it at least one character.")
+        before = self._model.tokenize(prefix) or [self._model.start_token]
+        return ScoredText([*before, *scored], len(before), len(data))
+
+    def score(self, text: str, prefix: str = "") -> Score:
+        """Score a text.
+
+        Raises:
+            UsageError: it is empty.
+            DistilError: llama.cpp can't evaluate it.
+        """
+        return self._score_alone(self.tokens(text, prefix))
+
+    def next_logprobs(self, prompt: str) -> Logprobs:
+        """Return how likely each token of the vocabulary is as the next one, in nats.
+
+        For no text at all, the prompt is the model's start token. A prompt larger than the window
+        keeps its end.
+
+        Raises:
+            NotANumberError: the logits are none.
+            DistilError: llama.cpp can't evaluate the prompt.
+        """
+        tokens = self._model.tokenize(prompt) or [self._model.start_token]
+        (rows,) = self._evaluator.logits(tokens[-self._evaluator.size :], 1)
+        logprobs: Logprobs = log_softmax(rows[0].astype(np.float64))
+        if np.isnan(logprobs).any():
+            raise NotANumberError
+        return logprobs
+
+    def score_together(self, texts: Iterable[ScoredText]) -> Iterator[Score]:
+        """Score texts in as few evaluations as they fit in, and yield the scores in order.
+
+        Raises:
+            DistilError: llama.cpp can't evaluate them.
+        """
+        for group in packed(texts, len, self._evaluator.capacity):
+            if len(group) == 1:
+                yield self._score_alone(group[0])
+            else:
+                yield from self._score_group(group)
+
+    def _score_group(self, group: Sequence[ScoredText]) -> Iterator[Score]:
+        rows = self._evaluator.logits_of_many(
+            [text.tokens[:-1] for text in group], [text.before - 1 for text in group]
+        )
+        logprobs = logprobs_of(rows, [token for text in group for token in text.scored])
+        ends = np.cumsum([len(text.scored) for text in group])
+        return map(_score, group, np.split(logprobs, ends[:-1]))
+
+    def _score_alone(self, text: ScoredText) -> Score:
+        size = self._evaluator.size
+        windows = sliding(text.tokens, size, max(size // 2, 1))
+        logprobs = np.concatenate([window_logprobs(self._evaluator, each) for each in windows])
+        return _score(text, logprobs[text.before - 1 :])
+
+
+def _score(text: ScoredText, logprobs: Logprobs) -> Score:
+    return Score(text.scored, logprobs, text.before, text.byte_count)
+
+
+def perplexity_of(mean_logprob: float) -> float:
+    """Return ``exp(-mean_logprob)``, which is infinite where no float holds it."""
+    try:
+        return math.exp(-mean_logprob)
+    except OverflowError:
+        return math.inf
+
+
+def window_logprobs(evaluator: Evaluator, window: Window) -> Logprobs:
+    """Return the log-probabilities, in nats, of the tokens that a window scores.
+
+    Raises:
+        DistilError: llama.cpp can't evaluate the window.
+    """
+    targets = list(window.tokens[-window.scored :])
+    parts = []
+    for rows in evaluator.logits(window.tokens[:-1], window.scored):
+        parts.append(logprobs_of(rows, targets[: len(rows)]))
+        del targets[: len(rows)]
+    return np.concatenate(parts)

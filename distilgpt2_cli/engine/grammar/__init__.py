@@ -1,0 +1,1 @@
+"""What holds generated texts to a form: GBNF grammars and JSON schemas."""

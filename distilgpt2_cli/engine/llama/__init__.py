@@ -1,0 +1,1 @@
+"""What wraps llama.cpp: its bindings, models, contexts and devices."""

@@ -1,0 +1,66 @@
+"""A model loaded in a thread, while Python still imports what else the program needs.
+
+llama.cpp takes longer to load the vocabulary than Python to import the command line, and does so
+without the interpreter lock, so that both happen at once. And in the main thread no signal would be
+heeded meanwhile.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+from ...errors import DistilError
+from .model import Model
+from .placement import AUTO, Offload
+
+
+class _LoadingModel:
+    """A model under way in a thread. The process does not end before the thread does."""
+
+    def __init__(self, path: str | os.PathLike[str], offload: Offload) -> None:
+        self.path = Path(path)
+        self.offload = offload
+        self._model: Model | None = None
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._load)
+        self._thread.start()
+
+    def _load(self) -> None:
+        try:
+            self._model = Model(self.path, self.offload)
+        except Exception as error:
+            self._error = error
+
+    def wait(self) -> Model:
+        self._thread.join()
+        if self._error:
+            raise self._error
+        assert self._model
+        return self._model
+
+
+_early: _LoadingModel | None = None
+
+
+def load_early(path: str | os.PathLike[str], offload: Offload = AUTO) -> None:
+    """Begin to load a model that `load` will probably be asked for; return at once."""
+    global _early
+    _early = _LoadingModel(path, offload)
+
+
+def load(path: str | os.PathLike[str], offload: Offload = AUTO) -> Model:
+    """Return the model that `load_early` has begun with, or load it now.
+
+    Raises:
+        NoDeviceError: the placement asks for a device that isn't there.
+        DeviceMemoryError: the devices have no room for what is wanted there.
+        ModelDamagedError: llama.cpp can't load the file.
+    """
+    global _early
+    early, _early = _early, None
+    if early and (early.path, early.offload) != (Path(path), offload):
+        with suppress(DistilError):
+            early.wait().close()
+        early = None
+    return (early or _LoadingModel(path, offload)).wait()

@@ -1,0 +1,45 @@
+"""Log-probabilities beside their definitions in 64-bit floats."""
+
+import numpy as np
+import pytest
+
+from distilgpt2_cli.engine.evaluate.probabilities import divergence, log_softmax, logprobs_of
+
+
+def exact(rows: np.ndarray) -> np.ndarray:
+    wide = rows.astype(np.float64)
+    return np.asarray(wide - np.log(np.exp(wide).sum(axis=1, keepdims=True)))
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 40])
+def test_of_targets(count: int) -> None:
+    random = np.random.default_rng(count)
+    rows = random.normal(0, 5, (count, 5000)).astype(np.float32)
+    before = rows.copy()
+    targets = random.integers(0, 5000, count).tolist()
+    expected = exact(rows)[np.arange(count), targets]
+    np.testing.assert_allclose(logprobs_of(rows, targets), expected, rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(log_softmax(rows), exact(rows), rtol=2e-6, atol=5e-6)
+    assert np.array_equal(rows, before)
+
+
+def test_logits_far_apart() -> None:
+    rows = np.array([[0, -1e4, 200, -np.inf]], np.float32)
+    assert logprobs_of(rows, [2]).tolist() == [0]
+    assert logprobs_of(rows, [0]).tolist() == [-200]
+    assert logprobs_of(rows, [3]).tolist() == [-np.inf]
+
+
+def test_divergence() -> None:
+    random = np.random.default_rng(0)
+    reference = random.normal(0, 3, (20, 1000)).astype(np.float32)
+    other = reference + random.normal(0, 0.5, reference.shape).astype(np.float32)
+    p, q = exact(reference), exact(other)
+    found = divergence(reference, other)
+    np.testing.assert_allclose(
+        found.kullback_leibler, (np.exp(p) * (p - q)).sum(axis=1), rtol=1e-4, atol=1e-6
+    )
+    assert found.same_top.tolist() == (p.argmax(axis=1) == q.argmax(axis=1)).tolist()
+    same = divergence(reference, reference)
+    assert same.kullback_leibler.max() == 0
+    assert same.same_top.all()

@@ -1,0 +1,40 @@
+"""Where llama.cpp gives up, a sentence and a status, and no crash: ggml itself is made to abort."""
+
+import subprocess
+import sys
+
+import pytest
+
+_SCRIPT = """
+import ctypes, sys
+from distilgpt2_cli.engine.llama import aborts, log
+aborts.tell_aborts(lambda error: print(error, flush=True))
+from distilgpt2_cli.engine.llama.bindings import call
+aborts.install()
+log.start()
+log._callback(4, b"CUDA error: out of memory\\n", None)
+call("ggml_abort", None, b"x.cpp", ctypes.c_int(1), b"%s", sys.argv[1].encode())
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "told"),
+    [
+        (
+            "CUDA error",
+            1,
+            "llama.cpp gave up on the GPU: CUDA error: out of memory."
+            " Use fewer --gpu-layers, or none.\n",
+        ),
+        (
+            "GGML_ASSERT(n > 0) failed",
+            4,
+            "llama.cpp gave up on the model: its check `n > 0` failed. Check that it is a whole"
+            " GGUF file of a language model, or download it again.\n",
+        ),
+    ],
+)
+def test_what_ends_the_process(message: str, status: int, told: str) -> None:
+    command = [sys.executable, "-c", _SCRIPT, message]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (status, told), result.stderr
