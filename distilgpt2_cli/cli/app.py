@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .shared.groups import flattened
 
 EXAMPLES = """\b
 Examples:
@@ -55,7 +56,7 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
     app.callback()(distil)
     for name in [name for name in COMMANDS if name in arguments[:1]] or COMMANDS:
         module = import_module(f".{COMMANDS[name]}", __package__)
-        app.command(name, epilog=module.EXAMPLES)(getattr(module, COMMANDS[name]))
+        app.command(name, epilog=module.EXAMPLES)(flattened(getattr(module, COMMANDS[name])))
     return app
 
 

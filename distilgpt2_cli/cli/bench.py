@@ -10,18 +10,12 @@ import typer
 
 from ..errors import UsageError
 from ..models import ModelFile
-from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
-from .shared.model import ModelPath, Offline, locate, model_record
-from .shared.options import Json, Quantizations, Quiet, Repository, Revision, parse_threads
-from .shared.placement import (
-    Devices,
-    GpuLayers,
-    offload_arguments,
-    parse_offload,
-    placement_record,
-)
+from .shared.model_options import FilesOptions, GpuOptions, parse_threads
+from .shared.offload import offload_arguments
+from .shared.options import Json, Quiet
+from .shared.record import model_record, placement_record, versions_record
 
 if TYPE_CHECKING:
     from ..engine import Offload, Placement
@@ -70,12 +64,8 @@ class Result:
 
 
 def bench(
-    ctx: typer.Context,
-    quant: Quantizations = None,
-    model: ModelPath = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,
+    *,
+    which: FilesOptions,
     threads: Annotated[
         list[str] | None,
         typer.Option(
@@ -92,8 +82,7 @@ def bench(
             show_default="1",
         ),
     ] = None,
-    gpu_layers: GpuLayers = "auto",
-    device: Devices = None,
+    gpu: GpuOptions,
     tokens: Annotated[int, typer.Option(metavar="N", help="Tokens to generate each time.")] = 128,
     repetitions: Annotated[
         int, typer.Option(metavar="N", help="Measurements behind each figure.")
@@ -121,11 +110,8 @@ def bench(
     chosen_threads = threads or _default_threads()
     for thread_count in chosen_threads:
         parse_threads(thread_count)
-    offload = parse_offload(gpu_layers, device)
-    files = [
-        locate(terminal, ctx, model, name, repo, revision, offline)
-        for name in quant or [DEFAULT_QUANTIZATION]
-    ]
+    offload = gpu.offload
+    files = which.locate(terminal)
     results = []
     for file in files:
         for thread_count in chosen_threads:
@@ -224,8 +210,6 @@ def _verdict(results: Sequence[Result]) -> str:
 
 
 def _print_json(terminal: Terminal, results: Sequence[Result]) -> None:
-    from .generate.views import versions_record
-
     common = {"versions": versions_record(), "machine": _machine()}
     for result in results:
         record: dict[str, Any] = asdict(result) | {
@@ -237,8 +221,6 @@ def _print_json(terminal: Terminal, results: Sequence[Result]) -> None:
 
 
 def _print_markdown(terminal: Terminal, results: Sequence[Result]) -> None:
-    from .generate.views import versions_record
-
     facts = {**versions_record(), **_machine()}
     rows = [_HEADER, ("---",) * len(_HEADER), *(_row(result) for result in results)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)

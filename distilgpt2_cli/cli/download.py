@@ -1,18 +1,18 @@
 """``distil download``: model files from the Hub."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError
 from ..models import ModelReference, Plan, available, download_to, plan
 from ..models import download as download_to_cache
-from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
-from .shared.model import model_record
-from .shared.options import Json, Quantizations, Quiet, Repository, Revision
+from .shared.model_options import CacheOptions
+from .shared.options import Json, Quiet
+from .shared.record import model_record
 
 EXAMPLES = """\b
 Examples:
@@ -25,13 +25,16 @@ Examples:
 """
 
 
-def download(
-    quant: Quantizations = None,
+@dataclass(frozen=True)
+class _Options(CacheOptions):
     every: Annotated[
         bool, typer.Option("--all", help="Every quantization that the repository has.")
-    ] = False,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
+    ] = False
+
+
+def download(
+    *,
+    which: _Options,
     to: Annotated[
         Path | None,
         typer.Option(
@@ -60,15 +63,11 @@ def download(
     branch has moved on: --force asks. In a repository other than distil's own, the file is found
     by the quantization in its name.
     """
-    if quant and every:
-        raise UsageError("--quant and --all can't be combined.", "Use one of them.")
     terminal = Terminal.system(quiet=quiet)
-    if every:
-        references = available(repo, revision, notice=terminal.notice)
+    if which.every:
+        references = available(which.repository, which.revision, notice=terminal.notice)
     else:
-        references = [
-            ModelReference(name, repo, revision) for name in quant or [DEFAULT_QUANTIZATION]
-        ]
+        references = which.references()
     if dry_run:
         _show_plans(
             terminal,

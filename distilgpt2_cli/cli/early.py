@@ -34,17 +34,12 @@ def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Pa
     if any(argument.split("=")[0] in _LEAVE_ALONE for argument in arguments):
         return None
     from ..errors import DistilError
-    from ..models import DEMO, ModelReference, demo, find
-    from ..models.catalog import DEFAULT_QUANTIZATION
+    from ..models import ModelFile, find
+    from ..models.choice import choose_model
 
-    quantization = _value(arguments, _QUANT)
-    model = _value(arguments, _MODEL) or (quantization is None and environment.get("DISTIL_MODEL"))
-    if model:
-        path = demo().path if model == DEMO else Path(model)
-        return path if path.is_file() else None
     try:
-        chosen = quantization or environment.get("DISTIL_QUANT") or DEFAULT_QUANTIZATION
-        file = find(ModelReference(chosen))
+        chosen = choose_model(environment, _value(arguments, _MODEL), _value(arguments, _QUANT))
+        file = chosen if isinstance(chosen, ModelFile) else find(chosen)
     except DistilError:
         return None
     return file.path if file else None

@@ -4,8 +4,8 @@ from ..models import DEMO, ModelFile, ModelReference, demo, find
 from ..models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY, REVISION, CatalogEntry
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
-from .shared.model import model_record
 from .shared.options import Json, Quiet
+from .shared.record import model_record
 
 EXAMPLES = """\b
 Examples:

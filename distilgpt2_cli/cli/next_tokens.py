@@ -7,23 +7,13 @@ import typer
 
 from ..engine.options import GenerationOptions
 from ..models import ModelFile
-from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
 from ..terminal.bars import bar
-from .shared import sampling_options as options
-from .shared.model import ModelPath, Offline, Quant, locate, model_record
-from .shared.options import (
-    Json,
-    Lines,
-    Quiet,
-    Repository,
-    Revision,
-    TextArgument,
-    Threads,
-    check_at_least_one,
-    parse_threads,
-)
-from .shared.placement import Devices, GpuLayers, parse_offload, placement_record, tell_refusal
+from .shared.model_options import ModelOptions
+from .shared.offload import notice_refusal
+from .shared.options import Json, Lines, Quiet, TextArgument, check_at_least_one
+from .shared.record import candidate_record, model_record, placement_record, quoted, versions_record
+from .shared.sampling_options import DistributionOptions, generation_options
 from .shared.texts import InputLines, read_prompt
 
 if TYPE_CHECKING:
@@ -37,24 +27,15 @@ Examples:
 """
 
 _BAR_WIDTH = 30
+_UNFILTERED = DistributionOptions(top_k=0)
 
 
 def next_tokens(
-    ctx: typer.Context,
     text: TextArgument = None,
-    quant: Quant = DEFAULT_QUANTIZATION,
-    model: ModelPath = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,
-    threads: Threads = "auto",
-    gpu_layers: GpuLayers = "auto",
-    device: Devices = None,
+    *,
+    model: ModelOptions,
     top: Annotated[int, typer.Option(metavar="N", help="How many tokens to show.")] = 10,
-    temperature: options.Temperature = 1.0,
-    top_k: options.TopK = 0,
-    top_p: options.TopP = 1.0,
-    min_p: options.MinP = 0.0,
+    distribution: DistributionOptions = _UNFILTERED,
     lines: Lines = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -66,21 +47,18 @@ def next_tokens(
     """
     terminal = Terminal.system(quiet=quiet)
     check_at_least_one("top", top)
-    chosen = GenerationOptions(
-        max_tokens=1, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p
-    )
-    thread_count = parse_threads(threads)
-    offload = parse_offload(gpu_layers, device)
+    chosen = generation_options(distribution)
+    offload = model.offload
     texts = InputLines(terminal, text, "next") if lines else [(1, read_prompt(terminal, text))]
-    file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    file = model.locate(terminal)
     from ..engine import Context, observe_next
     from ..engine.llama.loading import load
 
     with (
         load(file.path, offload) as loaded,
-        Context(loaded, threads=thread_count) as context,
+        Context(loaded, threads=model.thread_count) as context,
     ):
-        tell_refusal(terminal, context.placement)
+        notice_refusal(terminal, context.placement)
         for number, prompt in texts:
             tokens = loaded.tokenize(prompt)
             seen = observe_next(context, tokens, chosen, top)
@@ -103,8 +81,6 @@ def _filters(chosen: GenerationOptions) -> bool:
 def _show(
     terminal: Terminal, context: "Context", chosen: GenerationOptions, seen: "Observation"
 ) -> None:
-    from .shared.record import quoted
-
     header, rows = ["PROBABILITY"], []
     if _filters(chosen):
         header.append("  SAMPLED")
@@ -136,9 +112,6 @@ def _record(
     prompt_tokens: int,
     seen: "Observation",
 ) -> dict[str, Any]:
-    from .generate.views import versions_record
-    from .shared.record import candidate_record
-
     return {
         "prompt": prompt,
         "tokens": {"prompt": prompt_tokens},

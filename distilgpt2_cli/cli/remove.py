@@ -6,11 +6,11 @@ import typer
 
 from ..errors import DistilError
 from ..models import remove as remove_from_cache
-from ..models.catalog import REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
-from .shared.cached_files import All, chosen
-from .shared.options import Json, Quantizations, Quiet, Repository, Revision
+from .shared.cached_files import chosen
+from .shared.model_options import CacheOptions
+from .shared.options import Json, Quiet
 
 EXAMPLES = """\b
 Examples:
@@ -20,10 +20,8 @@ Examples:
 
 
 def remove(
-    quant: Quantizations = None,
-    every: All = False,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
+    *,
+    which: CacheOptions,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -35,7 +33,7 @@ def remove(
     """
     terminal = Terminal.system(quiet=quiet)
     freed = 0
-    for reference, file in chosen(terminal, quant, every, repo, revision):
+    for reference, file in chosen(terminal, which):
         if not yes and not terminal.ask(f"Remove {file.name} ({megabytes(file.size)})?"):
             continue
         try:

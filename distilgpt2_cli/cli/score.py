@@ -6,22 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..models import ModelFile
-from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
-from .shared.model import ModelPath, Offline, Quant, locate, model_record
-from .shared.options import (
-    Json,
-    Lines,
-    Parallel,
-    Quiet,
-    Repository,
-    Revision,
-    TextArgument,
-    Threads,
-    check_parallel,
-    parse_threads,
+from .shared.model_options import ModelOptions
+from .shared.offload import notice_refusal
+from .shared.options import Json, Lines, Parallel, Quiet, TextArgument, check_parallel
+from .shared.record import (
+    finite,
+    model_record,
+    piece_record,
+    placement_record,
+    quoted,
+    versions_record,
 )
-from .shared.placement import Devices, GpuLayers, parse_offload, placement_record, tell_refusal
 from .shared.texts import InputLines, in_batches, read_text
 
 if TYPE_CHECKING:
@@ -37,16 +33,9 @@ Examples:
 
 
 def score(
-    ctx: typer.Context,
     text: TextArgument = None,
-    quant: Quant = DEFAULT_QUANTIZATION,
-    model: ModelPath = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,
-    threads: Threads = "auto",
-    gpu_layers: GpuLayers = "auto",
-    device: Devices = None,
+    *,
+    model: ModelOptions,
     prefix: Annotated[
         str,
         typer.Option(
@@ -68,17 +57,16 @@ def score(
     """
     terminal = Terminal.system(quiet=quiet)
     check_parallel(parallel, lines)
-    thread_count = parse_threads(threads)
-    offload = parse_offload(gpu_layers, device)
+    offload = model.offload
     input_lines = InputLines(terminal, text, "score") if lines else None
     texts = input_lines or [(1, read_text(terminal, text))]
-    file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    file = model.locate(terminal)
     from ..engine import Scorer, open_evaluator
 
     with open_evaluator(
-        file.path, threads=thread_count, sequences=parallel, offload=offload
+        file.path, threads=model.thread_count, sequences=parallel, offload=offload
     ) as evaluator:
-        tell_refusal(terminal, evaluator.placement)
+        notice_refusal(terminal, evaluator.placement)
         view = _View(terminal, file, evaluator, prefix, lines)
         scorer = Scorer(evaluator)
         results = in_batches(
@@ -130,9 +118,6 @@ class _View:
 
     def write_record(self, number: int, text: str, score: "Score") -> None:
         """Print the figures of a text and of each token as an object."""
-        from .generate.views import versions_record
-        from .shared.record import finite
-
         line = {"line": number} if self._lines else {}
         self._terminal.write_json(
             line
@@ -152,14 +137,10 @@ class _View:
         )
 
     def _token_records(self, score: "Score") -> Iterator[dict[str, Any]]:
-        from .shared.record import piece_record
-
         for token, logprob, bits in _rows(score):
             yield piece_record(self._model, token) | {"logprob": logprob, "surprisal": bits}
 
     def _write_table(self, score: "Score") -> None:
-        from .shared.record import quoted
-
         rows = [
             (f"{logprob:>8.4f}", f"{bits:>8.4f}", quoted(self._model.piece(token)))
             for token, logprob, bits in _rows(score)
@@ -184,8 +165,6 @@ class _View:
 
     def _write_places(self, score: "Score", count: int = 5) -> None:
         """List the tokens with the highest surprisal, each after what stands before it."""
-        from .shared.record import quoted
-
         rows = list(_rows(score))
         places = sorted(range(len(rows)), key=lambda place: -rows[place][2])[:count]
         for place in places:

@@ -7,11 +7,10 @@ import typer
 
 from ..errors import DistilError, UsageError
 from ..models import ModelFile
-from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
-from .shared.model import ModelPath, Offline, Quant, locate
-from .shared.options import Quiet, Repository, Revision, Threads, check_at_least_one, parse_threads
-from .shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
+from .shared.model_options import ModelOptions
+from .shared.offload import notice_refusal
+from .shared.options import Quiet, check_at_least_one
 
 if TYPE_CHECKING:
     from ..serve.server import Address
@@ -27,15 +26,8 @@ Examples:
 
 
 def serve(
-    ctx: typer.Context,
-    quant: Quant = DEFAULT_QUANTIZATION,
-    model: ModelPath = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,
-    threads: Threads = "auto",
-    gpu_layers: GpuLayers = "auto",
-    device: Devices = None,
+    *,
+    model: ModelOptions,
     host: Annotated[
         str, typer.Option(metavar="HOST", help="The name or address to listen on.")
     ] = "127.0.0.1",
@@ -85,8 +77,7 @@ def serve(
             f"--timeout can't be {timeout:g}.", "Use seconds, from above 0 to 1000000."
         )
     _check_key(api_key)
-    thread_count = parse_threads(threads)
-    offload = parse_offload(gpu_layers, device)
+    offload = model.offload
     if not all(map(find_spec, ("starlette", "uvicorn", "httptools"))):
         raise DistilError(
             "A server needs Starlette and uvicorn, which are not installed.",
@@ -98,18 +89,18 @@ def serve(
     address = server.Address(host, port, api_key)
     _check_access(address, no_auth)
     limits = Limits(parallel, queue, max_tokens, seconds=timeout)
-    file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    file = model.locate(terminal)
     from ..engine.llama.loading import load
 
     with load(file.path, offload) as loaded:
-        tell_refusal(terminal, loaded.placement)
+        notice_refusal(terminal, loaded.placement)
         server.serve(
             loaded,
             _name(file),
             int(file.path.stat().st_mtime),
             limits,
             address,
-            threads=thread_count,
+            threads=model.thread_count,
             say=terminal.notice,
         )
 

@@ -9,10 +9,10 @@ import typer
 
 from ..errors import UsageError
 from ..models import ModelFile
-from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
-from .shared.model import ModelPath, Offline, Quant, locate
-from .shared.options import Json, Lines, Quiet, Repository, Revision, TextArgument
+from .shared.model_options import FileOptions
+from .shared.options import Json, Lines, Quiet, TextArgument
+from .shared.record import model_record, piece_record, quoted, versions_record
 from .shared.texts import InputLines, prepared, read_parts
 
 if TYPE_CHECKING:
@@ -31,13 +31,9 @@ _ANY_BYTES = "surrogateescape"
 
 
 def tokenize(
-    ctx: typer.Context,
     text: TextArgument = None,
-    quant: Quant = DEFAULT_QUANTIZATION,
-    model: ModelPath = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,
+    *,
+    model: FileOptions,
     ids: Annotated[bool, typer.Option("--ids", help="Print the numbers of the tokens.")] = False,
     count: Annotated[bool, typer.Option("--count", help="Print how many there are.")] = False,
     decode: Annotated[
@@ -69,7 +65,7 @@ def tokenize(
         )
     terminal = Terminal.system(quiet=quiet)
     input_lines = InputLines(terminal, text, "tokenize", errors=_ANY_BYTES) if lines else None
-    file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    file = model.locate(terminal)
     from ..engine.llama.loading import load
     from ..engine.llama.placement import CPU_ONLY
 
@@ -125,10 +121,6 @@ class _View:
             self._write_table(tokens)
 
     def _write_record(self, tokens: list[int], number: int) -> None:
-        from .generate.views import versions_record
-        from .shared.model import model_record
-        from .shared.record import piece_record
-
         data = b"".join(self._model.piece(token, special=True) for token in tokens)
         record: dict[str, object] = {"line": number} if self._lines else {}
         record |= {
@@ -155,8 +147,6 @@ class _View:
         self._terminal.write("\n")
 
     def _write_table(self, tokens: Iterable[int]) -> None:
-        from .shared.record import quoted
-
         self._terminal.write("POSITION      ID  TOKEN\n")
         position = 0
         for batch in _batches(tokens):

@@ -6,12 +6,12 @@ import typer
 
 from ..errors import ModelDamagedError
 from ..models import ModelFile, ModelReference, download, is_intact
-from ..models.catalog import REPOSITORY
 from ..terminal import Terminal
 from ..terminal.progress import CHECK
-from .shared.cached_files import All, chosen
-from .shared.model import model_record
-from .shared.options import Json, Quantizations, Quiet, Repository, Revision
+from .shared.cached_files import chosen
+from .shared.model_options import CacheOptions
+from .shared.options import Json, Quiet
+from .shared.record import model_record
 
 EXAMPLES = """\b
 Examples:
@@ -22,10 +22,8 @@ Examples:
 
 
 def verify(
-    quant: Quantizations = None,
-    every: All = False,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
+    *,
+    which: CacheOptions,
     repair: Annotated[
         bool, typer.Option("--repair", help="Download again what is damaged.")
     ] = False,
@@ -39,7 +37,7 @@ def verify(
     """
     terminal = Terminal.system(quiet=quiet)
     damaged: list[ModelReference] = []
-    for reference, file in chosen(terminal, quant, every, repo, revision):
+    for reference, file in chosen(terminal, which):
         with terminal.progress(file.name, file.size, CHECK) as advance:
             intact = is_intact(reference, file, advance)
         if intact is False and repair:

@@ -10,12 +10,11 @@ import typer
 
 from ..engine.options import check_seed, draw_seed
 from ..errors import DistilError, UsageError
-from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
-from .shared import sampling_options as options
-from .shared.model import ModelPath, Offline, Quant, locate
-from .shared.options import Repository, Revision, Threads, check_at_least_one, parse_threads
-from .shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
+from .shared.model_options import ModelOptions
+from .shared.offload import notice_refusal
+from .shared.options import check_at_least_one
+from .shared.sampling_options import DEFAULTS, Temperature
 
 EXAMPLES = """\b
 Examples:
@@ -27,21 +26,14 @@ _COUNT = 3
 
 
 def write(
-    ctx: typer.Context,
     file: Annotated[
         str | None,
         typer.Argument(
             metavar="FILE", help="A UTF-8 text; made when it is saved.", show_default=False
         ),
     ] = None,
-    quant: Quant = DEFAULT_QUANTIZATION,
-    model: ModelPath = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,
-    threads: Threads = "auto",
-    gpu_layers: GpuLayers = "auto",
-    device: Devices = None,
+    *,
+    model: ModelOptions,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -55,7 +47,7 @@ def write(
     max_tokens: Annotated[
         int, typer.Option(metavar="N", help="Tokens of each suggestion at most.")
     ] = 16,
-    temperature: options.Temperature = 1.0,
+    temperature: Temperature = DEFAULTS.temperature,
 ) -> None:
     """Write a text in an editor that suggests how it could go on.
 
@@ -65,8 +57,7 @@ def write(
     terminal = Terminal.system()
     check_at_least_one("max-tokens", max_tokens)
     first_seed = draw_seed() if seed is None else check_seed(seed)
-    thread_count = parse_threads(threads)
-    offload = parse_offload(gpu_layers, device)
+    offload = model.offload
     _check_terminal(terminal)
     from ..editor.suggestions import Settings
     from ..editor.text_file import TextFile
@@ -74,14 +65,14 @@ def write(
     settings = Settings(max_tokens, temperature, _COUNT)
     chosen = settings.options()
     text = TextFile(Path(file) if file else None)
-    model_file = locate(terminal, ctx, model, quant, repo, revision, offline)
+    model_file = model.locate(terminal)
     from ..editor.app import EditorApp
     from ..engine import open_generator
 
     with open_generator(
-        model_file.path, chosen, threads=thread_count, offload=offload
+        model_file.path, chosen, threads=model.thread_count, offload=offload
     ) as generator:
-        tell_refusal(terminal, generator.context.placement)
+        notice_refusal(terminal, generator.context.placement)
         app = EditorApp(
             text,
             generator,

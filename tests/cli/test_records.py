@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from distilgpt2_cli.cli.shared.model import model_record
+from distilgpt2_cli.cli.shared.record import model_record
 from distilgpt2_cli.models import local
 
 

@@ -42,7 +42,7 @@ def test_records_of_every_kind(env: dict[str, str], tmp_path: Path, tiny: Path) 
     numbers = range(1, len(records) + 1)
     assert result.stdout.decode().splitlines() == [f"{number}: ok" for number in numbers]
     assert (
-        result.stderr.decode() == f"{len(records)} of {len(records)} records came out the same.\n"
+        result.stderr.decode() == f"{len(records)} of {len(records)} records are the same.\n"
     )
     quiet = run("replay", "--quiet", str(path), env=env)
     assert (quiet.stdout, quiet.stderr) == (result.stdout, b"")
@@ -63,7 +63,7 @@ def test_a_changed_byte(env: dict[str, str]) -> None:
         "got": text[7:27],
     }
     assert second["changed"] == {}
-    assert errors.startswith("Error: 1 of 2 records came out otherwise.")
+    assert errors.startswith("Error: 1 of 2 records differ.")
 
 
 def test_the_offset_is_in_bytes(env: dict[str, str], tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from ...children.engine_trial import Trial, try_engine
 from ...errors import DistilError
 from ...machine import graphics, processor
 from ...machine.builds import short_path, source_command
-from ...models import DEMO, ModelFile, ModelReference, demo, find, is_intact, local
-from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from ...models import ModelFile, ModelReference, demo, find, is_intact
+from ...models.catalog import REPOSITORY
+from ...models.choice import choose_model
 from ...models.upkeep import downloaded
 from ...terminal.progress import megabytes
-from ..shared.placement import GPU_LAYERS, remedy_without_device
+from ..shared.offload import GPU_LAYERS, remedy_without_device
 
 _SECONDS = 2  # of generation
 _ROOM = 200e6  # bytes that the largest file and what is beside it while it comes need
@@ -174,7 +175,7 @@ def _downloads() -> Finding:
 def _wanted_model() -> Finding:
     """See whether the model is here that generate takes without options."""
     try:
-        wanted = _without_options()
+        wanted = choose_model(os.environ)
         file = wanted if isinstance(wanted, ModelFile) else find(wanted)
     except DistilError as error:
         return Finding("model", "problem", error.what, error.remedy)
@@ -191,13 +192,6 @@ def _wanted_model() -> Finding:
         remedy = f"Run `{wanted.download_command}`."
         return Finding("model", "problem", f"{file.name} is damaged", remedy, facts)
     return Finding("model", "ok", f"{file.name}, {megabytes(file.size)}", facts=facts)
-
-
-def _without_options() -> ModelFile | ModelReference:
-    model = os.environ.get("DISTIL_MODEL")
-    if model:
-        return demo() if model == DEMO else local(Path(model))
-    return ModelReference(os.environ.get("DISTIL_QUANT") or DEFAULT_QUANTIZATION)
 
 
 def _hub(needed: bool) -> Finding:

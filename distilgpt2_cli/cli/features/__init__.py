@@ -7,22 +7,10 @@ import typer
 
 from ...engine.options import Pool
 from ...errors import UsageError
-from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ...terminal import Terminal
-from ..shared.model import ModelPath, Offline, Quant, locate
-from ..shared.options import (
-    Json,
-    Lines,
-    Parallel,
-    Quiet,
-    Repository,
-    Revision,
-    TextArgument,
-    Threads,
-    check_parallel,
-    parse_threads,
-)
-from ..shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
+from ..shared.model_options import ModelOptions
+from ..shared.offload import notice_refusal
+from ..shared.options import Json, Lines, Parallel, Quiet, TextArgument, check_parallel
 from ..shared.texts import InputLines, in_batches, read_text
 
 EXAMPLES = """\b
@@ -38,16 +26,9 @@ Overflow = Literal["error", "split"]
 
 
 def features(
-    ctx: typer.Context,
     text: TextArgument = None,
-    quant: Quant = DEFAULT_QUANTIZATION,
-    model: ModelPath = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,
-    threads: Threads = "auto",
-    gpu_layers: GpuLayers = "auto",
-    device: Devices = None,
+    *,
+    model: ModelOptions,
     pool: Annotated[
         Pool,
         typer.Option(help="All tokens' states, their mean, or the last one's."),
@@ -85,22 +66,21 @@ def features(
     from .files import Features, Origin, open_output
 
     matrix = lines and pool != "none"
-    thread_count = parse_threads(threads)
-    offload = parse_offload(gpu_layers, device)
+    offload = model.offload
     input_lines = InputLines(terminal, text, "features") if lines else None
     texts = input_lines or [(1, read_text(terminal, text))]
     with open_output(terminal, output, json=json, lines=lines, matrix=matrix, force=force) as sink:
-        file = locate(terminal, ctx, model, quant, repo, revision, offline)
+        file = model.locate(terminal)
         from ...engine import FeatureExtractor, open_evaluator
 
         with open_evaluator(
             file.path,
-            threads=thread_count,
+            threads=model.thread_count,
             sequences=parallel,
             hidden_states=True,
             offload=offload,
         ) as evaluator:
-            tell_refusal(terminal, evaluator.placement)
+            notice_refusal(terminal, evaluator.placement)
             origin = Origin(file, evaluator.placement)
             extractor = FeatureExtractor(evaluator, pool, split=overflow == "split")
             results = in_batches(texts, extractor.tokens, extractor.extract, parallel)

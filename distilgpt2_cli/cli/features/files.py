@@ -17,9 +17,7 @@ from ...errors import UsageError
 from ...files import check_new_file, new_file
 from ...models import ModelFile
 from ...terminal import Terminal
-from ..generate.views import versions_record
-from ..shared.model import model_record
-from ..shared.placement import placement_record
+from ..shared.record import model_record, placement_record, versions_record
 
 if TYPE_CHECKING:
     from ...engine import Placement

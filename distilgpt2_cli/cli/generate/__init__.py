@@ -6,26 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...engine.options import MAX_SEED, GenerationOptions, check_seed, draw_seed
+from ...engine.options import MAX_SEED, check_seed, draw_seed
 from ...errors import UsageError
 from ...models import ModelFile
-from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ...signals import heeded_in_order_only
 from ...terminal import Terminal
-from ..shared import sampling_options as options
-from ..shared.model import ModelPath, Offline, Quant, locate
-from ..shared.options import (
-    Json,
-    Quiet,
-    Repository,
-    Revision,
-    Threads,
-    check_at_least_one,
-    parse_threads,
-)
-from ..shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
+from ..shared.model_options import ModelOptions
+from ..shared.offload import notice_refusal
+from ..shared.options import Json, Quiet, check_at_least_one
+from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
 from ..shared.texts import InputLines, read_prompt
-from .constraint import Choices, GrammarFile, JsonSchema, read_grammar
+from .constraint import ConstraintOptions
 
 if TYPE_CHECKING:
     from ...engine import Batch, Completion, Generator, Request
@@ -42,11 +33,8 @@ Examples:
   distil generate --model story.gguf --temperature 0 --stop "." "It was a"
 """
 
-_DEFAULTS = GenerationOptions()
-
 
 def generate(
-    ctx: typer.Context,
     prompt: Annotated[
         str | None,
         typer.Argument(
@@ -55,38 +43,18 @@ def generate(
             show_default=False,
         ),
     ] = None,
-    quant: Quant = DEFAULT_QUANTIZATION,
-    model: ModelPath = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,
-    threads: Threads = "auto",
-    gpu_layers: GpuLayers = "auto",
-    device: Devices = None,
+    *,
+    model: ModelOptions,
     lines: Annotated[
         bool, typer.Option("--lines", help="Continue each line of standard input by itself.")
     ] = False,
-    seed: options.Seed = None,
-    num_sequences: options.NumSequences = 1,
-    parallel: options.Parallel = 1,
-    max_tokens: options.MaxTokens = _DEFAULTS.max_tokens,
-    temperature: options.Temperature = _DEFAULTS.temperature,
-    top_k: options.TopK = _DEFAULTS.top_k,
-    top_p: options.TopP = _DEFAULTS.top_p,
-    min_p: options.MinP = _DEFAULTS.min_p,
-    repetition_penalty: options.RepetitionPenalty = _DEFAULTS.repetition_penalty,
-    presence_penalty: options.PresencePenalty = _DEFAULTS.presence_penalty,
-    frequency_penalty: options.FrequencyPenalty = _DEFAULTS.frequency_penalty,
-    stop: options.Stop = None,
-    ignore_eos: options.IgnoreEos = False,
-    grammar: GrammarFile = None,
-    json_schema: JsonSchema = None,
-    choices: Choices = None,
+    sampling: SamplingOptions,
+    constraint: ConstraintOptions,
     echo: Annotated[
         bool, typer.Option("--echo", help="Print the prompt before each completion.")
     ] = False,
     json: Json = False,
-    logprobs: options.Logprobs = None,
+    logprobs: Logprobs = None,
     stats: Annotated[
         bool, typer.Option("--stats", help="Print seed, counts and speed on standard error.")
     ] = False,
@@ -98,29 +66,16 @@ def generate(
     seed give the same bytes every time.
     """
     terminal = Terminal.system(quiet=quiet)
-    chosen = GenerationOptions(
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-        presence_penalty=presence_penalty,
-        frequency_penalty=frequency_penalty,
-        stop=tuple(stop or ()),
-        ignore_eos=ignore_eos,
-        grammar=read_grammar(grammar, json_schema, choices),
-    )
-    check_at_least_one("num-sequences", num_sequences)
-    check_at_least_one("parallel", parallel)
+    chosen = generation_options(sampling, grammar=constraint.read())
+    check_at_least_one("num-sequences", sampling.num_sequences)
+    check_at_least_one("parallel", sampling.parallel)
     _check_logprobs(logprobs, json)
-    thread_count = parse_threads(threads)
-    offload = parse_offload(gpu_layers, device)
-    first_seed = draw_seed() if seed is None else check_seed(seed)
+    offload = model.offload
+    first_seed = draw_seed() if sampling.seed is None else check_seed(sampling.seed)
     text = None if lines else read_prompt(terminal, prompt)
     line_prompts = InputLines(terminal, prompt, "generate") if lines else None
-    file = locate(terminal, ctx, model, quant, repo, revision, offline)
-    if seed is None and terminal.stderr_is_terminal and not stats:
+    file = model.locate(terminal)
+    if sampling.seed is None and terminal.stderr_is_terminal and not stats:
         terminal.notice(f"seed {first_seed}")
     from ...engine import open_generator
 
@@ -129,17 +84,17 @@ def generate(
             file.path,
             chosen,
             prompt=text,
-            threads=thread_count,
-            parallel=parallel,
+            threads=model.thread_count,
+            parallel=sampling.parallel,
             alternatives=logprobs,
             offload=offload,
         ) as generator,
         heeded_in_order_only(),
     ):
-        tell_refusal(terminal, generator.context.placement)
-        view = _view(terminal, file, generator, json, lines, echo, num_sequences)
+        notice_refusal(terminal, generator.context.placement)
+        view = _view(terminal, file, generator, json, lines, echo, sampling.num_sequences)
         prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
-        batch = generator.complete_all(_requests(prompts, num_sequences, first_seed))
+        batch = generator.complete_all(_requests(prompts, sampling.num_sequences, first_seed))
         _show(terminal, file, generator, batch, view, stats)
     if line_prompts:
         line_prompts.check()

@@ -1,5 +1,6 @@
 """What the text is held to: a grammar, a JSON schema or choices, as one grammar."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -29,23 +30,35 @@ Choices = Annotated[
 ]
 
 
-def read_grammar(grammar: str | None, schema: str | None, choices: str | None) -> str | None:
-    """Return the grammar that the options give, None for no constraint.
+@dataclass(frozen=True)
+class ConstraintOptions:
+    """What every text follows; any text if none is given."""
 
-    Raises:
-        UsageError: more than one is given, a file can't be read, or the schema can't be obeyed.
-    """
-    given = {"--grammar": grammar, "--json-schema": schema, "--choices": choices}
-    names = [name for name, value in given.items() if value is not None]
-    if len(names) > 1:
-        raise UsageError(f"{names[0]} and {names[1]} can't be combined.", "Use one of them.")
-    if grammar is not None:
-        return _read(grammar, "--grammar")
-    if schema is not None:
-        from ...engine.grammar.json_schema import to_grammar
+    grammar: GrammarFile = None
+    json_schema: JsonSchema = None
+    choices: Choices = None
 
-        return to_grammar(_read(schema, "--json-schema"))
-    return None if choices is None else _of_choices(choices)
+    def read(self) -> str | None:
+        """Return the grammar that the options give, None for no constraint.
+
+        Raises:
+            UsageError: more than one is given, a file can't be read, or the schema can't be obeyed.
+        """
+        given = {
+            "--grammar": self.grammar,
+            "--json-schema": self.json_schema,
+            "--choices": self.choices,
+        }
+        names = [name for name, value in given.items() if value is not None]
+        if len(names) > 1:
+            raise UsageError(f"{names[0]} and {names[1]} can't be combined.", "Use one of them.")
+        if self.grammar is not None:
+            return _read(self.grammar, "--grammar")
+        if self.json_schema is not None:
+            from ...engine.grammar.json_schema import to_grammar
+
+            return to_grammar(_read(self.json_schema, "--json-schema"))
+        return None if self.choices is None else _of_choices(self.choices)
 
 
 def _of_choices(choices: str) -> str:

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any, Protocol
 
-from ... import __version__
 from ...engine import Batch, Completion, Generator, Token
 from ...models import ModelFile
 from ...terminal import DIM, Terminal
-from ..shared.model import model_record
-from ..shared.placement import placement_record
+from ..shared.record import logprob_records, model_record, placement_record, versions_record
 
 
 class View(Protocol):
@@ -129,19 +126,6 @@ class JsonView:
         return record
 
 
-def logprob_records(generator: Generator, tokens: Sequence[Token]) -> Iterator[dict[str, Any]]:
-    """Yield what JSON says of how likely each token was."""
-    from ..shared.record import candidate_record
-
-    model = generator.context.model
-    for token in tokens:
-        if token.observation:
-            drawn, top, _ = token.observation
-            yield candidate_record(model, drawn) | {
-                "top": [candidate_record(model, candidate) for candidate in top]
-            }
-
-
 def _text(tokens: Iterable[Token]) -> str:
     return "".join(token.text for token in tokens)
 
@@ -156,14 +140,6 @@ def _all_tokens(completion: Completion) -> tuple[list[Token], KeyboardInterrupt 
         tokens.extend(completion)
         return tokens, interrupt
     return tokens, None
-
-
-@cache
-def versions_record() -> dict[str, str]:
-    """Return the versions of distil and of what generates the text."""
-    from ...engine import versions
-
-    return {"distil": __version__, **versions()}
 
 
 def timings_record(generator: Generator, completion: Completion) -> Mapping[str, float]:

@@ -1,5 +1,6 @@
 """``distil info``: what a model file is, and what is known of its model."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -7,8 +8,8 @@ import typer
 from ...errors import UsageError
 from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ...terminal import Terminal
-from ..shared.model import ModelPath, Offline, is_given, name_model
-from ..shared.options import Json, Quiet, Repository, Revision, complete_quantization
+from ..shared.model_options import FileOptions, quant_option
+from ..shared.options import Json, Quiet
 
 EXAMPLES = """\b
 Examples:
@@ -19,23 +20,16 @@ Examples:
 """
 
 
-def info(
-    ctx: typer.Context,
+@dataclass(frozen=True)
+class _Options(FileOptions):
     quant: Annotated[
-        str,
-        typer.Option(
-            "--quant",
-            "-q",
-            envvar="DISTIL_QUANT",
-            metavar="NAME",
-            help="The quantization, in any case; it needn't be downloaded.",
-            autocompletion=complete_quantization,
-        ),
-    ] = DEFAULT_QUANTIZATION,
-    model: ModelPath = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,  # noqa: ARG001
+        str | None, quant_option("The quantization, in any case; it needn't be downloaded.")
+    ] = DEFAULT_QUANTIZATION
+
+
+def info(
+    *,
+    model: _Options,
     json: Json = False,
     citation: Annotated[
         bool, typer.Option("--citation", help="Print DistilGPT2's BibTeX entry and nothing else.")
@@ -50,28 +44,28 @@ def info(
     """
     terminal = Terminal.system(quiet=quiet)
     if citation:
-        _check_citation(ctx, repo, json)
+        _check_citation(model, json)
         from ...models.model_card import DISTILGPT2
 
         terminal.write(f"{DISTILGPT2.citation}\n")
         return
+    from .facts import look_up
     from .page import show
-    from .subject import look_up
 
-    subject = look_up(name_model(ctx, model, quant, repo, revision))
+    facts = look_up(model.choose())
     if json:
-        terminal.write_json(subject.record())
+        terminal.write_json(facts.record())
     else:
-        show(terminal, subject)
+        show(terminal, facts)
 
 
-def _check_citation(context: typer.Context, repository: str, json: bool) -> None:
+def _check_citation(model: FileOptions, json: bool) -> None:
     if json:
         raise UsageError(
             "--citation and --json can't be combined.",
             "Use one of them; in JSON the entry is .model_card.citation.",
         )
-    if is_given(context, "model") or repository != REPOSITORY:
+    if model.model is not None or model.repo not in (None, REPOSITORY):
         raise UsageError(
             "--citation prints the entry of DistilGPT2, and of no other model.",
             "Leave out --model and --repo.",

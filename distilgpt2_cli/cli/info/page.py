@@ -4,39 +4,39 @@ from ...engine.llama.inspection import Array, Inspection, Scalar
 from ...models.model_card import DISTILGPT2, ModelCard
 from ...terminal import Terminal
 from ...terminal.progress import megabytes
-from .subject import Subject
+from .facts import ModelFacts
 
 _LONGEST_VALUE = 200  # characters
 
 
-def show(terminal: Terminal, subject: Subject) -> None:
+def show(terminal: Terminal, facts: ModelFacts) -> None:
     """Show all that is known of a model file."""
-    state = "" if subject.inspection else ": not downloaded"
-    terminal.write_heading(f"{_shortened(str(subject.model['name']))}{state}")
-    terminal.write_fields(_file_rows(subject))
-    if subject.inspection:
-        _show_inspection(terminal, subject, subject.inspection)
-    if subject.card:
-        _show_card(terminal, subject.card)
+    state = "" if facts.inspection else ": not downloaded"
+    terminal.write_heading(f"{_shortened(str(facts.model['name']))}{state}")
+    terminal.write_fields(_file_rows(facts))
+    if facts.inspection:
+        _show_inspection(terminal, facts, facts.inspection)
+    if facts.card:
+        _show_card(terminal, facts.card)
 
 
-def _file_rows(subject: Subject) -> list[tuple[str, str]]:
-    size = subject.size
+def _file_rows(facts: ModelFacts) -> list[tuple[str, str]]:
+    size = facts.size
     values = {
-        "path": subject.model["path"],
-        "repository": subject.model["repository"],
-        "revision": subject.model["revision"],
+        "path": facts.model["path"],
+        "repository": facts.model["repository"],
+        "revision": facts.model["revision"],
         "size": None if size is None else f"{megabytes(size)} ({size:,} bytes)",
-        "SHA-256": subject.model["sha256"],
-        "to download": subject.download_command,
+        "SHA-256": facts.model["sha256"],
+        "to download": facts.download_command,
     }
     return [(label, value) for label, value in values.items() if value is not None]
 
 
-def _show_inspection(terminal: Terminal, subject: Subject, inspection: Inspection) -> None:
+def _show_inspection(terminal: Terminal, facts: ModelFacts, inspection: Inspection) -> None:
     _start_part(terminal, "Model")
-    terminal.write_fields(_model_rows(subject, inspection))
-    _start_part(terminal, f"Quantization: {subject.quantization or 'of no known name'}")
+    terminal.write_fields(_model_rows(facts, inspection))
+    _start_part(terminal, f"Quantization: {facts.quantization or 'of no known name'}")
     _show_types(terminal, inspection)
     _start_part(terminal, "Metadata")
     terminal.write_fields(
@@ -44,17 +44,17 @@ def _show_inspection(terminal: Terminal, subject: Subject, inspection: Inspectio
     )
 
 
-def _model_rows(subject: Subject, inspection: Inspection) -> list[tuple[str, str]]:
+def _model_rows(facts: ModelFacts, inspection: Inspection) -> list[tuple[str, str]]:
     metadata = inspection.metadata
     window = f"{inspection.context_window:,} tokens"
     if inspection.usable_window < inspection.context_window:
         window += f", of which distil uses {inspection.usable_window:,}"
     kinds = [str(metadata[key]) for key in _TOKENIZER_KEYS if key in metadata]
-    stated, source = subject.license
+    stated, source = facts.license
     return [
         ("name", _shown(metadata.get("general.name", "not stated"))),
         ("architecture", inspection.architecture),
-        ("parameters", _parameters(subject, inspection)),
+        ("parameters", _parameters(facts, inspection)),
         ("context window", window),
         ("layers", str(inspection.layers)),
         ("width", str(inspection.width)),
@@ -68,10 +68,10 @@ def _model_rows(subject: Subject, inspection: Inspection) -> list[tuple[str, str
 _TOKENIZER_KEYS = ("tokenizer.ggml.model", "tokenizer.ggml.pre")
 
 
-def _parameters(subject: Subject, inspection: Inspection) -> str:
+def _parameters(facts: ModelFacts, inspection: Inspection) -> str:
     total = inspection.parameters
     text = f"{total:,} ({_rounded(total)})"
-    if subject.card is not DISTILGPT2:
+    if facts.card is not DISTILGPT2:
         return text
     output = sum(tensor.elements for tensor in inspection.tensors if tensor.name == "output.weight")
     own = total - output

@@ -1,6 +1,5 @@
 """``distil perplexity``: how well models predict long texts."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,20 +8,11 @@ import typer
 
 from ...errors import DistilError, UsageError
 from ...models import ModelFile
-from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ...terminal import Terminal
 from ...terminal.progress import SCORE
-from ..shared.model import ModelPaths, Offline, locate
-from ..shared.options import (
-    Json,
-    Quantizations,
-    Quiet,
-    Repository,
-    Revision,
-    Threads,
-    parse_threads,
-)
-from ..shared.placement import Devices, GpuLayers, parse_offload, tell_refusal
+from ..shared.model_options import ComputeOptions, FilesOptions
+from ..shared.offload import notice_refusal
+from ..shared.options import Json, Quiet
 from ..shared.texts import decoded
 from .plot import check_plot, write_plot
 from .report import Result, write_json, write_report
@@ -45,18 +35,12 @@ Method = Literal["sliding", "llama.cpp"]
 
 
 def perplexity(
-    ctx: typer.Context,
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Text files; - is standard input.")
     ],
-    quant: Quantizations = None,
-    model: ModelPaths = None,
-    repo: Repository = REPOSITORY,
-    revision: Revision = None,
-    offline: Offline = False,
-    threads: Threads = "auto",
-    gpu_layers: GpuLayers = "auto",
-    device: Devices = None,
+    *,
+    which: FilesOptions,
+    compute: ComputeOptions,
     window: Annotated[
         int | None,
         typer.Option(
@@ -95,31 +79,17 @@ def perplexity(
         raise UsageError("--stride is for windows that overlap.", "Leave --stride or --method out.")
     if plot is not None:
         check_plot(plot, force)
-    thread_count = parse_threads(threads)
-    offload = parse_offload(gpu_layers, device)
+    offload = compute.offload
     texts = _Texts(terminal, files, method, stride)
-    models = [
-        locate(terminal, ctx, path, label, repo, revision, offline)
-        for path, label in _named(quant, model)
-    ]
+    models = which.locate(terminal)
     texts.check_readable(len(models))
-    results = _measure(terminal, models, texts, window, thread_count, offload)
+    results = _measure(terminal, models, texts, window, compute.thread_count, offload)
     if json:
         write_json(terminal, results)
     else:
         write_report(terminal, results)
     if plot is not None:
         write_plot(plot, results)
-
-
-def _named(quant: list[str] | None, model: list[str] | None) -> list[tuple[str | None, str]]:
-    """Return the models that the options name: each a path, or None and a quantization."""
-    if not quant and not model and "DISTIL_MODEL" in os.environ:
-        model = [os.environ["DISTIL_MODEL"]]
-    if model:
-        return [(path, DEFAULT_QUANTIZATION) for path in model]
-    default = os.environ.get("DISTIL_QUANT", DEFAULT_QUANTIZATION)
-    return [(None, label) for label in quant or [default]]
 
 
 class _Texts:
@@ -199,7 +169,7 @@ def _measure(
     others = [file for file in models if file != largest]
     options: dict[str, Any] = {"threads": threads, "offload": offload}
     with open_evaluator(largest.path, size=window, **options) as reference:
-        tell_refusal(terminal, reference.placement)
+        notice_refusal(terminal, reference.placement)
         alone = measure(reference, texts.windows(reference))
         last = _last(terminal, largest, texts, alone)
         results = {largest: Result(largest, last, reference.placement)}

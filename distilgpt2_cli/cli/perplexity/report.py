@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...models import ModelFile
 from ...terminal import Terminal
 from ...terminal.progress import megabytes
-from ..shared.model import model_record
-from ..shared.placement import placement_record
+from ..shared.record import finite, model_record, placement_record, versions_record
 
 if TYPE_CHECKING:
     from ...engine import Perplexity, Placement
@@ -34,9 +33,6 @@ def write_report(terminal: Terminal, results: Sequence[Result]) -> None:
 
 def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
     """Print one object a model."""
-    from ..generate.views import versions_record
-    from ..shared.record import finite
-
     best = min(result.figures.value for result in results)
     for result in results:
         figures = result.figures

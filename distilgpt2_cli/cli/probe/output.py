@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from ...engine.llama.placement import Offload
-from ...engine.options import GenerationOptions
-from ...models import ModelFile
+import typer
+
+from ...errors import UsageError
+from ...files import check_new_file, new_file
 from ...terminal import Terminal
+from ..shared.options import Json
+from .setup import Setup
 
 if TYPE_CHECKING:
     from ...probing.comparison import Comparison
@@ -21,51 +24,40 @@ Table = Literal[
 COMPARISON_TABLES: tuple[str, ...] = get_args(ComparisonTable)
 PAIR_TABLES: tuple[str, ...] = get_args(PairTable)
 
-_DEFAULTS = GenerationOptions()
-
-CONTENT_WARNING = (
-    "Content warning: what a model writes can be disturbing or offensive, and can repeat"
-    " stereotypes."
-)
-
 
 @dataclass(frozen=True)
-class Setup:
-    """What a probe is made with.
+class OutputOptions:
+    """What is wanted on standard output, text by default, and the file of the report."""
 
-    Attributes:
-        file: the model's.
-        seed: of the first completions, and of the bootstrap.
-        threads: None for as many as are best.
-        offload: where the model's layers are wanted.
-        template: the prompt with its alternatives; the rest is for a prompt only.
-        options: those of every completion.
-        count: completions of each variant.
-        parallel: completions under way at once.
-        top: next tokens, and words of each variant, to show.
-        continuations: given texts.
-    """
+    json: Json = False
+    csv: Annotated[
+        Table | None,
+        typer.Option(help="Print one table as CSV instead of text.", show_default=False),
+    ] = None
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a report with plots into this .html file too.",
+            show_default=False,
+        ),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Replace the report's file.")] = False
 
-    file: ModelFile
-    seed: int
-    threads: int | None
-    offload: Offload
-    template: str = ""
-    options: GenerationOptions = _DEFAULTS
-    count: int = 0
-    parallel: int = 1
-    top: int = 0
-    continuations: tuple[str, ...] = ()
+    def __post_init__(self) -> None:
+        """Refuse what can't be written, before the work."""
+        if self.json and self.csv:
+            raise UsageError("--json and --csv can't be combined.", "Use one of them.")
+        if self.html is not None:
+            check_new_file(self.html, (".html", ".htm"), force=self.force)
 
 
 @dataclass(frozen=True)
 class Output:
-    """What is wanted on standard output, text by default, and the file of the report."""
+    """Writes what the options want."""
 
     terminal: Terminal
-    json: bool
-    csv: Table | None
-    html: Path | None
+    options: OutputOptions
 
     def show_comparison(self, setup: Setup, comparison: "Comparison") -> None:
         """Write the comparison, and then its report.
@@ -73,22 +65,22 @@ class Output:
         Raises:
             DistilError: it can't be written.
         """
-        if self.json:
+        if self.options.json:
             from .record import comparison_record
 
             self.terminal.write_json(comparison_record(setup, comparison))
-        elif self.csv:
+        elif self.options.csv:
             from .csv_table import comparison_table
 
-            self.terminal.write(comparison_table(self.csv, comparison))
+            self.terminal.write(comparison_table(self.options.csv, comparison))
         else:
             from .text import write_comparison
 
             write_comparison(self.terminal, setup, comparison)
-        if self.html:
+        if self.options.html:
             from .page import comparison_page
 
-            _write_page(self.html, comparison_page(setup, comparison))
+            _write_page(self.options.html, comparison_page(setup, comparison))
 
     def show_pairs(self, setup: Setup, test: "PairedTest") -> None:
         """Write the scored pairs, and then their report.
@@ -96,26 +88,24 @@ class Output:
         Raises:
             DistilError: it can't be written.
         """
-        if self.json:
+        if self.options.json:
             from .record import pairs_record
 
             self.terminal.write_json(pairs_record(setup, test))
-        elif self.csv:
+        elif self.options.csv:
             from .csv_table import pairs_table
 
-            self.terminal.write(pairs_table(self.csv, test))
+            self.terminal.write(pairs_table(self.options.csv, test))
         else:
             from .text import write_pairs
 
             write_pairs(self.terminal, test)
-        if self.html:
+        if self.options.html:
             from .page import pairs_page
 
-            _write_page(self.html, pairs_page(setup, test))
+            _write_page(self.options.html, pairs_page(setup, test))
 
 
 def _write_page(path: Path, page: str) -> None:
-    from ...files import new_file
-
     with new_file(path) as part:
         part.write_text(page, encoding="utf-8")

@@ -7,9 +7,8 @@ from ... import __version__
 from ...probing.comparison import Comparison
 from ...probing.paired import PairedTest
 from ...probing.statistics import ALPHA_0, RESAMPLES
-from ..shared.model import model_record
-from ..shared.record import quoted
-from .output import CONTENT_WARNING, Setup
+from ..shared.record import model_record, quoted
+from .setup import CONTENT_WARNING, Setup
 from .svg import SERIES, Mark, bar_plot, interval_plot, readable
 
 _STYLE = """

@@ -7,10 +7,8 @@ from ...engine import Placement
 from ...probing.comparison import Comparison
 from ...probing.paired import PairedTest
 from ...probing.statistics import ALPHA_0, LEVEL, RESAMPLES
-from ..generate.views import versions_record
-from ..shared.model import model_record
-from ..shared.placement import placement_record
-from .output import Setup
+from ..shared.record import model_record, placement_record, versions_record
+from .setup import Setup
 
 
 def comparison_record(setup: Setup, comparison: Comparison) -> dict[str, Any]:

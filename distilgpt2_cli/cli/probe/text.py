@@ -9,7 +9,7 @@ from ...probing.paired import PairedTest, Preference
 from ...probing.statistics import ALPHA_0, RESAMPLES, Interval
 from ...terminal import Terminal
 from ..shared.record import quoted
-from .output import CONTENT_WARNING, Setup
+from .setup import CONTENT_WARNING, Setup
 
 _SAMPLES = 5
 

@@ -1,35 +1,24 @@
-"""Options of the commands that work on what is downloaded, and what they choose."""
+"""What the commands work on that need files which are downloaded already."""
 
-from typing import Annotated
-
-import typer
-
-from ...errors import ModelUnavailableError, UsageError
+from ...errors import ModelUnavailableError
 from ...models import ModelFile, ModelReference, downloaded, find
-from ...models.catalog import DEFAULT_QUANTIZATION
 from ...terminal import Terminal
+from .model_options import CacheOptions
 
-All = Annotated[bool, typer.Option("--all", help="Every quantization that is downloaded.")]
 
-
-def chosen(
-    terminal: Terminal, quant: list[str] | None, every: bool, repo: str, revision: str | None
-) -> list[tuple[ModelReference, ModelFile]]:
+def chosen(terminal: Terminal, options: CacheOptions) -> list[tuple[ModelReference, ModelFile]]:
     """Return the downloaded files that the options name.
 
     Raises:
-        UsageError: the options exclude each other, or name what can't be.
+        UsageError: a name can't be one.
         ModelUnavailableError: a quantization that is named is not downloaded.
     """
-    if quant and every:
-        raise UsageError("--quant and --all can't be combined.", "Use one of them.")
-    if every:
-        found = downloaded(repo, revision)
+    if options.every:
+        found = downloaded(options.repository, options.revision)
         if not found:
             terminal.notice("Nothing is downloaded.")
         return found
-    references = [ModelReference(name, repo, revision) for name in quant or [DEFAULT_QUANTIZATION]]
-    files = [(reference, find(reference)) for reference in references]
+    files = [(reference, find(reference)) for reference in options.references()]
     for reference, file in files:
         if file is None:
             raise ModelUnavailableError(

@@ -1,10 +1,16 @@
-"""How tokens are shown: in a table, and in JSON."""
+"""What JSON and tables say of the same things in every command."""
 
 import json
 import math
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from ...engine import Candidate, Model
+from ... import __version__
+from ...models import ModelFile, sha256
+
+if TYPE_CHECKING:
+    from ...engine import Candidate, Generator, Model, Placement, Token
 
 
 def quoted(piece: bytes) -> str:
@@ -20,7 +26,7 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def piece_record(model: Model, token: int) -> dict[str, Any]:
+def piece_record(model: "Model", token: int) -> dict[str, Any]:
     """Return what JSON says of a token: its id, its text, and its bytes as numbers.
 
     The text has U+FFFD for bytes that are not UTF-8 by themselves.
@@ -29,9 +35,49 @@ def piece_record(model: Model, token: int) -> dict[str, Any]:
     return {"id": token, "text": piece.decode(errors="replace"), "bytes": list(piece)}
 
 
-def candidate_record(model: Model, candidate: Candidate) -> dict[str, Any]:
+def candidate_record(model: "Model", candidate: "Candidate") -> dict[str, Any]:
     """Return what JSON says of a token that may come next, or has come."""
     return piece_record(model, candidate.id) | {
         "logprob": candidate.logprob,
         "sampled_logprob": candidate.sampled_logprob,
     }
+
+
+def logprob_records(generator: "Generator", tokens: "Sequence[Token]") -> Iterator[dict[str, Any]]:
+    """Yield what JSON says of how likely each token was."""
+    model = generator.context.model
+    for token in tokens:
+        if token.observation:
+            drawn, top, _ = token.observation
+            yield candidate_record(model, drawn) | {
+                "top": [candidate_record(model, candidate) for candidate in top]
+            }
+
+
+@cache
+def model_record(file: ModelFile) -> dict[str, str | None]:
+    """Return what JSON says of a model file, which is hashed for it at most once a run."""
+    return {
+        "name": file.name,
+        "path": str(file.path),
+        "repository": file.repository,
+        "revision": file.revision,
+        "sha256": file.sha256 or sha256(file.path),
+    }
+
+
+def placement_record(placement: "Placement") -> dict[str, Any]:
+    """Return what JSON says of where a model's layers are."""
+    return {
+        "layers": dict(placement.layers),
+        "device_bytes": dict(placement.device_bytes),
+        "refusal": placement.refusal,
+    }
+
+
+@cache
+def versions_record() -> dict[str, str]:
+    """Return the versions of distil and of what generates the text."""
+    from ...engine import versions
+
+    return {"distil": __version__, **versions()}

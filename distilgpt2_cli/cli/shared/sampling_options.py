@@ -1,8 +1,13 @@
-"""The options of a completion on the command line."""
+"""How texts are sampled: the options, declared once; the engine has their defaults and ranges."""
 
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 import typer
+
+from ...engine.options import GenerationOptions
+
+DEFAULTS = GenerationOptions()
 
 Seed = Annotated[
     int | None,
@@ -68,3 +73,70 @@ Logprobs = Annotated[
         show_default=False,
     ),
 ]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How many completions, and how long."""
+
+    seed: Seed = None
+    num_sequences: NumSequences = 1
+    parallel: Parallel = 1
+    max_tokens: MaxTokens = DEFAULTS.max_tokens
+
+
+@dataclass(frozen=True)
+class DistributionOptions:
+    """The probabilities that a token is drawn with."""
+
+    temperature: Temperature = DEFAULTS.temperature
+    top_k: TopK = DEFAULTS.top_k
+    top_p: TopP = DEFAULTS.top_p
+    min_p: MinP = DEFAULTS.min_p
+
+
+@dataclass(frozen=True)
+class PenaltyOptions:
+    """What makes tokens less likely that the text already has."""
+
+    repetition_penalty: RepetitionPenalty = DEFAULTS.repetition_penalty
+    presence_penalty: PresencePenalty = DEFAULTS.presence_penalty
+    frequency_penalty: FrequencyPenalty = DEFAULTS.frequency_penalty
+
+
+@dataclass(frozen=True)
+class StopOptions:
+    """Where a text ends."""
+
+    stop: Stop = None
+
+
+@dataclass(frozen=True)
+class EndOptions(StopOptions):
+    """Where a text ends, and where it does not."""
+
+    ignore_eos: IgnoreEos = DEFAULTS.ignore_eos
+
+
+@dataclass(frozen=True)
+class SamplingOptions(EndOptions, PenaltyOptions, DistributionOptions, RunOptions):
+    """All of them."""
+
+
+def generation_options(
+    *groups: RunOptions | DistributionOptions | PenaltyOptions | StopOptions,
+    grammar: str | None = None,
+) -> GenerationOptions:
+    """Return what the engine takes, with its own defaults for what no group has.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+    known = {field.name for field in fields(GenerationOptions)}
+    given = {
+        field.name: getattr(group, field.name)
+        for group in groups
+        for field in fields(group)
+        if field.name in known
+    }
+    return GenerationOptions(**given | {"stop": tuple(given.get("stop") or ()), "grammar": grammar})

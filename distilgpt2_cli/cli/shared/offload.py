@@ -1,6 +1,6 @@
-"""Where the model of a command computes: the options, and what is told of it."""
+"""Where the model of a command computes: the options, and what is said of it."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -82,16 +82,7 @@ def offload_arguments(offload: Offload) -> list[str]:
     return arguments
 
 
-def placement_record(placement: "Placement") -> dict[str, Any]:
-    """Return what JSON says of where a model's layers are."""
-    return {
-        "layers": dict(placement.layers),
-        "device_bytes": dict(placement.device_bytes),
-        "refusal": placement.refusal,
-    }
-
-
-def tell_refusal(terminal: Terminal, placement: "Placement") -> None:
+def notice_refusal(terminal: Terminal, placement: "Placement") -> None:
     """Say that the model is on the CPU although there is a device, if that is so."""
     if placement.refusal:
         terminal.notice(

@@ -9,12 +9,11 @@ from ...errors import ModelUnavailableError
 from ...models import ModelFile, ModelReference, find
 from ...models.catalog import REPOSITORY
 from ...models.model_card import DISTILGPT2, ModelCard, card_of
-from ..generate.views import versions_record
-from ..shared.model import model_record
+from ..shared.record import model_record, versions_record
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelFacts:
     """A model file, and all that can be told of it.
 
     Attributes:
@@ -58,7 +57,7 @@ class Subject:
         }
 
 
-def look_up(named: ModelFile | ModelReference) -> Subject:
+def look_up(named: ModelFile | ModelReference) -> ModelFacts:
     """Return what is known of a file, which needn't be here if it is one of DistilGPT2.
 
     Raises:
@@ -71,14 +70,14 @@ def look_up(named: ModelFile | ModelReference) -> Subject:
     return _present(file) if file else _absent(named)
 
 
-def _present(file: ModelFile) -> Subject:
+def _present(file: ModelFile) -> ModelFacts:
     inspection = inspect(file.path)
     model = model_record(file)
     card = card_of(file, model["sha256"])
-    return Subject(model, inspection.quantization, file.size, card, inspection)
+    return ModelFacts(model, inspection.quantization, file.size, card, inspection)
 
 
-def _absent(reference: ModelReference) -> Subject:
+def _absent(reference: ModelReference) -> ModelFacts:
     if reference.repository != REPOSITORY:
         raise ModelUnavailableError(
             f"{reference.quantization} of {reference.repository} is not downloaded.",
@@ -92,7 +91,7 @@ def _absent(reference: ModelReference) -> Subject:
         "revision": reference.wanted_revision,
         "sha256": known.sha256 if known else None,
     }
-    return Subject(
+    return ModelFacts(
         model,
         reference.quantization,
         known.size if known else None,

@@ -1,0 +1,83 @@
+"""The work of a probe, with its progress, and its results as far as they come."""
+
+from collections.abc import Callable, Sequence
+
+from ...engine.llama.loading import load
+from ...probing.comparison import Comparison, compare_words, complete, look, seeds_from
+from ...probing.paired import PairedTest, score_pairs, summarize
+from ...probing.pairs import Pair
+from ...probing.template import Variant
+from ...signals import heeded_in_order_only
+from ...terminal import Terminal
+from ...terminal.progress import Advance
+from ..shared.offload import notice_refusal
+from .output import Output
+from .setup import Setup
+
+
+def run_comparison(output: Output, setup: Setup, variants: Sequence[Variant]) -> None:
+    """Compare the variants and show what there is, also if it is interrupted."""
+    comparison = Comparison(variants)
+    seeds = seeds_from(setup.seed, setup.count)
+    terminal, texts = output.terminal, setup.continuations
+    with load(setup.file.path, setup.offload) as loaded:
+        interrupt = _interrupted(
+            terminal,
+            "texts",
+            len(variants) * (1 + len(texts)),
+            lambda advance: look(loaded, comparison, texts, setup.top, setup.threads, advance),
+        ) or _interrupted(
+            terminal,
+            "completions",
+            len(variants) * len(seeds),
+            lambda advance: complete(
+                loaded,
+                comparison,
+                setup.options,
+                seeds,
+                parallel=setup.parallel,
+                threads=setup.threads,
+                advance=advance,
+            ),
+        )
+    if interrupt and not comparison.divergences:
+        raise interrupt
+    notice_refusal(terminal, comparison.placement)
+    comparison.interrupted = interrupt is not None
+    compare_words(comparison, setup.top, setup.seed)
+    output.show_comparison(setup, comparison)
+    if interrupt:
+        raise interrupt
+
+
+def run_pairs(output: Output, setup: Setup, pairs: list[Pair]) -> None:
+    """Score the pairs and show what there is, also if it is interrupted."""
+    test = PairedTest()
+    with load(setup.file.path, setup.offload) as loaded:
+        interrupt = _interrupted(
+            output.terminal,
+            "pairs",
+            len(pairs),
+            lambda advance: score_pairs(
+                loaded, pairs, test, threads=setup.threads, advance=advance
+            ),
+        )
+    notice_refusal(output.terminal, test.placement)
+    test.interrupted = interrupt is not None
+    if test.scored:
+        summarize(test, setup.seed)
+        output.show_pairs(setup, test)
+    if interrupt:
+        raise interrupt
+
+
+def _interrupted(
+    terminal: Terminal, name: str, total: int, work: Callable[[Advance], None]
+) -> KeyboardInterrupt | None:
+    """Do some work and show its progress; return what has interrupted it, None if nothing did."""
+    try:
+        with terminal.counting(name, total) as advance, heeded_in_order_only():
+            work(advance)
+    except KeyboardInterrupt as interrupt:
+        return interrupt
+    return None

@@ -1,0 +1,108 @@
+"""Recorded completions made again, and what differs from the records."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...models import ModelFile
+from ..shared.record import logprob_records, model_record, placement_record, versions_record
+from .recorded import Recorded
+
+if TYPE_CHECKING:
+    from ...engine import Completion, Generator, Token
+    from ...engine.replay import OpenModels
+
+_SHOWN = 20  # characters from the first difference on
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first thing that is not as recorded; ``offset`` is in bytes of the text, or in tokens."""
+
+    field: str
+    offset: int | None
+    expected: Any
+    got: Any
+
+
+def complete_again_and_compare(
+    open_models: "OpenModels", file: ModelFile, run: Sequence[Recorded]
+) -> Iterator[tuple[Recorded, Difference | None, Mapping[str, Any]]]:
+    """Yield each record of a run with its first difference, and what has changed since.
+
+    What has changed (versions, processor, model, layers) is as recorded and as it is now.
+    """
+    from ...engine import Request
+    from ...engine.replay import complete_again
+
+    first = run[0]
+    generator = open_models.generator(file.path, first.options, first.parallel, first.alternatives)
+    changed = _changes(first.record, file, generator)
+    requests = [Request(each.record["prompt"], each.record["seed"]) for each in run]
+    limits = [each.token_count if each.was_interrupted else None for each in run]
+    completions = complete_again(generator, requests, limits)
+    for recorded, (completion, tokens) in zip(run, completions, strict=True):
+        yield recorded, _difference(recorded, generator, completion, tokens), changed
+
+
+def _changes(
+    record: Mapping[str, Any], file: ModelFile, generator: "Generator"
+) -> dict[str, tuple[Any, Any]]:
+    """Return what is not as it was, each with what was recorded and what is now."""
+    from ...engine.llama.bindings import features
+
+    then = {"sha256": record["model"].get("sha256"), **record["versions"]}
+    now: dict[str, Any] = {"sha256": model_record(file)["sha256"], **versions_record()}
+    then["cpu_features"], now["cpu_features"] = record.get("cpu_features"), features()
+    if isinstance(record.get("placement"), dict):
+        then["layers"] = record["placement"].get("layers")
+        now["layers"] = placement_record(generator.context.placement)["layers"]
+    return {key: (then.get(key), now[key]) for key in now if then.get(key) != now[key]}
+
+
+def _difference(
+    recorded: Recorded,
+    generator: "Generator",
+    completion: "Completion",
+    tokens: Sequence["Token"],
+) -> Difference | None:
+    from ...engine.replay import interrupted_text
+
+    record = recorded.record
+    text = "".join(token.text for token in tokens)
+    reason: str | None = completion.finish_reason
+    if recorded.was_interrupted and len(tokens) == recorded.token_count:
+        # An interruption may have come between the draw of the last token and its text.
+        endings = [interrupted_text(generator, tokens[:end]) for end in (len(tokens), -1)]
+        text, reason = endings[0], "interrupted"
+        if any(ending.startswith(record["text"]) for ending in endings):
+            text = record["text"]
+    if text != record["text"]:
+        return _of_texts(record["text"], text)
+    if reason != record["finish_reason"]:
+        return Difference("finish_reason", None, record["finish_reason"], reason)
+    if len(tokens) != recorded.token_count:
+        return Difference("tokens", None, recorded.token_count, len(tokens))
+    if recorded.alternatives is None:
+        return None
+    # As JSON has them: pairs and tuples become lists.
+    made = json.loads(json.dumps(list(logprob_records(generator, tokens))))
+    for place, (then, now) in enumerate(zip(record["logprobs"], made, strict=False)):
+        if then != now:
+            return Difference("logprobs", place, then, now)
+    if len(made) != len(record["logprobs"]):
+        return Difference("logprobs", None, len(record["logprobs"]), len(made))
+    return None
+
+
+def _of_texts(expected: str, got: str) -> Difference:
+    """Return the first difference, in bytes of UTF-8, with what begins there in each."""
+    same = next(
+        (at for at, pair in enumerate(zip(expected, got, strict=False)) if pair[0] != pair[1]),
+        min(len(expected), len(got)),
+    )
+    then, now = (text[same:].encode(errors="surrogatepass") for text in (expected, got))
+    inside = next((at for at, pair in enumerate(zip(then, now)) if pair[0] != pair[1]), 0)  # noqa: B905
+    offset = len(expected[:same].encode(errors="surrogatepass")) + inside
+    return Difference("text", offset, expected[same : same + _SHOWN], got[same : same + _SHOWN])

@@ -1,0 +1,67 @@
+"""How ``distil replay`` shows whether a record is the same."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ...terminal import Terminal
+from .comparison import Difference
+from .recorded import Recorded
+
+
+def show(
+    terminal: Terminal,
+    recorded: Recorded,
+    difference: Difference | None,
+    changed: Mapping[str, tuple[Any, Any]],
+    whole: bool,
+    as_json: bool,
+) -> None:
+    """Print a line, or an object, for a record."""
+    result = "ok" if difference is None else "differs"
+    if as_json:
+        changes = {key: {"recorded": then, "now": now} for key, (then, now) in changed.items()}
+        terminal.write_json(
+            {
+                "record": recorded.number,
+                "result": result,
+                "difference": None if difference is None else asdict(difference),
+                "changed": changes,
+                "whole": whole,
+            }
+        )
+        return
+    if difference is None:
+        terminal.write(f"{recorded.number}: ok\n")
+        return
+    line = f"{recorded.number}: differs: {_described(difference)}; {_why(changed)}"
+    if not whole:
+        line += "; not all that was under way beside it (--parallel) is here"
+    terminal.write(line + "\n")
+
+
+def _described(difference: Difference) -> str:
+    if difference.field == "logprobs":
+        place = "their number" if difference.offset is None else f"token {difference.offset}"
+        return f"logprobs: {place} differs"
+    at = "" if difference.offset is None else f" at byte {difference.offset}"
+    expected, got = (
+        json.dumps(each, ensure_ascii=False) for each in (difference.expected, difference.got)
+    )
+    return f"{difference.field}{at}: expected {expected}, came {got}"
+
+
+def _why(changed: Mapping[str, tuple[Any, Any]]) -> str:
+    if not changed:
+        return "model, versions and CPU are as recorded, so the record itself may have been changed"
+    changes = (
+        f"{key} was {_short(then)}, is {_short(now)}" for key, (then, now) in changed.items()
+    )
+    return "changed since: " + ", ".join(changes)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str) and len(value) == 64:
+        return f"{value[:12]}…"
+    return "not recorded" if value is None else str(value)

@@ -1,0 +1,109 @@
+"""Which model a command uses: what its options name, or the environment, or else the default."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import UsageError
+from .bundled import DEMO, demo
+from .catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from .reference import ModelFile, ModelReference, local
+
+MODEL_VARIABLE = "DISTIL_MODEL"
+"""The environment variable that stands for ``--model``."""
+QUANT_VARIABLE = "DISTIL_QUANT"
+"""The environment variable that stands for ``--quant``."""
+
+
+def choose_model(
+    environment: Mapping[str, str],
+    model: str | None = None,
+    quantization: str | None = None,
+    repository: str | None = None,
+    revision: str | None = None,
+) -> ModelFile | ModelReference:
+    """Return the one model of a command; the arguments are those of `choose_models`."""
+    (chosen,) = choose_models(
+        environment,
+        [] if model is None else [model],
+        [] if quantization is None else [quantization],
+        repository,
+        revision,
+    )
+    return chosen
+
+
+def choose_models(
+    environment: Mapping[str, str],
+    models: Sequence[str] = (),
+    quantizations: Sequence[str] = (),
+    repository: str | None = None,
+    revision: str | None = None,
+) -> list[ModelFile | ModelReference]:
+    """Return the models of a command: its options, or ``DISTIL_MODEL``, or `choose_references`.
+
+    Args:
+        environment: of the process; an empty variable counts as unset.
+        models: paths of GGUF files, or `DEMO`.
+        quantizations: of files on the Hub, in any case.
+        repository: on the Hub; None where the command line names none, as in ``revision``.
+        revision: a branch, tag or commit.
+
+    Raises:
+        UsageError: ``models`` stands beside something that names a file on the Hub, or a name
+            can't be one.
+        ModelUnavailableError: a file isn't there, or can't be read.
+    """
+    from_hub = {"--quant": quantizations or None, "--repo": repository, "--revision": revision}
+    named = [option for option, value in from_hub.items() if value is not None]
+    if models and named:
+        raise UsageError(
+            f"--model and {named[0]} can't be combined.",
+            "Use --model for a file of your own, or the other for one on the Hub.",
+        )
+    if not models and not named and environment.get(MODEL_VARIABLE):
+        models = [environment[MODEL_VARIABLE]]
+    if models:
+        return [own_model(name) for name in models]
+    return list(choose_references(environment, quantizations, repository, revision))
+
+
+def choose_references(
+    environment: Mapping[str, str],
+    quantizations: Sequence[str] = (),
+    repository: str | None = None,
+    revision: str | None = None,
+) -> list[ModelReference]:
+    """Return files on the Hub: those of the options, of ``DISTIL_QUANT``, or the default.
+
+    Raises:
+        UsageError: a name can't be one.
+    """
+    default = environment.get(QUANT_VARIABLE) or DEFAULT_QUANTIZATION
+    return [
+        ModelReference(quantization, REPOSITORY if repository is None else repository, revision)
+        for quantization in quantizations or [default]
+    ]
+
+
+def own_model(name: str) -> ModelFile:
+    """Return the file of ``--model``: at a path, or the bundled one.
+
+    Raises:
+        UsageError: the name is empty.
+        ModelUnavailableError: the file isn't there, or can't be read.
+    """
+    if not name:
+        raise UsageError("--model is empty.", f"Name a GGUF file, or {DEMO}.")
+    return demo() if name == DEMO else local(own_path(name))
+
+
+def own_path(name: str) -> Path:
+    """Return the path of a user's file; ``~`` at its beginning is the home folder.
+
+    A shell expands it at the beginning of a word only, not after ``--model=`` nor in a variable.
+    """
+    path = Path(name)
+    with suppress(RuntimeError):  # there is no such user, or no home: a file may be called so
+        path = path.expanduser()
+    return path

@@ -1,0 +1,61 @@
+"""``distil`` many times, each in a child of one process that has it imported.
+
+python -m tests.support.forked FOLDER < runs.json: each run is an object with the arguments and the
+environment, and gives an object with status, output and errors.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.run import TIMEOUT
+
+
+class Run(NamedTuple):
+    """A run to make: its arguments, and what its environment has besides the common one."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = {}
+
+
+class Result(NamedTuple):
+    """How a run ended."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def run_all(runs: Sequence[Run], env: Mapping[str, str], folder: Path) -> list[Result]:
+    """Make all runs, in order, and return how they ended."""
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.support.forked", str(folder)],
+        env=env,
+        input=json.dumps(runs),
+        capture_output=True,
+        text=True,
+        timeout=10 * TIMEOUT,
+    )
+    assert process.returncode == 0, process.stderr
+    return [Result(*each) for each in json.loads(process.stdout)]
+
+
+def _main() -> None:
+    from tests.fuzz import child
+
+    common = dict(os.environ)
+    folder, results = Path(sys.argv[1]), []
+    for arguments, changes in json.load(sys.stdin):
+        os.environ.clear()
+        os.environ.update(common | changes)
+        done = child.run(arguments, folder)
+        results.append(Result(done.status, done.output.decode(errors="replace"), done.errors))
+    json.dump(results, sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()
