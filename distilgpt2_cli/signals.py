@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -24,13 +24,17 @@ def heed() -> None:
     Python does that between two of its own steps only. Where a function of another language takes
     long, such as the search for a name on a network that is down, another thread ends the process.
     """
-    for number in _ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, or in the background
-            signal.signal(number, _end)
+    for number in not_ignored(_ENDING):
+        signal.signal(number, _end)
     told, telling = os.pipe()
     os.set_blocking(telling, False)
     signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
     _thread.start_new_thread(_watch, (told,))
+
+
+def not_ignored(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """Return those that are not ignored, as they are under nohup or in the background."""
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def let_them_kill() -> None:

@@ -63,9 +63,9 @@ def serve(
 ) -> None:
     """Answer HTTP requests as OpenAI's completions API does.
 
-    Requests that come at once are computed together. A page to write with is at /. Where it
-    listens, and a line for each request, go to standard error. Ctrl-C or SIGTERM ends it when the
-    requests under way are answered, with status 0; a second one ends it at once.
+    Requests that arrive at the same time are computed together. A page for writing is at /. The
+    address and a line for each request go to standard error. Ctrl-C or SIGTERM stops the server
+    when the requests in progress are answered, with status 0; a second one stops it at once.
     """
     terminal = Terminal.system(quiet=quiet)
     for name, value in (("parallel", parallel), ("max-tokens", max_tokens)):
@@ -114,8 +114,8 @@ def _check_key(api_key: str | None) -> None:
         api_key.isascii() and api_key.isprintable() and api_key.strip() == api_key != ""
     ):
         raise UsageError(
-            "The API key is empty, or has characters that a header can't carry.",
-            "Use letters, digits and signs of ASCII.",
+            "The API key is empty, or has characters that are not allowed in a header.",
+            "Use ASCII letters, digits and punctuation.",
         )
 
 
@@ -123,10 +123,10 @@ def _check_access(address: "Address", no_auth: bool) -> None:
     if no_auth and address.api_key is not None:
         raise UsageError(
             "--no-auth and an API key can't be combined.",
-            "Leave out one; DISTIL_API_KEY may be set.",
+            "Leave one out; the key may be set in DISTIL_API_KEY.",
         )
     if not (address.is_loopback or no_auth or address.api_key):
         raise UsageError(
-            f"Others than this machine may reach {address.host}, and there is no API key.",
-            "Set DISTIL_API_KEY, or say --no-auth to let everybody in.",
+            f"{address.host} can be reached from other machines, and no API key is set.",
+            "Set DISTIL_API_KEY, or use --no-auth to allow access without a key.",
         )

@@ -51,8 +51,8 @@ def write(
 ) -> None:
     """Write a text in an editor that suggests how it could go on.
 
-    Tab suggests three continuations of what stands before the cursor. A digit, or arrows and
-    Enter, take one; Alt-Right takes its next word; Tab brings others; Esc drops them.
+    Tab suggests three continuations of the text before the cursor. A digit, or arrows and Enter,
+    accept one; Alt-Right accepts its next word; Tab shows more; Esc closes the suggestions.
     """
     terminal = Terminal.system()
     check_at_least_one("max-tokens", max_tokens)
@@ -83,7 +83,7 @@ def write(
         )
         end = app.run()
     if end.kept:
-        terminal.notice(f"The text was not saved; it is in {end.kept}.")
+        terminal.notice(f"The unsaved text is in {end.kept}.")
     if end.signal == SIGHUP:
         terminal.give_up_stdout()
     if end.signal:
@@ -98,12 +98,12 @@ def _check_terminal(terminal: Terminal) -> None:
         )
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
         raise UsageError(
-            "distil write needs a terminal, for its keys and for its screen.",
+            "distil write needs a terminal for its input and its output.",
             "Run it without a pipe, or use distil generate.",
         )
     kind = os.environ.get("TERM", "")
     if kind in ("", "dumb", "unknown"):
         raise DistilError(
-            f"This terminal (TERM={kind}) can't place the cursor, which an editor needs.",
+            f"This terminal (TERM={kind}) can't move the cursor, which an editor needs.",
             "Use another one, or distil generate.",
         )

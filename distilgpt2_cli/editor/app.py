@@ -1,4 +1,4 @@
-"""The editor on the terminal, from its beginning to whatever ends it."""
+"""The editor on the terminal, from its start until it is quit or ended by a signal."""
 
 import asyncio
 import errno
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from prompt_toolkit.application import Application
 from prompt_toolkit.output.color_depth import ColorDepth
 
+from ..signals import not_ignored
 from .editor import Editor
 from .keys import NameLine, bindings
 from .screen import COLOURS, NO_COLOURS, Screen
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ..engine import Generator
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What comes this long after an escape character, in seconds, belongs to it.
+# What follows an escape character within this time, in seconds, is one key with it.
 _ESCAPE_SECONDS = 0.1
 
 
@@ -28,8 +29,8 @@ class End(NamedTuple):
     """How the editor ended.
 
     Attributes:
-        signal: the number of the signal that ended it, 0 for its user.
-        kept: where a text that was not saved was written, if that was so.
+        signal: the number of the signal that ended it, 0 if the user quit.
+        kept: the recovery file of a text that was not saved, or None.
     """
 
     signal: int
@@ -37,7 +38,7 @@ class End(NamedTuple):
 
 
 class EditorApp:
-    """An editor with the whole terminal for itself."""
+    """An editor that uses the whole terminal."""
 
     def __init__(
         self,
@@ -49,9 +50,9 @@ class EditorApp:
         *,
         colours: bool,
     ) -> None:
-        """Edit a file with suggestions from a generator, beginning with these settings."""
+        """Edit a file with suggestions from a generator, with these settings at first."""
         self._suggester = Suggester(generator, self._redraw)
-        self._editor = editor = Editor(file, settings, seed, self._suggester, self._leave)
+        self._editor = editor = Editor(file, settings, seed, self._suggester, self._quit)
         self._signal = 0
         self._kept: Path | None = None
         name = NameLine(editor.buffer)
@@ -63,20 +64,20 @@ class EditorApp:
             full_screen=True,
         )
         self._app.ttimeoutlen = self._app.timeoutlen = _ESCAPE_SECONDS
-        self._app.key_processor.before_key_press += self._forget_message
+        self._app.key_processor.before_key_press += self._clear_message
         if kept := file.kept():
-            editor.message = f"A text that was not saved is in {kept[-1]}."
+            editor.message = f"Unsaved text of an earlier session is in {kept[-1]}."
         elif file.path and file.is_new:
-            editor.message = "A new file."
+            editor.message = "New file."
 
     def run(self) -> End:
-        """Show the editor until it is left.
+        """Show the editor until the user quits.
 
-        A text that is not saved when something else ends it, such as a signal or the loss of the
-        terminal, is written beside its file.
+        If something else ends it, such as a signal or the loss of the terminal, unsaved text is
+        written to a recovery file.
 
         Raises:
-            Exception: what the editor did not foresee.
+            Exception: an unexpected error.
         """
         try:
             with self._suggester:
@@ -93,11 +94,10 @@ class EditorApp:
     def _prepare(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._fail)
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self._end_by_signal, number)
+        for number in not_ignored(_SIGNALS):
+            loop.add_signal_handler(number, self._end_by_signal, number)
 
-    def _leave(self) -> None:
+    def _quit(self) -> None:
         self._app.exit()
 
     def _end_by_signal(self, number: int) -> None:
@@ -117,9 +117,9 @@ class EditorApp:
             try:
                 self._kept = self._editor.file.keep(self._editor.buffer.text)
             except OSError as error:
-                print(f"The text could not be kept: {error}", file=sys.stderr)
+                print(f"The unsaved text is lost: {error}.", file=sys.stderr)
 
-    def _forget_message(self, _processor: object) -> None:
+    def _clear_message(self, _processor: object) -> None:
         self._editor.message = ""
 
     def _redraw(self) -> None:

@@ -1,4 +1,4 @@
-"""What the keys of the editor do, whatever they are and however it is shown."""
+"""The actions of the editor, without its keys and its screen."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _WORD = re.compile(r"\s*\S+|\s+")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something to be answered by one key before anything else."""
+    """A question that one key must answer before anything else."""
 
     text: str
     answers: dict[str, Callable[[], object]]
@@ -34,11 +34,11 @@ class Editor:
     Attributes:
         file: where the text goes.
         buffer: the text and the cursor.
-        settings: those of the next suggestions.
-        suggestions: what is offered now, if anything is.
-        selected: the one that is shown at the cursor.
-        message: what there is to be said.
-        question: what has to be answered.
+        settings: of the next suggestions.
+        suggestions: those that are shown now, or None.
+        selected: the index of the one that is shown at the cursor.
+        message: a sentence for the user, or empty.
+        question: what the user has to answer, or None.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class Editor:
         settings: Settings,
         seed: int,
         suggester: Suggester,
-        leave: Callable[[], object],
+        exit_: Callable[[], object],
     ) -> None:
-        """Edit a file; ``leave`` ends the editor."""
+        """Edit a file; ``exit_`` ends the editor."""
         self.file = file
         self.buffer = TextBuffer(file.text)
         self.settings = settings
@@ -59,9 +59,9 @@ class Editor:
         self.question: Question | None = None
         self._seed = seed
         self._suggester = suggester
-        self._leave = leave
-        self._taken = 0  # characters of the selected suggestion that are in the text already
-        self._taking = False
+        self._exit = exit_
+        self._accepted = 0  # characters of the selected suggestion that are in the text already
+        self._accepting = False
         for event in (self.buffer.on_text_changed, self.buffer.on_cursor_position_changed):
             event += self._edited
 
@@ -74,121 +74,117 @@ class Editor:
 
     @property
     def ghost(self) -> str:
-        """What of the selected suggestion is not yet in the text."""
+        """The part of the selected suggestion that is not yet in the text."""
         if self.suggestions is None:
             return ""
-        return self.suggestions.items[self.selected].text[self._taken :]
+        return self.suggestions.items[self.selected].text[self._accepted :]
 
     def suggest(self) -> None:
-        """Ask for suggestions at the cursor, or for others if there are some."""
+        """Request suggestions at the cursor, or more of them if some are shown."""
         shown = self.suggestions
-        if shown and not self._taken:
-            self._ask_for(shown.text, shown.next_seed)
+        if shown and not self._accepted:
+            self._request(shown.text, shown.next_seed)
         else:
-            self._ask_for(self.buffer.document.text_before_cursor, self._seed)
+            self._request(self.buffer.document.text_before_cursor, self._seed)
 
-    def drop(self) -> None:
-        """Offer nothing any more."""
+    def close(self) -> None:
+        """Close the suggestions."""
         if self.suggestions:
             self._suggester.cancel()
             self.suggestions = None
 
     def select(self, step: int) -> None:
-        """Show the suggestion so many places further at the cursor."""
-        if self.suggestions and not self._taken:
+        """Select the suggestion this many places further down."""
+        if self.suggestions and not self._accepted:
             self.selected = (self.selected + step) % len(self.suggestions.items)
 
-    def take(self, index: int) -> None:
-        """Put a suggestion into the text as it is now; one without text yet is only selected."""
-        if self.suggestions is None or (self._taken and index != self.selected):
+    def accept(self, index: int) -> None:
+        """Insert a suggestion as far as it is written; one without text yet is only selected."""
+        if self.suggestions is None or (self._accepted and index != self.selected):
             return
         self.selected = index
         if self.ghost:
             ghost = self.ghost
-            self.drop()
+            self.close()
             self.buffer.insert_as_step(ghost)
 
-    def take_word(self) -> None:
-        """Put the next word of the selected suggestion into the text, and keep on offering it."""
+    def accept_word(self) -> None:
+        """Insert the next word of the selected suggestion, and keep showing the rest."""
         word = _WORD.match(self.ghost)
         if self.suggestions is None or word is None:
             return
         self.suggestions.end_after(self.selected)
-        self._taken += word.end()
-        self._taking = True
+        self._accepted += word.end()
+        self._accepting = True
         try:
             self.buffer.insert_as_step(word[0])
         finally:
-            self._taking = False
+            self._accepting = False
         if self.suggestions.items[self.selected].done and not self.ghost:
-            self.drop()
+            self.close()
 
     @property
-    def offered(self) -> range:
-        """The numbers, from 0, of the suggestions that can be taken."""
+    def listed(self) -> range:
+        """The indices of the suggestions in the list, all of which can be accepted."""
         if self.suggestions is None:
             return range(0)
-        if self._taken:
+        if self._accepted:
             return range(self.selected, self.selected + 1)
         return range(len(self.suggestions.items))
 
-    def offers(self, index: int) -> bool:
-        """Return whether there is a suggestion of this number, from 0."""
-        return index in self.offered
-
     def change_length(self) -> None:
-        """Go on to the next maximum of tokens."""
+        """Switch to the next maximum of tokens."""
         self._change(replace(self.settings, max_tokens=_next(LENGTHS, self.settings.max_tokens)))
 
     def change_temperature(self) -> None:
-        """Go on to the next temperature."""
+        """Switch to the next temperature."""
         temperature = _next(TEMPERATURES, self.settings.temperature)
         self._change(replace(self.settings, temperature=temperature))
 
     def change_count(self) -> None:
-        """Go on to the next number of suggestions."""
+        """Switch to the next number of suggestions."""
         self._change(replace(self.settings, count=_next(COUNTS, self.settings.count)))
 
     def _change(self, settings: Settings) -> None:
         self.settings = settings
         shown = self.suggestions
-        if shown and not self._taken:
-            self._ask_for(shown.text, shown.items[0].seed)
+        if shown and not self._accepted:
+            self._request(shown.text, shown.items[0].seed)
 
-    def _ask_for(self, text: str, seed: int) -> None:
+    def _request(self, text: str, seed: int) -> None:
         self.suggestions = Suggestions(text, self.settings, seed)
-        self.selected = self._taken = 0
-        self._suggester.make(self.suggestions)
+        self.selected = self._accepted = 0
+        self._suggester.start(self.suggestions)
 
     def _edited(self, _buffer: object) -> None:
-        if not self._taking:
-            self.drop()
+        if not self._accepting:
+            self.close()
 
     # The file
 
     def save(self, then: Callable[[], object] = lambda: None) -> None:
-        """Write the text to its file, which must have a name; asks before another's work is lost.
+        """Save the text to its file, which must have a name, and then call ``then``.
 
-        ``then`` is called after it was written.
+        Before it replaces what was written by another program, it asks.
         """
         self._save(self.file, then)
 
     def save_as(self, path: Path, then: Callable[[], object] = lambda: None) -> None:
-        """Write the text to another file and go on with that."""
+        """Save the text to another file and continue with that one."""
         self._save(self.file.at(path) if path != self.file.path else self.file, then)
 
     def quit(self, save: Callable[[Callable[[], object]], object]) -> None:
-        """Leave, after asking what to do with a text that is not saved."""
+        """Quit, after asking what to do with unsaved changes."""
         if not self.is_modified:
-            self._leave()
+            self._exit()
             return
         self.question = Question(
-            "Save the changes? y yes, n no, Esc go on writing",
-            {"y": lambda: save(self._leave), "n": self._leave},
+            "Save changes? y yes, n no, Esc keep editing",
+            {"y": lambda: save(self._exit), "n": self._exit},
         )
 
     def answer(self, key: str) -> None:
-        """Do what a key means as an answer; what means nothing leaves the question as it is."""
+        """Act on the key that answers the question; other keys change nothing."""
         assert self.question
         action = self.question.answers.get(key.lower())
         if action:
@@ -198,8 +194,9 @@ class Editor:
     def _save(self, file: TextFile, then: Callable[[], object]) -> None:
         try:
             if file.changed_on_disk():
+                found = "already exists" if file.is_new else "was changed by another program"
                 self.question = Question(
-                    f"{file.path} is not what was read or saved here. Replace it? y yes, Esc no",
+                    f"{file.path} {found}. Replace it? y yes, Esc no",
                     {"y": lambda: self._write(file, then)},
                 )
                 return

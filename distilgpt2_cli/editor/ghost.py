@@ -1,4 +1,4 @@
-"""Text that is shown at the cursor and is not in the buffer."""
+"""Ghost text: shown at the cursor, but not in the buffer."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,8 @@ from prompt_toolkit.layout.utils import explode_text_fragments
 from ..terminal.sanitize import visible
 
 _TAB = 8
-# One cell for one character, so that the cursor stays where it is; prompt_toolkit shows the other
-# control characters itself.
+# Each is replaced by one cell, so that the cursor stays where it is; prompt_toolkit makes the other
+# control characters visible itself.
 _BIDIRECTIONAL = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 
 
@@ -25,7 +25,7 @@ class GhostControl(BufferControl):
     """A buffer with ghost text at its cursor, which may have several lines."""
 
     def __init__(self, buffer: Buffer, ghost: Callable[[], str]) -> None:
-        """Show what ``ghost`` returns at the time."""
+        """Show what ``ghost`` returns each time the screen is drawn."""
         processors = [_NoBidirectional(), TabsProcessor(tabstop=_TAB, char1=" ", char2=" ")]
         super().__init__(buffer, input_processors=processors)
         self._ghost = ghost
@@ -59,7 +59,7 @@ class GhostControl(BufferControl):
 
 class _NoBidirectional(Processor):
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        """Put a mark for what can make a line read otherwise than it is."""
+        """Replace control characters that change the order in which a line is read."""
         return Transformation(
             [
                 (fragment[0], fragment[1].translate(_BIDIRECTIONAL))

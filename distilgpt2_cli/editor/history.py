@@ -1,4 +1,4 @@
-"""What can be undone: the differences between successive states of a text."""
+"""Undo and redo, as differences between successive states of a text."""
 
 from typing import NamedTuple
 
@@ -18,23 +18,23 @@ class _Change(NamedTuple):
 
 
 class History:
-    """Steps back and forth. It holds what differs only, so that a large text can have many."""
+    """Steps of undo and redo. It stores only differences, so that a large text can have many."""
 
     def __init__(self, text: str) -> None:
-        """Begin with this text, which has nothing to undo."""
+        """Start with this text and nothing to undo."""
         self._now = State(text, 0)
         self._back: list[_Change] = []
         self._forth: list[_Change] = []
 
     def record(self, state: State) -> None:
-        """Make a step of all that has changed since the last one, if anything has."""
+        """Make one step of all changes since the last one, if there are any."""
         if state.text != self._now.text:
             self._back.append(_difference(self._now, state))
             self._forth.clear()
         self._now = state
 
     def undo(self, state: State) -> State | None:
-        """Return the state a step before this one, None if there is none."""
+        """Return the state one step before this one, None if there is none."""
         self.record(state)
         if not self._back:
             return None

@@ -1,4 +1,4 @@
-"""Which keys do what."""
+"""The key bindings, and the lines that explain them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,31 +12,31 @@ from prompt_toolkit.keys import Keys
 
 from .editor import COUNTS, Editor
 
-# With the longest settings, each fits into 80 columns.
-HELP = "Tab suggest  ^S save  ^O as  ^Q quit  ^Z ^Y undo"
-SUGGESTION_HELP = "{0} take  Alt-Right word  Tab others  Esc drop"
+# With the longest settings that the keys reach, each fits into 80 columns.
+HELP = "Tab suggest ^S save ^O save as ^Z undo ^Q quit"
+SUGGESTION_HELP = "{0} accept  Alt-Right word  Tab more  Esc close"
 SETTINGS_HELP = "F2 {0.max_tokens} tokens F3 temp {0.temperature:g} F4 {0.count}x"
 NAME_HELP = "File name: "
 
 
 class NameLine:
-    """A line for the name of a file, which has the focus while a name is wanted."""
+    """A line to enter a file name, which has the focus meanwhile."""
 
     def __init__(self, text: Buffer) -> None:
-        """Show names in this buffer, for a text in the other."""
+        """Make the line; afterwards the focus goes back to the buffer of the text."""
         self.buffer = Buffer(multiline=False)
         self._text = text
         self._then: Callable[[Path], object] = lambda _path: None
 
     def ask(self, name: str, then: Callable[[Path], object]) -> None:
-        """Ask for a name, beginning with this one; ``then`` is called with it."""
+        """Ask for a name, with this one as the default; ``then`` is called with the answer."""
         self._then = then
         self.buffer.text = name
         self.buffer.cursor_position = len(name)
         get_app().layout.focus(self.buffer)
 
     def accept(self) -> None:
-        """Take the name as it is; none at all is no name."""
+        """Use the name that was entered; an empty one cancels."""
         name = self.buffer.text
         self.cancel()
         if name:
@@ -48,14 +48,14 @@ class NameLine:
 
 
 def bindings(editor: Editor, name: NameLine) -> KeyBindings:
-    """Return the keys that are not prompt_toolkit's own."""
+    """Return the key bindings that prompt_toolkit does not have itself."""
     keys = KeyBindings()
     asked = Condition(lambda: editor.question is not None)
     naming = has_focus(name.buffer)
     writing = ~asked & ~naming
-    offering = writing & Condition(lambda: editor.suggestions is not None)
+    suggesting = writing & Condition(lambda: editor.suggestions is not None)
     _bind_file(keys, editor, name, writing)
-    _bind_suggestions(keys, editor, writing, offering)
+    _bind_suggestions(keys, editor, writing, suggesting)
 
     @keys.add(Keys.Any, filter=asked, eager=True)
     def _(event: KeyPressEvent) -> None:
@@ -110,7 +110,9 @@ def _bind_file(keys: KeyBindings, editor: Editor, name: NameLine, writing: Filte
         editor.buffer.insert_text("\t")
 
 
-def _bind_suggestions(keys: KeyBindings, editor: Editor, writing: Filter, offering: Filter) -> None:
+def _bind_suggestions(
+    keys: KeyBindings, editor: Editor, writing: Filter, suggesting: Filter
+) -> None:
     def bind(key: str | tuple[str, ...], action: Callable[[], object], when: Filter) -> None:
         names = (key,) if isinstance(key, str) else key
         keys.add(*names, filter=when)(lambda _event: action())
@@ -119,12 +121,12 @@ def _bind_suggestions(keys: KeyBindings, editor: Editor, writing: Filter, offeri
     bind("f2", editor.change_length, writing)
     bind("f3", editor.change_temperature, writing)
     bind("f4", editor.change_count, writing)
-    bind("escape", editor.drop, writing)
-    bind("c-c", editor.drop, writing)
-    bind("down", lambda: editor.select(1), offering)
-    bind("up", lambda: editor.select(-1), offering)
-    bind("enter", lambda: editor.take(editor.selected), offering)
-    bind(("escape", "right"), editor.take_word, offering)
+    bind("escape", editor.close, writing)
+    bind("c-c", editor.close, writing)
+    bind("down", lambda: editor.select(1), suggesting)
+    bind("up", lambda: editor.select(-1), suggesting)
+    bind("enter", lambda: editor.accept(editor.selected), suggesting)
+    bind(("escape", "right"), editor.accept_word, suggesting)
     for index in range(max(COUNTS)):
-        is_offered = Condition(partial(editor.offers, index))
-        bind(str(index + 1), partial(editor.take, index), offering & is_offered)
+        is_shown = Condition(partial(lambda index: index in editor.listed, index))
+        bind(str(index + 1), partial(editor.accept, index), suggesting & is_shown)

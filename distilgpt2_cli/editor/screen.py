@@ -1,4 +1,4 @@
-"""What the editor shows: the text, the suggestions, a status line and a line of help."""
+"""The screen of the editor: the text, the suggestions, a status line and a line of help."""
 
 from prompt_toolkit.application import get_app
 from prompt_toolkit.filters import Condition, has_focus
@@ -22,7 +22,7 @@ from .editor import Editor
 from .ghost import GhostControl
 from .keys import HELP, NAME_HELP, SETTINGS_HELP, SUGGESTION_HELP, NameLine
 
-_ROWS_A_SUGGESTION, _ROWS_OF_MESSAGE = 2, 4
+_SUGGESTION_ROWS, _MESSAGE_ROWS = 2, 4
 
 COLOURS = Style.from_dict({"ghost": "ansibrightblack italic", "status": "reverse", "mark": "bold"})
 NO_COLOURS = Style.from_dict({"ghost": "underline", "status": "reverse", "mark": "bold"})
@@ -32,7 +32,7 @@ class Screen:
     """The layout of an editor."""
 
     def __init__(self, editor: Editor, name: NameLine, model: str) -> None:
-        """Show an editor, the line where a file is named, and the name of the model."""
+        """Show an editor, its line for a file name, and the name of the model."""
         self._editor = editor
         self._model = model
         self._counted: tuple[str | None, int] = (None, 0)
@@ -41,8 +41,8 @@ class Screen:
             wrap_lines=True,
             scroll_offsets=ScrollOffsets(bottom=2),
         )
-        offers = ConditionalContainer(
-            Window(FormattedTextControl(self._offers), dont_extend_height=True),
+        suggestions = ConditionalContainer(
+            Window(FormattedTextControl(self._suggestions), dont_extend_height=True),
             filter=Condition(lambda: editor.suggestions is not None),
         )
         status = Window(FormattedTextControl(self._status), height=1, style="class:status")
@@ -51,7 +51,7 @@ class Screen:
             HSplit(
                 [
                     text,
-                    offers,
+                    suggestions,
                     status,
                     ConditionalContainer(_name_line(name), filter=naming),
                     ConditionalContainer(self._help_window(), filter=~naming),
@@ -63,17 +63,17 @@ class Screen:
     def _help_window(self) -> Window:
         return Window(
             FormattedTextControl(self._help),
-            height=Dimension(min=1, max=_ROWS_OF_MESSAGE),
+            height=Dimension(min=1, max=_MESSAGE_ROWS),
             wrap_lines=True,
             dont_extend_height=True,
         )
 
-    def _offers(self) -> StyleAndTextTuples:
+    def _suggestions(self) -> StyleAndTextTuples:
         editor = self._editor
         size = get_app().output.get_size()
-        rows = max(min(_ROWS_A_SUGGESTION, size.rows // 2 // max(len(editor.offered), 1)), 1)
+        rows = max(min(_SUGGESTION_ROWS, size.rows // 2 // max(len(editor.listed), 1)), 1)
         lines: StyleAndTextTuples = []
-        for index in editor.offered:
+        for index in editor.listed:
             assert editor.suggestions
             item = editor.suggestions.items[index]
             selected = index == editor.selected
@@ -99,10 +99,10 @@ class Screen:
         words = self._words()
         parts.append("1 word" if words == 1 else f"{words} words")
         rest = " | ".join(parts)
-        name = str(editor.file.path or "no name yet")
+        name = str(editor.file.path or "untitled")
         name = one_line(visible(name)) + (" *" if editor.is_modified else "")
-        room = get_app().output.get_size().columns - get_cwidth(rest) - 5
-        return f" {_cut_start(name, room)} | {rest}"
+        width = get_app().output.get_size().columns - get_cwidth(rest) - 5
+        return f" {_cut_start(name, width)} | {rest}"
 
     def _words(self) -> int:
         text = self._editor.buffer.text
@@ -120,7 +120,7 @@ class Screen:
             return one_line(visible(editor.message))
         keys = HELP
         if editor.suggestions:
-            first, last = editor.offered[0] + 1, editor.offered[-1] + 1
+            first, last = editor.listed[0] + 1, editor.listed[-1] + 1
             keys = SUGGESTION_HELP.format(f"{first}-{last}" if first < last else first)
         return f"{keys}  {SETTINGS_HELP.format(editor.settings)}"
 
@@ -131,7 +131,7 @@ def _name_line(name: NameLine) -> Container:
 
 
 def _cut(text: str, width: int) -> str:
-    """Return as much of a text as so many cells hold."""
+    """Return as much of the start of a text as fits into this number of cells."""
     if get_cwidth(text) <= width:
         return text
     while text and get_cwidth(text) > width - 1:
@@ -140,6 +140,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _cut_start(text: str, width: int) -> str:
+    """Return as much of the end of a text as fits into this number of cells."""
     if get_cwidth(text) <= width:
         return text
     while text and get_cwidth(text) > width - 1:
@@ -148,7 +149,7 @@ def _cut_start(text: str, width: int) -> str:
 
 
 def _rows(text: str, width: int) -> list[str]:
-    """Return a text in rows of so many cells at most."""
+    """Return a text in rows of at most this number of cells."""
     rows, row, used = [], "", 0
     for character in text:
         cells = get_cwidth(character)

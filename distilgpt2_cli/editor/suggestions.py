@@ -1,4 +1,4 @@
-"""Continuations of a text, made in a thread of their own while the text can be edited."""
+"""Continuations of a text, generated in a thread while the text can be edited."""
 
 import time
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from ..engine.options import MAX_SEED, GenerationOptions
 if TYPE_CHECKING:
     from ..engine import Completion, Generator
 
-_TELL_SECONDS = 0.05
-"""Between two words of more text: a screen drawn for every token would hold up the next ones."""
+_REDRAW_SECONDS = 0.05
+"""The least time between two updates: drawing every token would delay the next ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How suggestions are made.
+    """How suggestions are generated.
 
     Attributes:
-        max_tokens: of each.
-        temperature: as in `GenerationOptions`, whose other values are the defaults.
+        max_tokens: the most tokens of each.
+        temperature: as in `GenerationOptions`; all other options have their defaults.
         count: how many there are.
     """
 
@@ -31,7 +31,7 @@ class Settings:
     count: int
 
     def options(self) -> GenerationOptions:
-        """Return them for the engine.
+        """Return the options for the engine.
 
         Raises:
             UsageError: a value is out of range.
@@ -49,19 +49,19 @@ class Suggestion:
 
 
 class Suggestions:
-    """Several continuations of one text, from one evaluation of it, one after another.
+    """Several continuations of one text, generated one after another from one evaluation of it.
 
     Each is what ``distil generate`` prints for the text with the suggestion's seed and the same
     maximum of tokens and temperature.
 
     Attributes:
-        text: what they continue.
-        items: the continuations, those that are not begun among them.
-        error: why there will be no more.
+        text: the text that they continue.
+        items: the continuations, including those not started yet.
+        error: why there will be no more, or None.
     """
 
     def __init__(self, text: str, settings: Settings, first_seed: int) -> None:
-        """Plan them: the seeds count on from the first one."""
+        """Plan them; each has the next seed."""
         self.text = text
         self.settings = settings
         seeds = ((first_seed + i) % (MAX_SEED + 1) for i in range(settings.count))
@@ -73,29 +73,29 @@ class Suggestions:
 
     @property
     def next_seed(self) -> int:
-        """The first seed of others."""
+        """The seed to continue with for more suggestions."""
         return (self.items[-1].seed + 1) % (MAX_SEED + 1)
 
     @property
     def tokens_per_second(self) -> float | None:
-        """The speed so far; None where too little is known."""
+        """The speed so far; None before the second token."""
         if self._tokens < 2:
             return None
         return (self._tokens - 1) / (self._times[1] - self._times[0])
 
     def cancel(self) -> None:
-        """Make no further token."""
+        """Generate no further token."""
         self._end = 0
 
     def end_after(self, index: int) -> None:
-        """Make no continuation after this one."""
+        """Generate no continuation after this one."""
         self._end = index + 1
 
-    def make(self, generator: "Generator", tell: Callable[[], object]) -> None:
-        """Fill them, and tell after each bit of text; returns soon after `cancel`.
+    def generate(self, generator: "Generator", on_update: Callable[[], object]) -> None:
+        """Generate them, calling ``on_update`` from time to time; returns soon after `cancel`.
 
         Raises:
-            DistilError: llama.cpp can't evaluate the text, or what it computes is no number.
+            DistilError: llama.cpp can't evaluate the text, or computes NaN.
         """
         from ..engine import Request
         from ..engine.evaluate.streaming import last_tokens
@@ -103,19 +103,23 @@ class Suggestions:
         if not self._end:
             return
         generator.options = self.settings.options()
-        # One more than fits, so that the engine cuts them as it would cut all of the text's.
+        # One token more than fits, so that the engine cuts the text as it would cut all of it.
         prompt = last_tokens(generator.context.model, self.text, generator.context.size + 1)
         batch = generator.complete_all(Request(prompt, item.seed) for item in self.items)
         for index, item in enumerate(self.items):
             if index >= self._end:
                 break
-            self._fill(index, item, next(batch), tell)
+            self._extend(index, item, next(batch), on_update)
         batch.interrupt()
 
-    def _fill(
-        self, index: int, item: Suggestion, completion: "Completion", tell: Callable[[], object]
+    def _extend(
+        self,
+        index: int,
+        item: Suggestion,
+        completion: "Completion",
+        on_update: Callable[[], object],
     ) -> None:
-        told = 0.0
+        updated = 0.0
         for token in completion:
             if index >= self._end:
                 return
@@ -123,43 +127,43 @@ class Suggestions:
             item.text += token.text
             self._times[1:] = [now]
             self._tokens += 1
-            if now - told > _TELL_SECONDS:
-                told = now
-                tell()
+            if now - updated > _REDRAW_SECONDS:
+                updated = now
+                on_update()
         item.done = True
-        tell()
+        on_update()
 
 
 class Suggester:
-    """Makes suggestions in a thread, the newest wanted ones only. Use it as a context manager."""
+    """Generates the newest suggestions in a thread. Use it as a context manager."""
 
-    def __init__(self, generator: "Generator", tell: Callable[[], object]) -> None:
+    def __init__(self, generator: "Generator", on_update: Callable[[], object]) -> None:
         """Use the generator, which must have no other user until the end.
 
-        ``tell`` is called in the thread when there is more to show.
+        ``on_update`` is called in the thread when there is more to show.
         """
         self._generator = generator
-        self._tell = tell
+        self._on_update = on_update
         self._thread = ThreadPoolExecutor(1)
         self._newest: Suggestions | None = None
 
-    def make(self, suggestions: Suggestions) -> None:
-        """Begin to fill these; those before are cancelled."""
+    def start(self, suggestions: Suggestions) -> None:
+        """Start to generate these, and cancel earlier ones."""
         self.cancel()
         self._newest = suggestions
         self._thread.submit(self._work, suggestions)
 
     def cancel(self) -> None:
-        """Let the thread rest after the token that it is at."""
+        """Stop after the current token."""
         if self._newest:
             self._newest.cancel()
 
     def _work(self, suggestions: Suggestions) -> None:
         try:
-            suggestions.make(self._generator, self._tell)
+            suggestions.generate(self._generator, self._on_update)
         except Exception as error:
             suggestions.error = error
-            self._tell()
+            self._on_update()
 
     def __enter__(self) -> "Suggester":
         """Return the suggester itself."""
@@ -171,6 +175,6 @@ class Suggester:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Cancel what is under way and wait for its end."""
+        """Cancel the suggestions in progress and wait for the thread to end."""
         self.cancel()
         self._thread.shutdown()

@@ -1,4 +1,4 @@
-"""The text under edit, as prompt_toolkit's key bindings know it, with undo of our own."""
+"""The edited text, as a buffer for prompt_toolkit's key bindings, with its own undo."""
 
 import re
 
@@ -11,32 +11,32 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TextBuffer(Buffer):
-    """A buffer whose steps of undo are words, and which holds only text that UTF-8 can hold.
+    """A buffer that undoes word by word, and holds only text that can be encoded as UTF-8.
 
-    The one of prompt_toolkit takes back all that was typed without a pause, and keeps a copy of
-    the text for each step.
+    prompt_toolkit's own undo takes back everything that was typed without a pause, and keeps a
+    copy of the text for each step.
     """
 
     def __init__(self, text: str) -> None:
-        """Begin with the cursor at the start of this text."""
+        """Start with the cursor at the beginning of this text."""
         self._steps = History(text)
-        self._typed_to: int | None = None  # where the cursor is as long as a word is being typed
+        self._typed_to: int | None = None  # where the cursor is while a word is being typed
         super().__init__(document=Document(text, 0), multiline=True)
 
     def load_history_if_not_yet_loaded(self) -> None:
-        """Load nothing: there are no former texts to go back to, as at a shell's prompt."""
+        """Load nothing: unlike a shell's prompt, an editor has no earlier inputs."""
 
     def save_to_undo_stack(self, clear_redo_stack: bool = True) -> None:  # noqa: ARG002
-        """End a step here, unless within a word; prompt_toolkit calls this before every key."""
+        """End an undo step, unless within a word; prompt_toolkit calls this before every key."""
         if self.cursor_position != self._typed_to:
             self._steps.record(self._state)
 
     def undo(self) -> None:
-        """Take a step back."""
+        """Undo one step."""
         self._go(self._steps.undo(self._state))
 
     def redo(self) -> None:
-        """Take back a step back."""
+        """Redo one step."""
         self._go(self._steps.redo(self._state))
 
     def insert_text(
@@ -46,17 +46,17 @@ class TextBuffer(Buffer):
         move_cursor: bool = True,
         fire_event: bool = True,
     ) -> None:
-        """Insert text; white space after a word begins a step, and what is pasted is one."""
+        """Insert text; white space after a word starts an undo step, and pasted text is one."""
         is_typed = len(data) == 1
         if not is_typed or (data.isspace() and not self.document.char_before_cursor.isspace()):
             self._steps.record(self._state)
-        # A terminal may send bytes that are no text, which prompt_toolkit keeps as surrogates.
+        # A terminal may send bytes that are not text, which prompt_toolkit keeps as surrogates.
         data = _SURROGATE.sub("\ufffd", data)
         super().insert_text(data, overwrite, move_cursor, fire_event)
         self._typed_to = self.cursor_position if is_typed else None
 
     def insert_as_step(self, text: str) -> None:
-        """Insert text that one undo takes back."""
+        """Insert text as one undo step."""
         self.exit_selection()
         self._steps.record(self._state)
         super().insert_text(text)

@@ -1,4 +1,4 @@
-"""A text file under edit: read whole, and written whole or not at all."""
+"""The edited file: read whole, and written whole or not at all."""
 
 import glob
 import os
@@ -17,11 +17,11 @@ _RECOVERED = ".recovered"
 
 
 class TextFile:
-    """A file of UTF-8 text, and what it held when it was last read or written.
+    """A UTF-8 text file, and its contents when it was last read or written.
 
     Attributes:
-        path: where it is; None for a text without a name yet.
-        text: what it held. Where all line ends are CR LF each is one ``\\n`` here; otherwise
+        path: the file; None for a text without a name yet.
+        text: its contents. If all line ends are CR LF, each is one ``\\n`` here; otherwise
             nothing is changed.
     """
 
@@ -39,7 +39,9 @@ class TextFile:
             return
         self._data = _contents(path)
         if self._data is None and not Path(os.path.realpath(path)).parent.is_dir():
-            raise DistilError(f"{path.parent} is no folder.", "Make it, or name another place.")
+            raise DistilError(
+                f"The folder {path.parent} does not exist.", "Create it, or choose another one."
+            )
         self.text = _decoded(self._data or b"", path)
         self._crlf = "\r\n" in self.text and not _has_other_line_ends(self.text)
         if self._crlf:
@@ -51,13 +53,13 @@ class TextFile:
         return self._data is None
 
     def at(self, path: Path) -> "TextFile":
-        """Return one for the same text under another name, which is not read or written yet."""
+        """Return an object for the same text under another name, not read or written yet."""
         other = TextFile(None)
         other.path, other._crlf = path, self._crlf
         return other
 
     def changed_on_disk(self) -> bool:
-        """Return whether writing would replace what this object has neither read nor written.
+        """Return whether writing would replace contents that were not read or written here.
 
         Raises:
             DistilError: it can't be read.
@@ -80,14 +82,14 @@ class TextFile:
         except OSError as error:
             raise DistilError(
                 f"{self.path} can't be written: {error.strerror}.",
-                "Save it in another place with Ctrl-O.",
+                "Save it under another name with Ctrl-O.",
             ) from error
         self.text, self._data = text, data
 
     def keep(self, text: str) -> Path:
-        """Write a text beside the file, under a new name, and return that name.
+        """Write a text to a new recovery file beside the file, and return its name.
 
-        Where the folder can't be written, it goes to the home, and then to the temporary folder.
+        If the folder can't be written, it goes to the home folder, or else the temporary folder.
 
         Raises:
             OSError: none of them can be written.
@@ -100,7 +102,7 @@ class TextFile:
         return _write_new(folders[-1] / path.name, self._encoded(text))
 
     def kept(self) -> list[Path]:
-        """Return the texts that `keep` has written beside the file before, oldest name first."""
+        """Return the recovery files that `keep` has written beside the file, oldest name first."""
         path = self.path or Path(_UNNAMED)
         return sorted(path.parent.glob(f"{glob.escape(path.name)}{_RECOVERED}*"))
 
@@ -111,11 +113,11 @@ class TextFile:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file by new contents, so that at any moment it is the old or the new one.
+    """Replace the contents of a file atomically: at any moment it is the old or the new one.
 
-    The new one is written to the disk beside it under another name, and then renamed. A symbolic
-    link stays one, and owner, group, permissions and extended attributes stay as far as the system
-    lets us set them; of several hard links, only this one leads to the new contents.
+    The new file is written to the disk beside the old one, and then renamed. A symbolic link is
+    kept, and so are owner, group, permissions and extended attributes, as far as the system allows;
+    of several hard links, only this one leads to the new contents.
 
     Raises:
         OSError: it can't be written, or is read-only.
@@ -141,13 +143,13 @@ def _contents(path: Path) -> bytes | None:
     """Return the bytes of a file, None if there is none."""
     try:
         if path.exists() and not path.is_file():
-            raise DistilError(f"{path} is no file of text.", "Name another one.")
+            raise DistilError(f"{path} is not a text file.", "Choose another one.")
         return path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DistilError(
-            f"{path} can't be read: {error.strerror}.", "Name another one."
+            f"{path} can't be read: {error.strerror}.", "Choose another file."
         ) from error
 
 
@@ -157,7 +159,7 @@ def _decoded(data: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         raise DistilError(
             f"{path} is not UTF-8 text: the byte at offset {error.start} "
-            f"(0x{data[error.start]:02x}) can't stand there.",
+            f"(0x{data[error.start]:02x}) is invalid.",
             "Convert it first, for instance with: iconv -f LATIN1 -t UTF-8.",
         ) from None
 
@@ -203,7 +205,7 @@ def _other_folders() -> Iterator[Path]:
 
 
 def _write_new(path: Path, data: bytes) -> Path:
-    """Write a file that nobody else can read, under the first name that is free."""
+    """Write a file that only its owner can read, under the first free name."""
     for number in count(1):
         free = path.with_name(f"{path.name}{_RECOVERED}{f'-{number}' if number > 1 else ''}")
         try:

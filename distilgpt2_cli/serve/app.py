@@ -9,10 +9,9 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from . import metrics, page
+from .access import Access, AccessMiddleware
 from .completions import completions
 from .embeddings import embeddings
-from .errors import ApiError
-from .gate import Access, Gate
 from .service import Service
 
 
@@ -28,7 +27,8 @@ def make_app(service: Service, access: Access, log: Callable[[str], None]) -> AS
         Route("/v1/embeddings", partial(embeddings, service), methods=["POST"]),
     ]
     paths = frozenset(route.path for route in routes)
-    return Gate(Router(routes, redirect_slashes=False), service, access, paths, log)
+    router = Router(routes, redirect_slashes=False)
+    return AccessMiddleware(router, service, access, paths, log)
 
 
 async def _page(_request: Request) -> Response:
@@ -51,10 +51,7 @@ async def _models(service: Service, _request: Request) -> Response:
 
 
 async def _model(service: Service, request: Request) -> Response:
-    if request.path_params["name"] != service.name:
-        raise ApiError(
-            404, f"The model here is {service.name}.", param="model", code="model_not_found"
-        )
+    service.check_model(request.path_params["name"])
     return JSONResponse(_record(service))
 
 

@@ -1,4 +1,4 @@
-"""A completion as OpenAI's API shows it: text that grows, and what is told of its tokens."""
+"""A completion as OpenAI's API shows it: text that grows, and log-probabilities of its tokens."""
 
 import codecs
 from collections import deque
@@ -12,8 +12,8 @@ from ..engine.scheduling import Update
 _FINISH_REASONS = {"stop": "stop", "eos": "stop", "length": "length"}
 
 
-class _Told(NamedTuple):
-    """What is told of one token; ``offset`` is where its text begins."""
+class _TokenLogprobs(NamedTuple):
+    """A token with its log-probability; ``offset`` is where its text begins."""
 
     token: str
     logprob: float
@@ -22,16 +22,16 @@ class _Told(NamedTuple):
 
 
 class Choice:
-    """One completion of an answer.
+    """One completion of a response.
 
     Attributes:
-        seed: what it is drawn with.
-        finish_reason: in OpenAI's words, when it has ended.
-        token_count: tokens made.
+        seed: of its random numbers.
+        finish_reason: as OpenAI names it, when it has ended.
+        token_count: tokens generated.
     """
 
     def __init__(self, index: int, seed: int, model: Model, echoed: str, logprobs: bool) -> None:
-        """Begin with the text that is echoed."""
+        """Start with the text that is echoed."""
         self.seed = seed
         self.finish_reason: str | None = None
         self.token_count = 0
@@ -39,24 +39,24 @@ class Choice:
         self._model = model
         self._new_text = [echoed] if echoed else []
         self._length = len(echoed)  # of all text so far
-        self._told: deque[_Told] | None = deque() if logprobs else None
+        self._pending: deque[_TokenLogprobs] | None = deque() if logprobs else None
         self._decoded = len(echoed)  # of all text so far, and after a stop sequence more
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, update: Update) -> None:
-        """Take what is new."""
+        """Add the new tokens."""
         for token in update.tokens:
             self.token_count += 1
             self._length += len(token.text)
             if token.text:
                 self._new_text.append(token.text)
-            if self._told is not None and token.observation:
-                self._told.append(self._tell(token))
+            if self._pending is not None and token.observation:
+                self._pending.append(self._token_logprobs(token))
         if update.finish_reason:
             self.finish_reason = _FINISH_REASONS[update.finish_reason]
 
     def take(self) -> dict[str, Any] | None:
-        """Return what is new since the last time, or None if that is nothing."""
+        """Return what is new since the last call, or None if that is nothing."""
         if not self._new_text and not self.finish_reason:
             return None
         text = "".join(self._new_text)
@@ -69,13 +69,13 @@ class Choice:
             "seed": self.seed,
         }
 
-    def _tell(self, token: Token) -> _Told:
+    def _token_logprobs(self, token: Token) -> _TokenLogprobs:
         assert token.observation
         drawn, top, _ = token.observation
         offset = self._decoded
         self._decoded += len(self._decoder.decode(self._model.piece(token.id)))
         likeliest = {self._spelled(candidate.id): candidate.logprob for candidate in top}
-        return _Told(self._spelled(token.id), drawn.logprob, likeliest, offset)
+        return _TokenLogprobs(self._spelled(token.id), drawn.logprob, likeliest, offset)
 
     def _spelled(self, token: int) -> str:
         """Return a token's text, or its bytes where they are not text by themselves."""
@@ -86,15 +86,15 @@ class Choice:
             return "bytes:" + "".join(f"\\x{byte:02x}" for byte in piece)
 
     def _logprobs(self) -> dict[str, Sequence[Any]] | None:
-        """Return what is told of the tokens of the text that was sent, and not of more."""
-        if self._told is None:
+        """Return the log-probabilities of the tokens whose text was sent, and not of more."""
+        if self._pending is None:
             return None
-        told = []
-        while self._told and self._told[0].offset < self._length:
-            told.append(self._told.popleft())
+        ready = []
+        while self._pending and self._pending[0].offset < self._length:
+            ready.append(self._pending.popleft())
         return {
-            "tokens": [each.token for each in told],
-            "token_logprobs": [each.logprob for each in told],
-            "top_logprobs": [each.top for each in told],
-            "text_offset": [each.offset for each in told],
+            "tokens": [each.token for each in ready],
+            "token_logprobs": [each.logprob for each in ready],
+            "top_logprobs": [each.top for each in ready],
+            "text_offset": [each.offset for each in ready],
         }

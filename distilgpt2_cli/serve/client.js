@@ -1,8 +1,8 @@
-// What the page keeps and whom it asks; page.py puts this before page.js, in one script.
+// The page's storage and its requests; page.py puts this before page.js, in one script.
 
-// Kept in the browser, or only as long as the tab
+// Storage: for this browser, or for this tab only
 
-const kept = (storage) => ({
+const storageOf = (storage) => ({
   get(name) {
     try {
       return window[storage].getItem(`distil.${name}`);
@@ -15,16 +15,16 @@ const kept = (storage) => ({
       if (value === null) window[storage].removeItem(`distil.${name}`);
       else window[storage].setItem(`distil.${name}`, value);
     } catch {
-      say("This browser doesn't keep the text. Copy it before you leave the page.", "alarm");
+      say("This browser can't save the text. Copy it before you leave the page.", "alarm");
     }
   },
 });
-const browser = kept("localStorage");
-const tab = kept("sessionStorage");
+const browser = storageOf("localStorage");
+const tab = storageOf("sessionStorage");
 
 // The server
 
-/** An answer of the server, or an Error whose message is a sentence for the reader. */
+/** Return the server's response, or throw an Error whose message is for the user. */
 async function ask(path, init = {}) {
   const key = tab.get("key");
   const headers = { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };
@@ -33,14 +33,14 @@ async function ask(path, init = {}) {
     throw new Error("The server can't be reached. Is distil serve still running?");
   });
   if (response.ok) return response;
-  const answer = await response.json().catch(() => null);
+  const body = await response.json().catch(() => null);
   const { status } = response;
   const seconds = response.headers.get("Retry-After");
   const sentence =
     status === 429
       ? `The server is busy. Try again ${seconds ? `in ${seconds} s` : "in a moment"}.`
-      : (answer?.error?.message ?? `The server answered with status ${status}.`);
-  throw Object.assign(new Error(sentence), { status, code: answer?.error?.code });
+      : (body?.error?.message ?? `The server answered with status ${status}. Try again later.`);
+  throw Object.assign(new Error(sentence), { status, code: body?.error?.code });
 }
 
 /** Halve the prompt until it fits the model's context window: only the server counts tokens. */
@@ -56,14 +56,14 @@ async function askForLess(request, signal) {
   }
 }
 
-/** The end of a text, from the beginning of a word on if it has to be cut. */
+/** Return the end of a text; if it has to be cut, it begins with a whole word. */
 function endOf(all, length) {
   const end = all.slice(-length);
   const words = end.length < all.length ? end.match(/\s(\S[^]*)/)?.[1] : end;
   return (words ?? end).toWellFormed();
 }
 
-/** Yield the objects of a stream of server-sent events, and see to it that it comes to its end. */
+/** Yield the objects of a stream of server-sent events; throw an Error if it ends too early. */
 async function* events(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let pending = "";
@@ -72,7 +72,7 @@ async function* events(stream) {
       if (error.name === "AbortError") throw error;
       return { done: true };
     });
-    if (done) throw new Error("The server broke off in the middle.");
+    if (done) throw new Error("The connection to the server was lost. Try again.");
     const lines = (pending + value).split(/\r?\n/);
     pending = lines.pop();
     for (const line of lines) {

@@ -1,4 +1,4 @@
-"""``/v1/completions``: texts continued, whole or as they are made."""
+"""``/v1/completions``: completions of prompts, sent whole or streamed."""
 
 import json
 import time
@@ -13,8 +13,9 @@ from starlette.types import Receive, Scope, Send
 from ..engine.generation import Request
 from ..engine.options import MAX_SEED
 from ..engine.scheduling import Job, Update
+from .body import read_body
 from .choices import Choice
-from .exchange import Exchange, off_loop, read_body
+from .jobs import RequestJobs
 from .parameters import CompletionCall, parse
 from .service import Service
 
@@ -25,21 +26,20 @@ _EVENT_STREAM = [
 ]
 
 
-async def completions(service: Service, request: HttpRequest) -> "CompletionAnswer":
-    """Check a request, and return its answer, which is yet to be made.
+async def completions(service: Service, request: HttpRequest) -> "CompletionResponse":
+    """Check a request, and return the response that will answer it.
 
     Raises:
-        ApiError: it can't be obeyed.
+        ApiError: the request is refused.
     """
-    body = await read_body(request, service.limits.body_bytes)
-    return CompletionAnswer(service, await off_loop(body, parse, service))
+    return CompletionResponse(service, await read_body(request, service, parse))
 
 
-class CompletionAnswer:
-    """An answer that is made while it is sent."""
+class CompletionResponse:
+    """A response that is generated while it is sent."""
 
     def __init__(self, service: Service, call: CompletionCall) -> None:
-        """Take seats for its completions.
+        """Reserve places in the queue for its completions.
 
         Raises:
             ApiError: there are not enough.
@@ -54,7 +54,7 @@ class CompletionAnswer:
         }
         self._choices: list[Choice] = []
         jobs = [self._job(index) for index in range(len(call.prompts) * call.n)]
-        self._exchange = Exchange(service, jobs)
+        self._jobs = RequestJobs(service, jobs)
 
     def _job(self, index: int) -> Job:
         call = self._call
@@ -69,59 +69,57 @@ class CompletionAnswer:
     def _receive(self, choice: Choice, update: Update) -> None:
         choice.add(update)
         self._service.metrics.completion_tokens += len(update.tokens)
-        self._exchange.note(update)
+        self._jobs.update(update)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Make the answer, and send it.
+        """Generate the completions and send them.
 
         Raises:
-            ApiError: it can't be made, and nothing of it was sent.
+            ApiError: generation failed, and nothing was sent.
         """
         answer = self._stream(send) if self._call.stream else self._send_all(scope, receive, send)
         self._service.metrics.prompt_tokens += self._call.prompt_tokens
-        if not await self._exchange.run(receive, answer):
-            scope["distil.left"] = True
-        elapsed = time.perf_counter() - self._exchange.started
-        self._service.metrics.duration.observe(elapsed)
+        await self._jobs.run(scope, receive, answer)
+        self._service.metrics.duration.observe(time.perf_counter() - self._jobs.started)
 
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._exchange.wait_for_all()
+        await self._jobs.wait_for_all()
         choices = [choice.take() for choice in self._choices]
         body = self._head | {"choices": choices, "usage": self._usage}
         await JSONResponse(body)(scope, receive, send)
 
     async def _stream(self, send: Send) -> None:
-        """Send what is new whenever the reader has taken what came before."""
-        exchange = self._exchange
-        await exchange.wait()
-        if exchange.error:
-            raise exchange.error
+        """Send what is new whenever the client has read what came before."""
+        jobs = self._jobs
+        await jobs.wait()
+        if jobs.error:
+            raise jobs.error
         await send({"type": "http.response.start", "status": 200, "headers": _EVENT_STREAM})
         open_choices = list(self._choices)
         while True:
             events = [self._event([new]) for choice in open_choices if (new := choice.take())]
             open_choices = [choice for choice in open_choices if not choice.finish_reason]
-            if exchange.error:
-                events.append(_data(exchange.error.record))
-            if not open_choices or exchange.error:
+            if jobs.error:
+                events.append(_data(jobs.error.record))
+            if not open_choices or jobs.error:
                 break
             if events:
                 await _send_part(send, events)
-            await exchange.wait()
-        if self._call.include_usage and not exchange.error:
+            await jobs.wait()
+        if self._call.include_usage and not jobs.error:
             events.append(self._event([], self._usage))
-        if not exchange.error:
+        if not jobs.error:
             events.append(b"data: [DONE]\n\n")
         await _send_part(send, events, more=False)
 
     @property
     def _usage(self) -> dict[str, int]:
-        made = sum(choice.token_count for choice in self._choices)
+        completion = sum(choice.token_count for choice in self._choices)
         prompt = self._call.prompt_tokens
         return {
             "prompt_tokens": prompt,
-            "completion_tokens": made,
-            "total_tokens": prompt + made,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
         }
 
     def _event(self, choices: list[dict[str, Any]], usage: dict[str, int] | None = None) -> bytes:

@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from ..engine.scheduling import Job, Update
+from .body import read_body
 from .errors import invalid
-from .exchange import Exchange, off_loop, read_body
 from .fields import Fields, texts_or_tokens
+from .jobs import RequestJobs
 from .parameters import check_model, tokenized
 from .service import MAX_TEXTS, Service
 
@@ -19,15 +20,14 @@ if TYPE_CHECKING:
     from ..engine.evaluate.evaluator import Rows
 
 
-async def embeddings(service: Service, request: HttpRequest) -> "EmbeddingAnswer":
-    """Check a request, and return its answer, which is yet to be made.
+async def embeddings(service: Service, request: HttpRequest) -> "EmbeddingResponse":
+    """Check a request, and return the response that will answer it.
 
     Raises:
-        ApiError: it can't be obeyed.
+        ApiError: the request is refused.
     """
-    body = await read_body(request, service.limits.body_bytes)
-    inputs, base64 = await off_loop(body, _parse, service)
-    return EmbeddingAnswer(service, inputs, base64)
+    inputs, base64 = await read_body(request, service, _parse)
+    return EmbeddingResponse(service, inputs, base64)
 
 
 def _parse(body: bytes, service: Service) -> tuple[list[list[int]], bool]:
@@ -46,11 +46,11 @@ def _parse(body: bytes, service: Service) -> tuple[list[list[int]], bool]:
     return inputs, encoding == "base64"
 
 
-class EmbeddingAnswer:
-    """An answer with one row of numbers for each input."""
+class EmbeddingResponse:
+    """A response with one vector for each input."""
 
     def __init__(self, service: Service, inputs: list[list[int]], base64: bool) -> None:
-        """Take seats for the inputs.
+        """Reserve places in the queue for the inputs.
 
         Raises:
             ApiError: there are not enough.
@@ -60,24 +60,23 @@ class EmbeddingAnswer:
         self._tokens = sum(map(len, inputs))
         self._rows: list[Rows | None] = [None] * len(inputs)
         jobs = [Job(tokens, partial(self._receive, i)) for i, tokens in enumerate(inputs)]
-        self._exchange = Exchange(service, jobs)
+        self._jobs = RequestJobs(service, jobs)
 
     def _receive(self, index: int, update: Update) -> None:
         self._rows[index] = update.features
-        self._exchange.note(update)
+        self._jobs.update(update)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Make the answer, and send it.
+        """Compute the embeddings and send them.
 
         Raises:
-            ApiError: it can't be made.
+            ApiError: they can't be computed.
         """
         self._service.metrics.prompt_tokens += self._tokens
-        if not await self._exchange.run(receive, self._send_all(scope, receive, send)):
-            scope["distil.left"] = True
+        await self._jobs.run(scope, receive, self._send_all(scope, receive, send))
 
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._exchange.wait_for_all()
+        await self._jobs.wait_for_all()
         data = [
             {"object": "embedding", "index": index, "embedding": self._encoded(row)}
             for index, row in enumerate(self._rows)

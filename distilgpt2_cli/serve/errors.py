@@ -1,4 +1,4 @@
-"""Failures as OpenAI's API tells them."""
+"""Errors in the format of OpenAI's API."""
 
 import json
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ _TYPES = {
 
 
 class ApiError(Exception):
-    """A request that is not answered as asked.
+    """A request that is refused, or that failed.
 
     Attributes:
-        status: of HTTP.
+        status: the HTTP status.
         message: for a person.
-        param: the field that is wrong, if one is.
-        code: for a program.
+        param: the field that is wrong, or None.
+        code: for a program, or None.
         headers: to send with it.
     """
 
@@ -36,7 +36,7 @@ class ApiError(Exception):
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Take everything that is told; the type follows from the status."""
+        """Take all parts of the error; its type follows from the status."""
         super().__init__(message)
         self.status = status
         self.message = message
@@ -46,18 +46,18 @@ class ApiError(Exception):
 
     @property
     def record(self) -> dict[str, Any]:
-        """The object that stands in the body, or in an event of a stream."""
+        """The JSON object of the response body, or of an event in a stream."""
         kind = _TYPES.get(self.status, "invalid_request_error")
         error = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
         return {"error": error}
 
     @property
     def response(self) -> Response:
-        """The whole answer."""
+        """The whole HTTP response."""
         body = json.dumps(self.record) + "\n"
         return Response(body, self.status, self.headers, media_type="application/json")
 
 
 def invalid(param: str, message: str, code: str | None = None) -> ApiError:
-    """Return the error of a field that can't be obeyed."""
+    """Return the error of a field with a wrong value."""
     return ApiError(400, message, param=param, code=code)

@@ -1,9 +1,8 @@
 """The fields of a JSON body, each checked as it is read."""
 
 import json
-import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from .errors import ApiError, invalid
 
@@ -15,36 +14,38 @@ class Fields:
         """Parse the body.
 
         Raises:
-            ApiError: it is no JSON object.
+            ApiError: it is not a JSON object.
         """
         try:
             fields = json.loads(body)
         except (ValueError, RecursionError):
-            raise ApiError(400, "The body is not JSON.", code="invalid_json") from None
+            raise ApiError(
+                400, "The request body is not valid JSON.", code="invalid_json"
+            ) from None
         if not isinstance(fields, dict):
-            raise ApiError(400, "The body is not a JSON object.", code="invalid_json")
+            raise ApiError(400, "The request body is not a JSON object.", code="invalid_json")
         self._fields = {name: value for name, value in fields.items() if value is not None}
 
     def take(self, name: str) -> Any:
-        """Return a field's value, or None; `end` then no longer finds it."""
+        """Return a field's value, or None, and count the field as known."""
         return self._fields.pop(name, None)
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
-        """Return a whole number of a range."""
+        """Return a whole number within a range."""
         value = self.take(name)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        if not _is_integer(value) or not low <= value <= high:
             raise invalid(name, f"{name} must be a whole number from {low} to {high}.")
         return value
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
-        """Return a number of a range."""
+        """Return a number within a range."""
         value = self.take(name)
         if value is None:
             return default
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or math.isnan(value) or not low <= value <= high:
+        is_number = isinstance(value, float) or _is_integer(value)
+        if not is_number or not low <= value <= high:  # as NaN is not
             raise invalid(name, f"{name} must be a number from {low:g} to {high:g}.")
         return float(value)
 
@@ -56,21 +57,23 @@ class Fields:
         return bool(value)
 
     def refuse(self, name: str, harmless: Sequence[Any]) -> None:
-        """See to it that a field that is not supported asks for nothing."""
+        """Check that a field that is not supported has a value without effect."""
         value = self.take(name)
         if value is not None and value not in harmless:
-            raise invalid(name, f"{name} is not supported here.", "unsupported_parameter")
+            raise invalid(name, f"{name} is not supported. Leave it out.", "unsupported_parameter")
 
     def end(self) -> None:
-        """See to it that every field was read."""
+        """Check that every field was known."""
         for name in self._fields:
-            raise invalid(name[:100], f"Unrecognized field: {name[:100]}.", "unknown_parameter")
+            raise invalid(
+                name[:100], f"Unknown field: {name[:100]}. Check its spelling.", "unknown_parameter"
+            )
 
 
 def texts_or_tokens(
     name: str, value: Any, vocabulary_size: int, most: int
 ) -> list[str | list[int]]:
-    """Return what stands in a field for texts: a text or its tokens, or a list of either.
+    """Return the value of a field for texts as a list; each is a string or a list of token ids.
 
     Raises:
         ApiError: it is something else, empty, or of more than ``most`` texts.
@@ -80,45 +83,49 @@ def texts_or_tokens(
     if not isinstance(value, list) or not value:
         raise invalid(
             name,
-            f"{name} must be a text, a list of texts, a list of token numbers, or a list of lists"
-            " of them, and not empty.",
+            f"{name} must be a string, a list of strings, a list of token ids, or a list of lists"
+            " of token ids, and must not be empty.",
         )
     if len(value) > most:
-        raise invalid(name, f"{name} has {len(value)} texts: at most {most} are taken at once.")
+        raise invalid(name, f"{name} has {len(value)} texts. At most {most} are allowed.")
     for each in value:
         if isinstance(each, str):
             _check_text(name, each)
         elif not _is_tokens(each):
-            raise invalid(name, f"{name} must hold texts, or lists of token numbers.")
+            raise invalid(name, f"{name} may only contain strings, or lists of token ids.")
         elif not all(0 <= token < vocabulary_size for token in each):
-            raise invalid(name, f"A token number in {name} is not from 0 to {vocabulary_size - 1}.")
+            raise invalid(name, f"Token ids in {name} must be from 0 to {vocabulary_size - 1}.")
     return value
 
 
 def texts(name: str, value: Any, most: int, longest: int) -> tuple[str, ...]:
-    """Return a field of a text or a list of at most so many, none of them empty."""
+    """Return the value of a field for a string or a list of strings, none of them empty.
+
+    Raises:
+        ApiError: it is something else, or too many or too long.
+    """
     if value is None:
         return ()
     several = [value] if isinstance(value, str) else value
     if not isinstance(several, list) or len(several) > most:
-        raise invalid(name, f"{name} must be a text or a list of at most {most}.")
+        raise invalid(name, f"{name} must be a string, or a list of at most {most} strings.")
     for each in several:
         if not isinstance(each, str) or not 0 < len(each) <= longest:
-            raise invalid(name, f"{name} must hold texts of 1 to {longest} characters.")
+            raise invalid(name, f"Each string in {name} must have 1 to {longest} characters.")
         _check_text(name, each)
     return tuple(several)
 
 
 def _is_tokens(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(each, int) and not isinstance(each, bool) for each in value)
-    )
+    return isinstance(value, list) and bool(value) and all(map(_is_integer, value))
+
+
+def _is_integer(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check_text(name: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise invalid(name, f"{name} has half of a surrogate pair, which is no text.") from None
+        raise invalid(name, f"{name} is not valid text: it has an unpaired surrogate.") from None

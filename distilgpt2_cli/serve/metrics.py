@@ -11,21 +11,21 @@ _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0) 
 
 
 class Histogram:
-    """How many observed seconds were at most each of some bounds."""
+    """Counts of observed times, by upper bound in seconds."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._counts = [0] * (len(_BUCKETS) + 1)
         self._sum = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Count one more."""
+        """Count one more time."""
         place = sum(seconds > bound for bound in _BUCKETS)
         self._counts[place] += 1
         self._sum += seconds
 
     def lines(self, name: str) -> Iterator[str]:
-        """Yield the lines below the name's TYPE."""
+        """Yield the sample lines of a metric with this name."""
         total = 0
         for bound, count in zip((*_BUCKETS, "+Inf"), self._counts, strict=True):
             total += count
@@ -38,16 +38,16 @@ class Metrics:
     """What a server has counted since it started.
 
     Attributes:
-        requests: answers by path and status.
+        requests: responses by path and status.
         prompt_tokens: evaluated for completions and embeddings.
-        completion_tokens: made.
-        disconnects: requests whose client left before the end.
+        completion_tokens: generated.
+        disconnects: requests whose client disconnected before the end.
         first_token: seconds from a request to its first token.
         duration: seconds from a completion request to its end.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start at zero."""
         self.requests: Counter[tuple[str, int]] = Counter()
         self.prompt_tokens = 0
         self.completion_tokens = 0
@@ -56,34 +56,35 @@ class Metrics:
         self.duration = Histogram()
 
     def text(self, load: Load, open_completions: int) -> str:
-        """Return everything, with what the scheduler does at the moment."""
+        """Return all metrics, with the scheduler's load at this moment."""
         lines: list[str] = []
 
         def add(name: str, kind: str, meaning: str, rows: Sequence[str]) -> None:
             lines.extend((f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", *rows))
 
-        answers = [
+        responses = [
             f'distil_requests_total{{path="{path}",status="{status}"}} {count}'
             for (path, status), count in sorted(self.requests.items())
         ]
-        add("distil_requests_total", "counter", "Answers by path and status.", answers)
+        add("distil_requests_total", "counter", "HTTP responses by path and status.", responses)
         for name, kind, meaning, value in (
             ("prompt_tokens_total", "counter", "Tokens of prompts and inputs.", self.prompt_tokens),
-            ("completion_tokens_total", "counter", "Tokens made.", self.completion_tokens),
-            ("disconnects_total", "counter", "Clients that left early.", self.disconnects),
-            ("batch_steps_total", "counter", "Evaluations of a batch.", load.steps),
-            ("batch_tokens_total", "counter", "Tokens made by them.", load.step_tokens),
-            ("batch_seconds_total", "counter", "Seconds they took.", load.step_seconds),
-            ("prompt_seconds_total", "counter", "Seconds of prompts.", load.prompt_seconds),
-            ("running", "gauge", "Completions under way.", load.running),
-            ("waiting", "gauge", "Completions and inputs that wait their turn.", load.waiting),
+            ("completion_tokens_total", "counter", "Tokens generated.", self.completion_tokens),
+            ("disconnects_total", "counter", "Clients that disconnected early.", self.disconnects),
+            ("batch_steps_total", "counter", "Steps of batched decoding.", load.steps),
+            ("batch_tokens_total", "counter", "Tokens generated in batch steps.", load.step_tokens),
+            ("batch_seconds_total", "counter", "Seconds spent in batch steps.", load.step_seconds),
+            ("prompt_seconds_total", "counter", "Seconds spent on prompts.", load.prompt_seconds),
+            ("running", "gauge", "Completions being generated.", load.running),
+            ("waiting", "gauge", "Completions and inputs waiting.", load.waiting),
             ("open", "gauge", "Completions and inputs not answered yet.", open_completions),
         ):
             number = f"{value:.6f}" if isinstance(value, float) else value
             add(f"distil_{name}", kind, meaning, [f"distil_{name} {number}"])
         for name, meaning, histogram in (
-            ("distil_first_token_seconds", "From a request to its first token.", self.first_token),
-            ("distil_completion_seconds", "From a request to its end.", self.duration),
+            ("first_token", "Seconds from a request to its first token.", self.first_token),
+            ("completion", "Seconds from a completion request to its end.", self.duration),
         ):
-            add(name, "histogram", meaning, list(histogram.lines(name)))
+            full_name = f"distil_{name}_seconds"
+            add(full_name, "histogram", meaning, list(histogram.lines(full_name)))
         return "\n".join(lines) + "\n"

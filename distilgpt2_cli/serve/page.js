@@ -6,7 +6,7 @@ const form = $("settings").querySelector("form");
 const SEEDS = 4294967295; // how many there are; the server counts them from 0
 const PROMPT_CHARACTERS = 2000; // about what the context window of a small model holds
 
-/** Tell in a sentence: a "notice", an "alarm", or "quiet", to screen readers only. */
+/** Show a sentence as a "notice" or an "alarm", or announce it to screen readers only ("quiet"). */
 function say(sentence, kind = "notice") {
   const status = $("status");
   status.textContent = sentence;
@@ -15,7 +15,7 @@ function say(sentence, kind = "notice") {
   if (kind === "notice") say.timer = setTimeout(() => say("", "quiet"), 4000);
 }
 
-/** Ask for the key; whether one was given. */
+/** Ask for the key; return whether one was entered. */
 function enterKey() {
   const dialog = $("key-dialog");
   $("key-refused").hidden = !tab.get("key");
@@ -33,8 +33,8 @@ function enterKey() {
 // Suggestions
 
 /**
- * What is suggested now, or null: `texts` continue what stands before `start`, and would replace
- * what is from there to the cursor at `end`, which is nothing but spaces.
+ * What is suggested now, or null: `texts` continue the text before `start`, and would replace
+ * what is between there and the cursor at `end`: nothing but spaces.
  */
 let offer = null;
 
@@ -45,13 +45,13 @@ async function suggest() {
     return;
   }
   const round = offer ? offer.round + 1 : 0;
-  options.style.minHeight = `${options.offsetHeight}px`; // others come without a jump
+  options.style.minHeight = `${options.offsetHeight}px`; // so that new ones come without a jump
   dismiss();
   text.focus();
   const current = opened(text.selectionEnd, round);
   try {
     await receive(current);
-    if (offer !== current) return; // nobody waits for it any more
+    if (offer !== current) return; // it was closed meanwhile
     explainEmpty(current);
     finish(current);
   } catch (error) {
@@ -100,11 +100,11 @@ function opened(end, round) {
   $("suggestions").hidden = false;
   showCaret();
   mark(0);
-  say(`Writing ${request.n}`, "quiet");
+  say(`Writing ${suggestions(request.n)}.`, "quiet");
   return offer;
 }
 
-/** The parameters of a request; in each round the seeds go on where those before end. */
+/** The parameters of a request; the seeds of each round continue those of the round before. */
 function parameters(round) {
   const { seed, ...others } = Object.fromEntries(new FormData(form));
   const values = Object.fromEntries(Object.entries(others).map(([name, value]) => [name, Number(value)]));
@@ -121,7 +121,7 @@ function option(index) {
   digit.textContent = index + 1;
   item.append(digit, document.createElement("span"));
   item.addEventListener("pointermove", () => mark(index));
-  item.addEventListener("click", () => take(index));
+  item.addEventListener("click", () => accept(index));
   return item;
 }
 
@@ -129,7 +129,7 @@ function explainEmpty({ texts, items }) {
   texts.forEach((continuation, index) => {
     if (continuation.trim()) return;
     const shown = items[index].lastChild;
-    shown.textContent = continuation.includes("\n") ? "a new line" : "nothing more: the text may end here";
+    shown.textContent = continuation.includes("\n") ? "a new line" : "no text: the model would end here";
     shown.className = "aside";
   });
 }
@@ -138,11 +138,14 @@ function finish(current) {
   options.ariaBusy = "false";
   options.style.minHeight = "";
   mark(current.active);
-  const count = current.texts.length;
-  say(`${count === 1 ? "1 suggestion" : `${count} suggestions`}. Up and down choose, Enter takes.`, "quiet");
+  say(`${suggestions(current.texts.length)}. Up and Down select, Enter accepts.`, "quiet");
 }
 
-/** Make one the active option; screen readers are led to it when it is there to be read. */
+function suggestions(count) {
+  return count === 1 ? "1 suggestion" : `${count} suggestions`;
+}
+
+/** Make one the active option; screen readers are pointed to it when it is complete. */
 function mark(index) {
   const { items } = offer;
   offer.active = (index + items.length) % items.length;
@@ -152,8 +155,8 @@ function mark(index) {
   if (options.ariaBusy === "false") text.setAttribute("aria-activedescendant", active.id);
 }
 
-/** Put one in place; as typed text, so that the browser can undo it. */
-function take(index) {
+/** Insert one, as if it was typed, so that the browser can undo it. */
+function accept(index) {
   const { start, end, texts } = offer;
   if (!texts[index]) return;
   dismiss();
@@ -164,7 +167,7 @@ function take(index) {
   text.dispatchEvent(new Event("input"));
 }
 
-/** Close the list, and tell the server that nobody waits. */
+/** Close the list, and end the request. */
 function dismiss() {
   say("", "quiet");
   if (!offer) return;
@@ -175,7 +178,7 @@ function dismiss() {
   text.removeAttribute("aria-activedescendant");
 }
 
-/** Put the list under the cursor, or above it where there is more room. */
+/** Put the list under the cursor, or above it where there is more space. */
 function place() {
   if (!offer) return;
   const list = $("suggestions");
@@ -186,10 +189,10 @@ function place() {
   set("--left", Math.max(8, Math.min(left - 16, innerWidth - list.offsetWidth - 8)));
   set("--top", above ? null : bottom + 6);
   set("--bottom", above ? innerHeight - top + 6 : null);
-  set("--room", (above ? top : below) - 16);
+  set("--space", (above ? top : below) - 16);
 }
 
-/** Scroll to the line of the cursor: it may be elsewhere, or the list in a narrow window take its room. */
+/** Scroll to the line of the cursor: it may be out of view, or the list in a narrow window may cover it. */
 function showCaret() {
   if (!offer) return;
   const caret = caretBox(offer.end);
@@ -198,7 +201,7 @@ function showCaret() {
   place();
 }
 
-/** Where a position of the text is in the window: what its mirror image says. */
+/** Where a position of the text is in the window, measured on its hidden mirror. */
 function caretBox(position) {
   const mirror = $("mirror");
   const next = document.createElement("span");
@@ -212,7 +215,7 @@ function caretBox(position) {
 
 // Keys, mouse and touch
 
-let tabLeaves = false; // Tab is the browser's again after Esc, or there were no way out of the text
+let tabLeaves = false; // after Esc, Tab is the browser's, so that keyboard users can leave the text
 
 text.addEventListener("keydown", (event) => {
   if (event.isComposing || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
@@ -226,16 +229,16 @@ text.addEventListener("keydown", (event) => {
 
 function action(key, leaves) {
   if (key === "Tab") return leaves ? null : suggest;
-  if (!offer) return key === "Escape" ? letTabLeave : null;
+  if (!offer) return key === "Escape" ? releaseTab : null;
   if (key === "Escape") return dismiss;
   if (key === "ArrowDown") return () => mark(offer.active + 1);
   if (key === "ArrowUp") return () => mark(offer.active - 1);
-  if (key === "Enter") return () => take(offer.active);
-  if (/^[1-9]$/.test(key) && key <= offer.texts.length) return () => take(Number(key) - 1);
+  if (key === "Enter") return () => accept(offer.active);
+  if (/^[1-9]$/.test(key) && key <= offer.texts.length) return () => accept(Number(key) - 1);
   return null;
 }
 
-function letTabLeave() {
+function releaseTab() {
   tabLeaves = true;
   say("Tab now leaves the text.");
 }
@@ -262,7 +265,7 @@ for (const id of ["suggestions", "suggest"]) {
   $(id).addEventListener("mousedown", (event) => event.preventDefault()); // the text keeps the focus
 }
 $("suggest").addEventListener("click", suggest);
-$("others").addEventListener("click", suggest);
+$("more").addEventListener("click", suggest);
 $("close").addEventListener("click", dismiss);
 
 // The other buttons
@@ -271,8 +274,8 @@ $("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(text.value);
   } catch {
-    text.select(); // the way of pages without HTTPS
-    if (!document.execCommand("copy")) return say("The browser didn't allow it. The text is selected: press Ctrl-C.");
+    text.select(); // for pages without HTTPS
+    if (!document.execCommand("copy")) return say("The browser doesn't allow copying. The text is selected: press Ctrl-C.");
   }
   say("Copied.");
 });
@@ -313,18 +316,18 @@ function showSettings() {
   }
 }
 
-function keepSettings() {
+function saveSettings() {
   showSettings();
   browser.set("settings", JSON.stringify(Object.fromEntries(new FormData(form))));
 }
 
-form.addEventListener("input", keepSettings);
+form.addEventListener("input", saveSettings);
 $("defaults").addEventListener("click", () => {
   form.reset();
-  keepSettings();
+  saveSettings();
 });
 
-// The beginning: what was kept, and the name of the model
+// Start: restore what was saved, and show the name of the model
 
 function restoreSettings() {
   try {
@@ -332,7 +335,7 @@ function restoreSettings() {
       form.elements[name].value = value;
     }
   } catch {
-    form.reset(); // none were kept, or by another version of this page
+    form.reset(); // none were saved, or by another version of this page
   }
   showSettings();
 }
@@ -343,7 +346,7 @@ async function showModel() {
     $("model").textContent = data[0].id;
     document.title = `Write with ${data[0].id}`;
   } catch {
-    // It is told when suggestions are asked for.
+    // The next request for suggestions reports it.
   }
 }
 

@@ -1,6 +1,6 @@
-"""The page at ``/``: one HTML document without outside assets, and what it may do.
+"""The page at ``/``: one HTML document without external files, and its security policy.
 
-Its parts are files of their own, so that editors and people can read them; they are joined once.
+Its parts are separate files, so that editors and people can read them; they are joined once.
 """
 
 from base64 import b64encode

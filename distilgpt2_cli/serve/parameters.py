@@ -1,11 +1,11 @@
-"""What a body for ``/v1/completions`` asks for."""
+"""The parameters of a request for completions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..engine.llama.model import Model
 from ..engine.options import MAX_SEED, GenerationOptions, draw_seed
-from .errors import ApiError, invalid
+from .errors import invalid
 from .fields import Fields, texts, texts_or_tokens
 from .service import MAX_TEXTS, Service
 
@@ -29,13 +29,13 @@ class CompletionCall:
     Attributes:
         prompts: what to complete, each ``n`` times.
         n: completions of each prompt.
-        seed: of the first; the others count on.
-        options: how they are made.
-        logprobs: the candidates of each token that are told, or None to tell nothing of it.
+        seed: of the first completion; each further one has the next seed.
+        options: how they are generated.
+        logprobs: alternatives to report for each token, or None for no log-probabilities.
         echo: whether each text begins with its prompt.
-        stream: whether tokens are sent as they are made.
-        include_usage: whether a stream ends with the counts of tokens.
-        deterministic: whether each completion is decoded alone.
+        stream: whether text is sent as it is generated.
+        include_usage: whether a stream ends with the token counts.
+        deterministic: whether each completion is decoded by itself, not in a batch.
     """
 
     prompts: Sequence[Prompt]
@@ -50,15 +50,15 @@ class CompletionCall:
 
     @property
     def prompt_tokens(self) -> int:
-        """The tokens of all prompts."""
+        """The number of tokens of all prompts."""
         return sum(len(prompt.tokens) for prompt in self.prompts)
 
 
 def parse(body: bytes, service: Service) -> CompletionCall:
-    """Read a body; values that are left out are OpenAI's defaults.
+    """Parse a request body; omitted fields have OpenAI's defaults.
 
     Raises:
-        ApiError: it can't be obeyed.
+        ApiError: a field is wrong, unknown or not supported.
     """
     fields = Fields(body)
     check_model(fields, service)
@@ -68,7 +68,7 @@ def parse(body: bytes, service: Service) -> CompletionCall:
     if echo and logprobs >= 0:
         raise invalid(
             "logprobs",
-            "logprobs are told of new tokens only, so not with echo.",
+            "logprobs are for new tokens only, and can't be combined with echo. Leave one out.",
             "unsupported_parameter",
         )
     call = CompletionCall(
@@ -91,32 +91,28 @@ def parse(body: bytes, service: Service) -> CompletionCall:
 
 
 def check_model(fields: Fields, service: Service) -> None:
-    """See to it that a request is for the model that is here, if it names one.
+    """Check that a request is for the model that is served, if it names one.
 
     Raises:
         ApiError: it is for another one.
     """
     name = fields.take("model")
-    if name is not None and name != service.name:
-        raise ApiError(
-            404,
-            f"The model here is {service.name}.",
-            param="model",
-            code="model_not_found",
-        )
+    if name is not None:
+        service.check_model(name)
 
 
 def tokenized(name: str, value: str | list[int], model: Model, window: int) -> list[int]:
-    """Return the tokens of a text, for no text the model's start token.
+    """Return the tokens of a text; for an empty text, the model's start token.
 
     Raises:
-        ApiError: they are more than the context window takes.
+        ApiError: they are more than the context window holds.
     """
     tokens = model.tokenize(value) if isinstance(value, str) else value
     if len(tokens) > window:
         raise invalid(
             name,
-            f"A text in {name} has {len(tokens)} tokens, and the context window {window}.",
+            f"A text in {name} has {len(tokens)} tokens, more than the context window of {window}."
+            " Shorten it.",
             "context_length_exceeded",
         )
     return tokens or [model.start_token]
@@ -164,9 +160,9 @@ def _includes_usage(fields: Fields, stream: bool) -> bool:
     if options is None:
         return False
     if not stream:
-        raise invalid("stream_options", "stream_options is for streams.")
+        raise invalid("stream_options", "stream_options is only allowed when stream is true.")
     if not isinstance(options, dict) or not set(options) <= {"include_usage"}:
-        raise invalid("stream_options", "stream_options may have include_usage only.")
+        raise invalid("stream_options", "stream_options may only contain include_usage.")
     wanted = options.get("include_usage")
     if wanted not in (None, True, False):
         raise invalid("stream_options", "include_usage must be true or false.")

@@ -1,4 +1,4 @@
-"""A server from its socket to its end."""
+"""The server: its address, its start and its end."""
 
 import asyncio
 import contextlib
@@ -13,24 +13,25 @@ import uvicorn
 
 from ..engine.llama.model import Model
 from ..errors import DistilError, UsageError
+from ..signals import not_ignored
+from .access import Access
 from .app import make_app
-from .gate import Access
 from .service import Limits, Service
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-_MOST_CONNECTIONS = 1024
-_UNREAD_SECONDS = 30  # a client that acknowledges nothing for so long is gone
-_LAST_SECONDS = 5  # for connections to close when the server ends
+_MAX_CONNECTIONS = 1024
+_UNREAD_SECONDS = 30  # a client that acknowledges nothing for this long is disconnected
+_CLOSE_SECONDS = 5  # for connections to close when the server ends
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen, and who may come in.
+    """Where to listen, and the key that clients need.
 
     Attributes:
         host: a name or an address of this machine.
-        port: 0 for any that is free.
-        api_key: what clients must present, or None.
+        port: 0 for any free one.
+        api_key: what clients must send, or None.
     """
 
     host: str
@@ -49,17 +50,17 @@ class Address:
 
     @property
     def access(self) -> Access:
-        """Who may come in. A page of another site can't know the key."""
+        """Which requests are allowed. With a key, a page of another site is shut out by it."""
         if self.api_key is not None or not self.is_loopback:
             return Access(self.api_key, None)
         return Access(None, frozenset({"localhost", "127.0.0.1", "[::1]", _in_url(self.host)}))
 
     def listen(self) -> socket.socket:
-        """Return a socket that is bound to it.
+        """Return a socket that is bound to this address.
 
         Raises:
             UsageError: there is no such address here.
-            DistilError: it is in use, or not for everybody.
+            DistilError: it is in use, or needs permissions.
         """
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(
@@ -67,12 +68,13 @@ class Address:
             )[0]
         except (socket.gaierror, UnicodeError):
             raise UsageError(
-                f"{self.host} is no name or address.", "Use one of this machine, such as 127.0.0.1."
+                f"{self.host} is not a known host name or address.",
+                "Use one of this machine, such as 127.0.0.1.",
             ) from None
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # The connections inherit it: the kernel drops readers that take nothing.
+            # Its connections inherit this: the kernel drops clients that read nothing.
             milliseconds = _UNREAD_SECONDS * 1000
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         try:
@@ -80,8 +82,8 @@ class Address:
         except OSError as error:
             listener.close()
             raise DistilError(
-                f"{self.host} port {self.port} can't be listened on: {error.strerror}.",
-                "Use another --port, or 0 for any that is free.",
+                f"Can't listen on {self.host} port {self.port}: {error.strerror}.",
+                "Choose another --port or --host.",
             ) from None
         return listener
 
@@ -96,16 +98,16 @@ def serve(
     threads: int | None,
     say: Callable[[str], None],
 ) -> None:
-    """Answer requests until a signal asks for the end, and all before it are answered.
+    """Answer requests until a signal, and then the requests in progress.
 
     Args:
-        model: what answers.
-        name: of the model, for clients.
-        created: of the model's file, in seconds since 1970.
-        limits: what is taken.
+        model: what generates.
+        name: the model's name for clients.
+        created: the time of the model's file, in seconds since 1970.
+        limits: what requests may ask for.
         address: where to listen.
-        threads: by default found out while generating.
-        say: is given the line that tells where it listens, and a line for every request.
+        threads: for computing; None to tune them while running.
+        say: called with the line that shows where it listens, and a line for every request.
 
     Raises:
         UsageError: the address, or ``limits.parallel``, can't be used.
@@ -136,8 +138,8 @@ async def _serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_graceful_shutdown=_LAST_SECONDS,
+        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
     port = listener.getsockname()[1]
     server = _Server(config, lambda: say(f"Listening on http://{_in_url(address.host)}:{port}"))
@@ -149,7 +151,7 @@ async def _serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, with signals of our own."""
+    """uvicorn's server without its signal handling, which reports when it listens."""
 
     def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
         super().__init__(config)
@@ -165,23 +167,24 @@ class _Server(uvicorn.Server):
 
 
 async def _end_on_signal(service: Service, server: _Server, say: Callable[[str], None]) -> None:
-    """Wait for a signal, and then for the requests under way; another signal kills."""
+    """Wait for a signal, and then for the requests in progress; another signal ends at once."""
     loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
+    received = asyncio.Event()
 
     def end() -> None:
-        for number in heeded:
+        for number in handled:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
-        asked.set()
+        received.set()
 
-    # Ignored ones stay so, as under nohup or in the background.
-    heeded = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    for number in heeded:
+    handled = not_ignored(_ENDING)
+    for number in handled:
         loop.add_signal_handler(number, end)
-    await asked.wait()
+    await received.wait()
     if service.open:
-        say(f"Ending after {service.open} completions under way; once more ends at once.")
+        say(
+            f"Waiting for completions in progress ({service.open}). Press Ctrl-C again to stop now."
+        )
     await service.end()
     server.should_exit = True
 

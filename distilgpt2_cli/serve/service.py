@@ -1,4 +1,4 @@
-"""What all requests share: the scheduler, the limits, the counts, and who may come in."""
+"""What all requests share: the scheduler, the limits, the metrics, and admission."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ from .errors import ApiError
 from .metrics import Metrics
 
 MAX_TEXTS = 128
-"""Completions, or inputs of an embedding, of one request."""
+"""The most completions, or inputs for embeddings, of one request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one server takes.
+    """The limits of one server.
 
     Attributes:
-        parallel: completions under way at once.
-        queue: completions that may wait or be read, besides them.
+        parallel: completions generated at the same time.
+        queue: further completions that may wait, or are still being sent.
         max_tokens: tokens of one completion.
-        body_bytes: of one request.
-        seconds: from a request to the end of its answer.
+        body_bytes: size of one request body.
+        seconds: from a request to the end of its response.
     """
 
     parallel: int = 16
@@ -33,7 +33,7 @@ class Limits:
 
     @property
     def open(self) -> int:
-        """Completions and inputs that are not answered yet, at most."""
+        """The most completions and inputs that may be unanswered at a time."""
         return self.parallel + self.queue
 
 
@@ -41,16 +41,17 @@ class Service:
     """A model that answers requests. Everything here belongs to the event loop's thread.
 
     Attributes:
-        name: of the model, as clients see it.
-        created: of the model's file, in seconds since 1970.
-        metrics: what is counted.
-        is_ending: whether new requests are refused because the server ends.
+        name: the model's name for clients.
+        created: the time of the model's file, in seconds since 1970.
+        metrics: counts and times.
+        is_ending: whether new requests are refused because the server is shutting down.
+        open: completions and inputs that are not answered yet.
     """
 
     def __init__(
         self, model: Model, limits: Limits, threads: int | None, name: str, created: int
     ) -> None:
-        """Make room for completions, in the thread of a running event loop.
+        """Make the context, in the thread of a running event loop.
 
         Raises:
             UsageError: ``limits.parallel`` is more than llama.cpp can evaluate together.
@@ -61,54 +62,70 @@ class Service:
         self.created = created
         self.metrics = Metrics()
         self.is_ending = False
-        self.scheduler = Scheduler(model, limits.parallel, threads, self._hand_over)
+        self.scheduler = Scheduler(model, limits.parallel, threads, self._deliver)
         self.open = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def model(self) -> Model:
-        """What completes the texts."""
+        """The model that generates."""
         return self.scheduler.model
 
     def start(self) -> None:
-        """Begin to work; in the thread of a running event loop."""
+        """Start the scheduler; call it in the thread of a running event loop."""
         self._loop = asyncio.get_running_loop()
         self.scheduler.start()
 
-    def enter(self, count: int) -> None:
-        """Take seats for what a request asks for; `leave` gives them back.
+    def check_model(self, name: object) -> None:
+        """Check that a request names the model that is served.
 
         Raises:
-            ApiError: there are not so many free now, or there never will be.
+            ApiError: it names another one.
+        """
+        if name != self.name:
+            raise ApiError(
+                404,
+                f"This server has only the model {self.name}. Use that name.",
+                param="model",
+                code="model_not_found",
+            )
+
+    def admit(self, count: int) -> None:
+        """Reserve places in the queue for so many texts; `release` gives them back.
+
+        Raises:
+            ApiError: they are more than are free now, or more than there are.
         """
         if count > self.limits.open:
             raise ApiError(
-                400, f"{count} texts in one request are more than this server takes at all."
+                400,
+                f"The request asks for {count} texts, and this server allows {self.limits.open}"
+                " at a time. Split it into several requests.",
             )
         if self.open + count > self.limits.open:
             raise ApiError(
                 429,
-                f"{self.open} completions are under way or wait already. Try again later.",
+                f"{self.open} completions are running or waiting already. Try again later.",
                 code="rate_limit_exceeded",
                 headers={"Retry-After": "1"},
             )
         self.open += count
-        self._empty.clear()
+        self._idle.clear()
 
-    def leave(self, count: int) -> None:
-        """Give seats back."""
+    def release(self, count: int) -> None:
+        """Give reserved places back."""
         self.open -= count
         if not self.open:
-            self._empty.set()
+            self._idle.set()
 
     async def end(self) -> None:
-        """Refuse new requests, and return when those before are answered."""
+        """Refuse new requests, and return when all earlier ones are answered."""
         self.is_ending = True
-        await self._empty.wait()
+        await self._idle.wait()
 
-    def _hand_over(self, updates: Sequence[Update]) -> None:
+    def _deliver(self, updates: Sequence[Update]) -> None:
         assert self._loop
         self._loop.call_soon_threadsafe(_receive, updates)
 

@@ -1,4 +1,4 @@
-"""Suggestions on real models: the same texts as generation gives, and gone when not wanted."""
+"""Suggestions on real models: the same texts as generation gives, and cancelled when not wanted."""
 
 import threading
 import time
@@ -51,7 +51,7 @@ def test_each_is_a_single_completion_of_the_whole_text(
     generator: Generator, tiny: Path, text: str, settings: Settings
 ) -> None:
     suggestions = Suggestions(text, settings, MAX_SEED - 1)
-    suggestions.make(generator, lambda: None)
+    suggestions.generate(generator, lambda: None)
     assert [item.seed for item in suggestions.items] == [MAX_SEED - 1, MAX_SEED, 0]
     assert all(item.done for item in suggestions.items)
     assert texts(suggestions) == [
@@ -61,16 +61,16 @@ def test_each_is_a_single_completion_of_the_whole_text(
     assert suggestions.tokens_per_second
 
 
-def test_they_come_bit_by_bit_and_end_when_cancelled(generator: Generator) -> None:
+def test_they_are_updated_and_end_when_cancelled(generator: Generator) -> None:
     seen: list[str] = []
     suggestions = Suggestions("Hello", ENDLESS, 1)
 
-    def tell() -> None:
+    def on_update() -> None:
         seen.append(suggestions.items[0].text)
         if len(seen) == 3:
             suggestions.cancel()
 
-    suggestions.make(generator, tell)
+    suggestions.generate(generator, on_update)
     assert len(seen) == 3
     assert suggestions.items[0].text == seen[-1]
     assert not suggestions.items[0].done
@@ -78,43 +78,43 @@ def test_they_come_bit_by_bit_and_end_when_cancelled(generator: Generator) -> No
 
 def test_the_rest_is_left_when_one_is_chosen(generator: Generator) -> None:
     suggestions = Suggestions("Hello", SETTINGS, 1)
-    suggestions.make(generator, lambda: suggestions.end_after(1))
+    suggestions.generate(generator, lambda: suggestions.end_after(1))
     assert [item.done for item in suggestions.items] == [True, True, False]
     assert texts(suggestions)[2] == ""
 
 
-def test_new_ones_replace_those_under_way(generator: Generator) -> None:
-    told = threading.Event()
-    with Suggester(generator, told.set) as suggester:
+def test_new_ones_replace_those_in_progress(generator: Generator) -> None:
+    updated = threading.Event()
+    with Suggester(generator, updated.set) as suggester:
         endless = Suggestions("Hello", ENDLESS, 1)
-        suggester.make(endless)
-        assert told.wait(TIMEOUT)
+        suggester.start(endless)
+        assert updated.wait(TIMEOUT)
         never = Suggestions("Never", ENDLESS, 1)
-        suggester.make(never)
+        suggester.start(never)
         wanted = Suggestions("Hello", SETTINGS, 5)
-        suggester.make(wanted)
+        suggester.start(wanted)
         wait_until(lambda: all(item.done for item in wanted.items))
         assert not endless.items[0].done
     assert never.items[0].text == "" or not never.items[0].done
 
 
-def test_the_end_does_not_wait_for_what_is_under_way(generator: Generator) -> None:
-    told = threading.Event()
-    with Suggester(generator, told.set) as suggester:
-        suggester.make(Suggestions("Hello", ENDLESS, 1))
-        assert told.wait(TIMEOUT)
+def test_the_end_does_not_wait_for_those_in_progress(generator: Generator) -> None:
+    updated = threading.Event()
+    with Suggester(generator, updated.set) as suggester:
+        suggester.start(Suggestions("Hello", ENDLESS, 1))
+        assert updated.wait(TIMEOUT)
 
 
-def test_a_failure_is_told(tmp_path: Path) -> None:
+def test_a_failure_is_kept_as_the_error(tmp_path: Path) -> None:
     path = gguf.write(tmp_path / "broken.gguf", final_scale=float("nan"))
-    told = threading.Event()
+    updated = threading.Event()
     with (
         open_generator(path, SETTINGS.options(), threads=1) as generator,
-        Suggester(generator, told.set) as suggester,
+        Suggester(generator, updated.set) as suggester,
     ):
         suggestions = Suggestions("Hello", SETTINGS, 1)
-        suggester.make(suggestions)
-        assert told.wait(TIMEOUT)
+        suggester.start(suggestions)
+        assert updated.wait(TIMEOUT)
     assert isinstance(suggestions.error, NotANumberError)
 
 
@@ -138,6 +138,6 @@ def test_ghost_text_stands_at_the_cursor_and_may_have_lines() -> None:
         assert (content.cursor_position.y, content.cursor_position.x) == (0, 3)
 
 
-def test_text_that_reads_otherwise_than_it_is_shows() -> None:
+def test_control_characters_that_reorder_text_are_replaced() -> None:
     buffer = TextBuffer("a\u202eb\tc")
     assert shown(GhostControl(buffer, str).create_content(80, 24)) == ["a\ufffdb     c"]

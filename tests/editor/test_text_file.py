@@ -1,4 +1,4 @@
-"""Texts read and written to the byte, and files that are whole at any moment."""
+"""Texts read and written byte for byte, and files that are complete at any moment."""
 
 import os
 import signal
@@ -127,7 +127,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path: Path) -> 
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_full_disk_is_told(path: Path) -> None:
+def test_a_full_disk_is_reported(path: Path) -> None:
     """The largest size of a file stands for a disk without space."""
     script = """if True:
         import resource, signal, sys
@@ -143,7 +143,7 @@ def test_a_full_disk_is_told(path: Path) -> None:
     path.write_text("old")
     result = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True)
     assert result.stdout.endswith(
-        "can't be written: File too large. Save it in another place with Ctrl-O.\n"
+        "can't be written: File too large. Save it under another name with Ctrl-O.\n"
     )
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]
@@ -171,14 +171,14 @@ def test_what_can_not_be_edited(path: Path, tmp_path: Path) -> None:
     path.write_bytes("é".encode() * 3 + b"\xe9")
     for bad, words in (
         (path, r"offset 6 \(0xe9\)"),
-        (tmp_path, "no file of text"),
-        (tmp_path / "nowhere" / "text", "no folder"),
+        (tmp_path, "is not a text file"),
+        (tmp_path / "nowhere" / "text", "does not exist"),
         (path / "text", "Not a directory"),
     ):
         with pytest.raises(DistilError, match=words):
             TextFile(bad)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DistilError, match="no file of text"):
+    with pytest.raises(DistilError, match="is not a text file"):
         TextFile(tmp_path / "pipe")
 
 

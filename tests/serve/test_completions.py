@@ -1,4 +1,4 @@
-"""``/v1/completions`` and its neighbours, by the real client and by hand."""
+"""``/v1/completions`` and the other paths, by the real client and by plain requests."""
 
 import base64
 import math
@@ -79,7 +79,7 @@ def test_the_client_streams(client: openai.OpenAI) -> None:
 def test_a_deterministic_completion_is_the_command_line_s(
     server: Server, env: dict[str, str], fields: dict[str, object], options: tuple[str, ...]
 ) -> None:
-    """Beside others: they are under way in the batch meanwhile."""
+    """While others run in the batch."""
     asked: dict[str, Any] = {"prompt": PROMPT, "max_tokens": 40, "seed": 42, "n": 2}
     asked |= {"deterministic": True} | fields
     with ThreadPoolExecutor(3) as pool:
@@ -122,19 +122,19 @@ def test_logprobs(server: Server) -> None:
         "max_tokens": 40,
     }
     (choice,) = server.complete(**asked, deterministic=True).json["choices"]
-    told = choice["logprobs"]
-    assert len(set(map(len, told.values()))) == 1
-    assert "".join(told["tokens"]) == choice["text"]
-    ends = [*told["text_offset"][1:], len(choice["text"])]
-    for token, start, end in zip(told["tokens"], told["text_offset"], ends, strict=True):
+    logprobs = choice["logprobs"]
+    assert len(set(map(len, logprobs.values()))) == 1
+    assert "".join(logprobs["tokens"]) == choice["text"]
+    ends = [*logprobs["text_offset"][1:], len(choice["text"])]
+    for token, start, end in zip(logprobs["tokens"], logprobs["text_offset"], ends, strict=True):
         assert choice["text"][start:end] == token
-    for top in told["top_logprobs"]:
+    for top in logprobs["top_logprobs"]:
         assert len(top) == 3
         assert 0 < sum(map(math.exp, top.values())) <= 1 + 1e-9
     events = server.complete(**asked, deterministic=True, stream=True).events
     parts = [each["logprobs"] for event in events for each in event["choices"]]
-    for name in told:
-        assert [value for part in parts for value in part[name]] == told[name]
+    for name in logprobs:
+        assert [value for part in parts for value in part[name]] == logprobs[name]
 
 
 def test_only_whole_characters_are_sent(server: Server) -> None:

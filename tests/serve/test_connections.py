@@ -1,4 +1,4 @@
-"""Clients that leave or do not read, and the end of the server."""
+"""Clients that disconnect or do not read, and the end of the server."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def begun(server: Server, read: bool = True, **fields: object) -> socket.socket:
-    """Ask for a completion, and return the connection when it is under way."""
+    """Ask for a completion, and return the connection when it is in progress."""
     connection = socket.create_connection(("127.0.0.1", server.port), TIMEOUT)
     body = json.dumps(LONG | fields).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
@@ -34,7 +34,7 @@ def begun(server: Server, read: bool = True, **fields: object) -> socket.socket:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_leaves_frees_its_place_at_once(server: Server, stream: bool) -> None:
+def test_a_client_that_disconnects_frees_its_place_at_once(server: Server, stream: bool) -> None:
     disconnects = server.metric("distil_disconnects_total")
     connection = begun(server, read=stream, stream=stream, n=2)
     wait_for(lambda: server.metric("distil_running") == 2)
@@ -44,7 +44,7 @@ def test_a_client_that_leaves_frees_its_place_at_once(server: Server, stream: bo
     assert any('"POST /v1/completions" 499' in line for line in server.lines)
 
 
-def test_a_reader_that_does_not_read_holds_nobody_up(server: Server) -> None:
+def test_a_client_that_does_not_read_delays_nobody(server: Server) -> None:
     connections = [begun(server, max_tokens=300) for _ in range(4)]  # all sequences there are
     assert server.complete(max_tokens=5, ignore_eos=True).status == 200
     for connection in connections:
@@ -57,22 +57,24 @@ def test_a_reader_that_does_not_read_holds_nobody_up(server: Server) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_end_waits_for_requests_under_way(env: dict[str, str], number: int) -> None:
+def test_the_end_waits_for_requests_in_progress(env: dict[str, str], number: int) -> None:
     asked = {"prompt": "Once", "max_tokens": 1000, "ignore_eos": True}
     with (
         serving("--model", "demo", env=env) as server,
         ThreadPoolExecutor(1) as pool,
     ):
-        under_way = pool.submit(server.complete, **asked)
+        in_progress = pool.submit(server.complete, **asked)
         wait_for(lambda: server.metric("distil_running") == 1)
         server.process.send_signal(number)
         wait_for(lambda: server.get("/health").status == 503)
         refused = server.complete(max_tokens=1)
         assert (refused.status, refused.json["error"]["code"]) == (503, "shutting_down")
-        answer = under_way.result()
+        answer = in_progress.result()
         assert answer.json["usage"]["completion_tokens"] == 1000
         assert server.process.wait(TIMEOUT) == 0
     assert "Traceback" not in "\n".join(server.lines)
+    waiting = "Waiting for completions in progress (1). Press Ctrl-C again to stop now."
+    assert waiting in server.lines
 
 
 def test_a_second_signal_ends_at_once(env: dict[str, str]) -> None:
@@ -95,4 +97,4 @@ def test_quiet(env: dict[str, str]) -> None:
         taken = free.getsockname()[1]
         free.listen()
         result = run("serve", "--model", "demo", "--quiet", "--port", str(taken), env=env)
-    assert result.stderr.startswith(b"Error: 127.0.0.1 port ")
+    assert result.stderr.startswith(b"Error: Can't listen on 127.0.0.1 port ")

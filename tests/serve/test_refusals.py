@@ -1,4 +1,4 @@
-"""What is refused, and how it is told."""
+"""Requests and options that are refused, and the errors."""
 
 import json
 import subprocess
@@ -44,6 +44,7 @@ def refused(server: Server, body: bytes, path: str = COMPLETIONS) -> tuple[int, 
         ({"temperature": 1e-9}, "temperature"),
         ({"temperature": "1"}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": 10**400}, "temperature"),
         ({"top_p": -0.1}, "top_p"),
         ({"n": 0}, "n"),
         ({"n": 129}, "n"),
@@ -76,7 +77,7 @@ def test_a_wrong_model(server: Server) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"1", b"[" * 100_000])
-def test_no_json(server: Server, body: bytes) -> None:
+def test_a_body_that_is_not_json(server: Server, body: bytes) -> None:
     status, error = refused(server, body)
     assert (status, error["code"]) == (400, "invalid_json")
 
@@ -97,7 +98,7 @@ def test_wrong_embeddings(server: Server, fields: dict[str, Any]) -> None:
 
 
 def test_a_body_of_another_type_or_too_large(server: Server) -> None:
-    """The first is all that a page of another site can make a browser send unasked."""
+    """The first is all that a page of another site can make a browser send without asking."""
     answer = server.request("POST", COMPLETIONS, b"{}", {"Content-Type": "text/plain"})
     assert answer.status == 415
     assert refused(server, b" " * (2**20 + 1))[0] == 413
@@ -164,7 +165,10 @@ def test_wrong_usage(env: dict[str, str], arguments: tuple[str, ...]) -> None:
 def test_a_port_in_use(env: dict[str, str], server: Server) -> None:
     result = run("serve", "--model", "demo", "--port", str(server.port), env=env)
     assert result.returncode == ExitStatus.FAILED
-    assert b"can't be listened on: Address already in use." in result.stderr
+    assert (
+        f"Can't listen on 127.0.0.1 port {server.port}: Address already in use.".encode()
+        in result.stderr
+    )
 
 
 def test_too_many_at_once(env: dict[str, str]) -> None:

@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Complaints:
-    """What the browser has to complain about a page: violations of its policy, errors, warnings."""
+    """What the browser reports about a page: policy violations, errors, warnings."""
 
     def __init__(self, page: Page) -> None:
         """Listen to a page that has not been opened yet."""
@@ -49,7 +49,7 @@ class Complaints:
             self.messages.append(message.text)
 
     def forgive(self, part: str) -> None:
-        """Take back those that a test has brought about, of which there must be one."""
+        """Remove those that a test has caused, of which there must be one."""
         others = [message for message in self.messages if part not in message]
         assert len(others) < len(self.messages), self.messages
         self.messages = others

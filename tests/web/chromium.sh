@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that there is a Chromium for the tests: Debian's package, if apt may install it.
+# Makes sure that there is a Chromium for the tests: Debian's package, if apt may install it.
 set -eu
 if command -v "${CHROMIUM:-chromium}" >/dev/null; then
     exit
@@ -9,5 +9,5 @@ if [ -z "${CHROMIUM:-}" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
     apt-get install -y -qq --no-install-recommends chromium fonts-liberation
     exit
 fi
-echo "No Chromium is here. Install it (apt-get install chromium), or name one in CHROMIUM." >&2
+echo "Chromium is not installed. Install it: apt-get install chromium." >&2
 exit 1

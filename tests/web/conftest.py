@@ -1,4 +1,4 @@
-"""A browser for all tests here, and a page that nothing may go wrong on."""
+"""A browser for all tests here, and a page that must not have errors."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +48,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def writer(page: Page, server: str) -> Iterator[Writer]:
-    """A writer before the empty page, of which the browser has nothing to complain at the end."""
+    """A writer before the empty page; at the end the browser must have reported nothing."""
     writer = Writer(page)
     writer.open(server)
     yield writer

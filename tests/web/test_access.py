@@ -23,14 +23,14 @@ def test_the_roles_and_names(writer: Writer) -> None:
           - textbox "Your text"
         - contentinfo:
           - button /Suggest/
-          - paragraph: Tab suggests. Esc, then Tab, leaves the text.
+          - paragraph: Tab suggests. To leave the text, press Esc, then Tab.
           - paragraph:
             - text: /makes things up/
-            - button "More"
+            - button "About the model"
         """
     )
     expect(writer.text).to_have_accessible_description(
-        "Tab suggests. Esc, then Tab, leaves the text."
+        "Tab suggests. To leave the text, press Esc, then Tab."
     )
     assert writer.page.locator("html").get_attribute("lang") == "en"
     assert writer.page.title().startswith("Write with ")
@@ -49,7 +49,7 @@ def test_the_suggestions_as_a_screen_reader_has_them(writer: Writer) -> None:
     )
     for option, suggestion in zip(writer.options.all(), suggestions, strict=True):
         expect(option).to_have_accessible_name(re.compile(re.escape(suggestion)))
-    expect(writer.status).to_have_text("3 suggestions. Up and down choose, Enter takes.")
+    expect(writer.status).to_have_text("3 suggestions. Up and Down select, Enter accepts.")
     expect(writer.status).to_have_attribute("role", "status")
     assert active(writer) == writer.options.nth(0).get_attribute("id")
     writer.press("ArrowDown")
@@ -111,13 +111,13 @@ def test_all_is_done_by_keys(writer: Writer) -> None:
     writer.press("ArrowDown", "Enter", "Escape", "Tab", "Enter")
     assert len(writer.suggested()) == 2
     writer.press("Escape", "Escape", "Tab", "Tab", "Enter")
-    expect(writer.page.get_by_role("dialog", name="What writes here")).to_be_visible()
+    expect(writer.page.get_by_role("dialog", name="About the model")).to_be_visible()
     writer.press("Tab", "Enter")
-    expect(focused).to_have_text("More")
+    expect(focused).to_have_text("About the model")
 
 
 def test_the_focus_is_seen(writer: Writer) -> None:
-    for name in ("Suggest", "More"):
+    for name in ("Suggest", "About the model"):
         writer.press(*(("Escape", "Tab") if name == "Suggest" else ("Tab",)))
         button = writer.page.get_by_role("button", name=name)
         expect(button).to_be_focused()
@@ -148,7 +148,7 @@ def test_axe_finds_nothing(writer: Writer, scheme: Literal["light", "dark"], wid
     writer.suggest()
     assert violations(page) == []
     writer.press("Escape")
-    for button in ("Settings", "More"):
+    for button in ("Settings", "About the model"):
         page.get_by_role("button", name=button).click()
         assert violations(page) == []
         writer.press("Escape")

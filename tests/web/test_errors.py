@@ -1,4 +1,4 @@
-"""What goes wrong with the server, told in a sentence."""
+"""Errors of the server, as the page shows them."""
 
 import signal
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_server_that_is_gone(page: Page, env: dict[str, str]) -> None:
     writer.complaints.forgive("ERR_CONNECTION_REFUSED")
 
 
-def test_what_had_come_is_kept_when_the_server_breaks_off(
+def test_what_had_arrived_is_kept_when_the_connection_is_lost(
     page: Page, env: dict[str, str], trained: Path
 ) -> None:
     writer = Writer(page)
@@ -38,7 +38,7 @@ def test_what_had_come_is_kept_when_the_server_breaks_off(
         writer.press("Tab")
         expect(writer.options.nth(0).locator("span")).not_to_be_empty()
         server.process.send_signal(signal.SIGKILL)
-        expect(writer.status).to_have_text("The server broke off in the middle.")
+        expect(writer.status).to_have_text("The connection to the server was lost. Try again.")
     suggestions = writer.suggested()
     writer.press("1")
     assert writer.text.input_value().endswith(suggestions[0])
@@ -51,7 +51,7 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(page: Page, env: dict[str, str]
         writer.open(server.url)
         writer.write("Once upon a time")
         writer.press("Tab")
-        dialog = page.get_by_role("dialog", name="This server asks for a key")
+        dialog = page.get_by_role("dialog", name="This server needs a key")
         field = page.get_by_label("API key")
         expect(field).to_be_focused()
         expect(field).not_to_have_accessible_description("didn't accept")

@@ -92,5 +92,5 @@ def test_a_browser_that_keeps_nothing(page: Page, server: str) -> None:
     writer = Writer(page)
     writer.open(server)
     writer.write("Once")
-    expect(writer.status).to_contain_text("doesn't keep the text")
+    expect(writer.status).to_contain_text("can't save the text")
     assert writer.suggest()

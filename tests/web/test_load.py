@@ -1,4 +1,4 @@
-"""Hundreds of clients, many of them rude: memory stays flat, and everybody else is served."""
+"""Hundreds of clients, many of them misbehaving: memory stays flat, and all others are served."""
 
 import json
 import random
@@ -17,9 +17,9 @@ MAX_GROWTH = 8_000_000  # bytes after the first quarter of the rounds
 
 
 def ask(server: Server, number: int) -> str:
-    """Be one client: read all, read slowly, or leave in the middle; tell which."""
+    """Be one client: read all, read slowly, or disconnect in the middle; return which."""
     generator = random.Random(number)
-    kind = generator.choice(["whole", "stream", "slow", "leave early", "leave waiting"])
+    kind = generator.choice(["whole", "stream", "slow", "disconnect early", "disconnect waiting"])
     fields = {
         "prompt": f"Number {number}", "max_tokens": 40, "stream": kind != "whole",
         "ignore_eos": True, "logprobs": generator.choice([None, None, None, 2]),
@@ -29,12 +29,12 @@ def ask(server: Server, number: int) -> str:
         head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
-        if kind == "leave waiting":
+        if kind == "disconnect waiting":
             return kind
         data = b""
         while part := connection.recv(64 if kind == "slow" else 65536):
             data += part
-            if kind == "leave early":
+            if kind == "disconnect early":
                 return kind
     status = int(data[9:12])
     assert status == 200, data[:200]
@@ -70,7 +70,7 @@ def wait_until_empty(server: Server) -> None:
         time.sleep(0.05)
 
 
-def test_readers_that_never_read_are_dropped_and_stop_nobody(env: dict[str, str]) -> None:
+def test_clients_that_never_read_are_disconnected_and_delay_nobody(env: dict[str, str]) -> None:
     fields = {"max_tokens": 1000, "ignore_eos": True, "stream": True, "n": 4}
     body = json.dumps(fields).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"

@@ -136,7 +136,7 @@ def test_nothing_is_wider_than_320_pixels(writer: Writer) -> None:
         shown = box(writer.page.get_by_role("button", name=button))
         assert shown["x"] >= 0
         assert shown["x"] + shown["width"] <= 320
-    for opener, title in (("Settings", "Settings"), ("More", "What writes here")):
+    for opener, title in (("Settings", "Settings"), ("About the model", "About the model")):
         writer.page.get_by_role("button", name=opener).click()
         dialog = writer.page.get_by_role("dialog", name=title)
         shown = box(dialog)

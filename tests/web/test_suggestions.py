@@ -1,4 +1,4 @@
-"""Suggestions: asked for, streamed, taken, replaced, dropped."""
+"""Suggestions: requested, streamed, accepted, replaced, closed."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def asked(page: Page) -> list[dict[str, Any]]:
     return bodies
 
 
-def test_tab_brings_three_suggestions_and_a_digit_takes_one(writer: Writer) -> None:
+def test_tab_brings_three_suggestions_and_a_digit_accepts_one(writer: Writer) -> None:
     writer.write("Once upon a time")
     suggestions = writer.suggest()
     assert len(suggestions) == 3
@@ -38,7 +38,7 @@ def test_tab_brings_three_suggestions_and_a_digit_takes_one(writer: Writer) -> N
     expect(writer.text).to_be_focused()
 
 
-def test_arrows_and_enter_take_one(writer: Writer) -> None:
+def test_arrows_and_enter_accept_one(writer: Writer) -> None:
     writer.write("One day, Lily")
     suggestions = writer.suggest()
     expect(writer.options.nth(0)).to_have_attribute("aria-selected", "true")
@@ -48,7 +48,7 @@ def test_arrows_and_enter_take_one(writer: Writer) -> None:
     assert writer.text.input_value().endswith(suggestions[2])
 
 
-def test_a_click_takes_one(writer: Writer) -> None:
+def test_a_click_accepts_one(writer: Writer) -> None:
     writer.write("One day, Tom")
     suggestions = writer.suggest()
     writer.options.nth(1).hover()
@@ -60,7 +60,7 @@ def test_a_click_takes_one(writer: Writer) -> None:
     assert writer.text.input_value().endswith("!")
 
 
-def test_what_was_taken_can_be_undone_and_redone(writer: Writer) -> None:
+def test_what_was_accepted_can_be_undone_and_redone(writer: Writer) -> None:
     writer.write("The cat")
     writer.suggest()
     writer.press("1")
@@ -131,24 +131,24 @@ def test_a_suggestion_of_nothing_is_explained(
     with serving("--model", str(model), env=env) as server:
         writer.open(server.url)
         writer.setting("Temperature", "0")
-        assert writer.suggest() == ["nothing more: the text may end here"]
+        assert writer.suggest() == ["no text: the model would end here"]
         writer.press("Enter")
         expect(writer.text).to_have_value("")
 
 
-def test_tab_again_brings_others(writer: Writer) -> None:
+def test_tab_again_brings_more(writer: Writer) -> None:
     writer.write("Once upon a time")
     first = writer.suggest()
     second = writer.suggest()
     assert len(second) == 3
     assert first != second
-    writer.page.get_by_role("button", name="Others").click()
+    writer.page.get_by_role("button", name="More").click()
     assert writer.suggested() not in (first, second)
     expect(writer.text).to_be_focused()
     expect(writer.text).to_have_value("Once upon a time")
 
 
-def test_a_seed_brings_the_same_again_and_others_after_it(writer: Writer) -> None:
+def test_a_seed_brings_the_same_again_and_then_more(writer: Writer) -> None:
     requests = asked(writer.page)
     writer.setting("Seed", "4294967294")
     writer.write("Once upon a time")
@@ -192,7 +192,7 @@ def test_at_temperature_0_there_is_one_suggestion(writer: Writer) -> None:
     assert writer.suggest() == [only]
 
 
-def test_a_seed_that_is_none_is_told_before_anything_is_asked(writer: Writer) -> None:
+def test_a_wrong_seed_is_refused_before_anything_is_requested(writer: Writer) -> None:
     requests = asked(writer.page)
     writer.page.get_by_role("button", name="Settings").click()
     writer.page.get_by_label("Seed").fill("4294967295")
@@ -227,11 +227,11 @@ def test_suggestions_are_streamed_side_by_side(slow_writer: Writer) -> None:
 
 
 @pytest.mark.parametrize("how", ["typing", "Escape", "ArrowLeft", "Close"])
-def test_what_is_not_waited_for_is_ended(
+def test_closing_the_suggestions_ends_the_request(
     slow_writer: Writer, slow_server: Server, how: str
 ) -> None:
     writer = slow_writer
-    before = len(left(slow_server))
+    before = len(disconnects(slow_server))
     with writer.page.expect_event("requestfailed") as failed:
         writer.press("Tab")
         expect(writer.options.nth(0).locator("span")).not_to_be_empty()
@@ -245,16 +245,16 @@ def test_what_is_not_waited_for_is_ended(
     expect(writer.list).to_be_hidden()
     expect(writer.text).to_have_value("Once upon a time" + "X" * (how == "typing"))
     expect(writer.text).to_be_focused()
-    while len(left(slow_server)) == before:  # until the test's own deadline
+    while len(disconnects(slow_server)) == before:  # until the test's own deadline
         writer.page.wait_for_timeout(20)
 
 
-def left(server: Server) -> list[str]:
-    """Return the lines of a server's log on clients that left before their answer."""
+def disconnects(server: Server) -> list[str]:
+    """Return the lines of a server's log on clients that disconnected before the response."""
     return [line for line in server.lines if " 499 " in line]
 
 
-def test_what_has_come_can_be_taken_before_the_end(slow_writer: Writer) -> None:
+def test_what_has_arrived_can_be_accepted_before_the_end(slow_writer: Writer) -> None:
     writer = slow_writer
     writer.press("Tab")
     expect(writer.options.nth(0).locator("span")).not_to_be_empty()
@@ -263,7 +263,7 @@ def test_what_has_come_can_be_taken_before_the_end(slow_writer: Writer) -> None:
     assert writer.text.input_value().removeprefix("Once upon a time")
 
 
-def test_others_can_be_had_before_the_end(slow_writer: Writer) -> None:
+def test_more_can_be_requested_before_the_end(slow_writer: Writer) -> None:
     writer = slow_writer
     writer.press("Tab")
     expect(writer.options.nth(0).locator("span")).not_to_be_empty()

@@ -1,4 +1,4 @@
-"""What stands before the routes: who may come in, what is counted and written down, and errors."""
+"""A middleware before the routes: access control, request counts, the access log, and errors."""
 
 import hmac
 import time
@@ -12,48 +12,48 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .errors import ApiError
 from .service import Service
 
-_OPEN_TO_ALL = ("/", "/health")
-_LEFT = 499  # as nginx notes a client that left before its answer
+_PUBLIC = ("/", "/health")
+_CLIENT_CLOSED_REQUEST = 499  # as in nginx's log: the client disconnected before the response
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may come in.
+    """Which requests are allowed.
 
     Attributes:
-        api_key: what a client must present, or None.
-        hosts: the names under which a browser may reach this server; None for any. Without this,
-            a page could have its own name resolve to this machine, and read the answers.
+        api_key: what a client must send, or None.
+        hosts: the names that a Host header may have; None for any. Without this, a page could let
+            its own name resolve to this machine, and read the responses (DNS rebinding).
     """
 
     api_key: str | None
     hosts: frozenset[str] | None
 
     def check(self, path: str, headers: Headers) -> None:
-        """See to it that a request may come in.
+        """Check that a request is allowed.
 
         Raises:
-            ApiError: it may not.
+            ApiError: it is not.
         """
         if self.hosts is not None and _host_name(headers.get("host", "")) not in self.hosts:
             raise ApiError(
                 403,
-                "The Host of this request is none of this server's names.",
+                "The Host header is not a name of this server. Send the request to localhost.",
                 code="host_not_allowed",
             )
-        if self.api_key is not None and path not in _OPEN_TO_ALL:
+        if self.api_key is not None and path not in _PUBLIC:
             scheme, _, given = headers.get("authorization", "").partition(" ")
             is_right = hmac.compare_digest(given.strip().encode(), self.api_key.encode())
             if scheme.lower() != "bearer" or not is_right:
                 raise ApiError(
                     401,
-                    "The API key is missing or wrong.",
+                    "The API key is missing or wrong. Send it as Authorization: Bearer KEY.",
                     code="invalid_api_key",
                     headers={"WWW-Authenticate": "Bearer"},
                 )
 
 
-class Gate:
+class AccessMiddleware:
     """An ASGI application around the routes."""
 
     def __init__(
@@ -64,9 +64,9 @@ class Gate:
         paths: frozenset[str],
         log: Callable[[str], None],
     ) -> None:
-        """Let requests through to ``app``; ``log`` is given a line for each of them.
+        """Pass allowed requests on to ``app``, and a line for each request to ``log``.
 
-        ``paths`` are those that are counted by their names.
+        ``paths`` are those that are counted by their names; all others are counted together.
         """
         self._app = app
         self._service = service
@@ -80,23 +80,26 @@ class Gate:
             return
         start, status = time.perf_counter(), 0
 
-        async def send_noted(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._answer(scope, receive, send_noted)
+            await self._answer(scope, receive, send_and_note)
         except (ApiError, HTTPException) as error:
             if not status:
-                await _as_api_error(error, scope).response(scope, receive, send_noted)
+                await _as_api_error(error, scope).response(scope, receive, send_and_note)
         except Exception as error:
-            self._log(f"A request failed: {type(error).__name__}: {error}.")
+            self._log(f"Unexpected error in a request: {type(error).__name__}: {error}.")
             if not status:
-                await ApiError(500, "The server met an error.").response(scope, receive, send_noted)
+                unexpected = ApiError(500, "Unexpected error in the server. Its log has details.")
+                await unexpected.response(scope, receive, send_and_note)
         finally:
-            self._note(scope, _LEFT if scope.get("distil.left") else status, start)
+            if scope.get("distil.disconnected"):
+                status = _CLIENT_CLOSED_REQUEST
+            self._note(scope, status, start)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -104,11 +107,11 @@ class Gate:
         if self._service.is_ending and scope["method"] == "POST":
             raise ApiError(
                 503,
-                "The server is shutting down.",
+                "The server is shutting down. Try again later.",
                 code="shutting_down",
                 headers={"Retry-After": "5", "Connection": "close"},
             )
-        scope["app"] = self._app  # with it, the router raises what it would else say in plain text
+        scope["app"] = self._app  # with it, the router raises errors instead of sending plain text
         await self._app(scope, receive, send)
 
     def _note(self, scope: Scope, status: int, start: float) -> None:
@@ -126,7 +129,7 @@ def _as_api_error(error: ApiError | HTTPException, scope: Scope) -> ApiError:
     path = scope["path"][:200]
     messages = {
         404: f"There is nothing at {path}.",
-        405: f"{path} is not for {scope['method'][:20]}.",
+        405: f"{path} does not accept {scope['method'][:20]}.",
     }
     message = messages.get(error.status_code, error.detail)
     return ApiError(error.status_code, message, headers=error.headers)
