@@ -1,6 +1,7 @@
 """``distil next``: the tokens that most likely come next."""
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,7 +48,7 @@ def next_tokens(
     """
     terminal = Terminal.system(quiet=quiet)
     check_at_least_one("top", top)
-    chosen = generation_options(distribution)
+    chosen = replace(generation_options(distribution), max_tokens=1)
     offload = model.offload
     texts = InputLines(terminal, text, "next") if lines else [(1, read_prompt(terminal, text))]
     file = model.locate(terminal)
@@ -69,20 +70,14 @@ def next_tokens(
             else:
                 if number > 1:
                     terminal.write("\n")
-                _show(terminal, context, chosen, seen)
+                _show(terminal, context, seen, filtered=distribution != _UNFILTERED)
     if isinstance(texts, InputLines):
         texts.check()
 
 
-def _filters(chosen: GenerationOptions) -> bool:
-    return chosen != GenerationOptions(max_tokens=1, top_k=0)
-
-
-def _show(
-    terminal: Terminal, context: "Context", chosen: GenerationOptions, seen: "Observation"
-) -> None:
+def _show(terminal: Terminal, context: "Context", seen: "Observation", *, filtered: bool) -> None:
     header, rows = ["PROBABILITY"], []
-    if _filters(chosen):
+    if filtered:
         header.append("  SAMPLED")
     if terminal.stdout_is_terminal:
         header.append("")
@@ -90,7 +85,7 @@ def _show(
     for candidate in seen.top:
         probability = math.exp(candidate.logprob)
         row = [f"{probability:>11.4%}"]
-        if _filters(chosen):
+        if filtered:
             after = candidate.sampled_logprob
             row.append("" if after is None else f"{math.exp(after):>9.4%}")
         if terminal.stdout_is_terminal:
@@ -98,7 +93,7 @@ def _show(
         piece = context.model.piece(candidate.id, special=True)
         rows.append([*row, f"{candidate.id:>6}", quoted(piece)])
     terminal.write_table([*header, "    ID", "TOKEN"], rows)
-    if _filters(chosen):
+    if filtered:
         terminal.write(
             f"\nSampling leaves {seen.left} of {context.model.vocabulary_size} tokens.\n"
         )

@@ -41,9 +41,7 @@ def test_records_of_every_kind(env: dict[str, str], tmp_path: Path, tiny: Path) 
     assert result.returncode == ExitStatus.DONE
     numbers = range(1, len(records) + 1)
     assert result.stdout.decode().splitlines() == [f"{number}: ok" for number in numbers]
-    assert (
-        result.stderr.decode() == f"{len(records)} of {len(records)} records are the same.\n"
-    )
+    assert result.stderr.decode() == f"{len(records)} of {len(records)} records are the same.\n"
     quiet = run("replay", "--quiet", str(path), env=env)
     assert (quiet.stdout, quiet.stderr) == (result.stdout, b"")
 
