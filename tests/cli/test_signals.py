@@ -46,7 +46,7 @@ def test_a_notice_does_not_run_into_the_bar(hub: Hub) -> None:
     stock(hub).fail(Fault(stall_at=500_000, stall_seconds=4, times=1))
     with terminal(*MAIN, env=hub.environment(NO_COLOR="1")) as screen:
         assert screen.wait() == 0
-    assert f"\r\x1b[2KNothing comes from {hub.address}".encode() in screen.output
+    assert f"\r\x1b[2KNo data from {hub.address}".encode() in screen.output
 
 
 def test_ctrl_c_at_a_question(hub: Hub) -> None:

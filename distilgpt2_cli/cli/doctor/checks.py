@@ -13,9 +13,8 @@ from ...children.engine_trial import Trial, try_engine
 from ...errors import DistilError
 from ...machine import graphics, processor
 from ...machine.builds import short_path, source_command
-from ...models import DEMO, ModelFile, ModelReference, demo, find, is_intact, local
+from ...models import DEMO, ModelFile, ModelReference, cached_files, demo, find, is_intact, local
 from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
-from ...models.upkeep import downloaded
 from ...terminal.progress import megabytes
 from ..shared.placement import GPU_LAYERS, remedy_without_device
 
@@ -158,7 +157,7 @@ def _cache() -> Finding:
 
 def _downloads() -> Finding:
     states = {True: "whole", False: "damaged", None: "unknown"}
-    here = downloaded(REPOSITORY, None)
+    here = cached_files(REPOSITORY, None)
     found = {
         reference.quantization: states[is_intact(reference, file, lambda _count: None)]
         for reference, file in here

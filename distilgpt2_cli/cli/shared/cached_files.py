@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ...errors import ModelUnavailableError, UsageError
-from ...models import ModelFile, ModelReference, downloaded, find
+from ...models import ModelFile, ModelReference, cached_files, find
 from ...models.catalog import DEFAULT_QUANTIZATION
 from ...terminal import Terminal
 
@@ -24,7 +24,7 @@ def chosen(
     if quant and every:
         raise UsageError("--quant and --all can't be combined.", "Use one of them.")
     if every:
-        found = downloaded(repo, revision)
+        found = cached_files(repo, revision)
         if not found:
             terminal.notice("Nothing is downloaded.")
         return found
