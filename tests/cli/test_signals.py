@@ -71,7 +71,7 @@ def test_a_signal_while_llama_cpp_calls_python_is_not_lost() -> None:
                 sys.setprofile(None)
                 signal.raise_signal(signal.SIGINT)
 
-        signals.heed()
+        signals.install_handlers()
         sys.setprofile(profile)
         try:
             log._callback(2, b"a word", None)
@@ -98,8 +98,8 @@ def test_a_second_signal_ends_what_never_returns() -> None:
 
         mutex = ctypes.create_string_buffer(256)
         lock = ctypes.CDLL(None).pthread_mutex_lock
-        signals.heed()
-        with signals.heeded_in_order_only():
+        signals.install_handlers()
+        with signals.results_pending():
             lock(mutex)
             print("waiting", flush=True)
             lock(mutex)

@@ -10,7 +10,7 @@ from ...engine.options import MAX_SEED, GenerationOptions, check_seed, draw_seed
 from ...errors import UsageError
 from ...models import ModelFile
 from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
-from ...signals import heeded_in_order_only
+from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared import sampling_options as options
 from ..shared.model import ModelPath, Offline, Quant, locate
@@ -134,7 +134,7 @@ def generate(
             alternatives=logprobs,
             offload=offload,
         ) as generator,
-        heeded_in_order_only(),
+        results_pending(),
     ):
         tell_refusal(terminal, generator.context.placement)
         view = _view(terminal, file, generator, json, lines, echo, num_sequences)

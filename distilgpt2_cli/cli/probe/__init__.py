@@ -12,7 +12,7 @@ from ...files import check_new_file
 from ...models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ...probing.pairs import Pair, parse_pair
 from ...probing.template import expand
-from ...signals import heeded_in_order_only
+from ...signals import results_pending
 from ...terminal import Terminal
 from ...terminal.progress import Advance
 from ..shared import sampling_options as options
@@ -255,7 +255,7 @@ def _interrupted(
 ) -> KeyboardInterrupt | None:
     """Do some work and show its progress; return what has interrupted it, None if nothing did."""
     try:
-        with terminal.counting(name, total) as advance, heeded_in_order_only():
+        with terminal.counting(name, total) as advance, results_pending():
             work(advance)
     except KeyboardInterrupt as interrupt:
         return interrupt

@@ -11,7 +11,7 @@ import typer
 from ...errors import DistilError, ModelUnavailableError, UsageError
 from ...models import DEMO, ModelFile, ModelReference, demo, find, local
 from ...models.names import models
-from ...signals import heeded_in_order_only
+from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model import model_record
 from ..shared.options import Json, Quiet, Threads, parse_threads
@@ -83,7 +83,7 @@ def replay(
 
     with (
         OpenModels(thread_count, offload) as open_models,
-        heeded_in_order_only(),
+        results_pending(),
     ):
         for run in runs(read_records(_lines(terminal, file))):
             found = other or _locate(run[0])
