@@ -9,7 +9,7 @@ from ..engine.options import GenerationOptions
 from ..models import ModelFile
 from ..models.catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from ..terminal import Terminal
-from ..terminal.bars import bar
+from ..terminal.shading import bar
 from .shared import sampling_options as options
 from .shared.model import ModelPath, Offline, Quant, locate, model_record
 from .shared.options import (
