@@ -18,9 +18,9 @@ def main() -> None:
     from . import signals
 
     try:
-        signals.heed()
+        signals.install_handlers()
         status = _run()
-        signals.let_them_kill()
+        signals.restore_defaults()
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED
     if status == ExitStatus.INTERRUPTED and signals.received:

@@ -1,41 +1,135 @@
-"""Files that a command writes for its user: never over another one, and never half."""
+"""Files written for a user: never over another one by mistake, and never half of one."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import DistilError, UsageError
-from .models.disk import cannot_write, private_folder
+
+_PREFIX = ".distil-"
+_ANOTHER_FOLDER = "Choose another folder for it."
 
 
 def check_new_file(path: Path, endings: Sequence[str], *, force: bool) -> None:
-    """See to it, before the work, that a file can be written.
+    """Check, before the work, that `new_file` can write a file.
+
+    Args:
+        path: of the file.
+        endings: what its name may end with, such as ``.svg``.
+        force: it may replace another file.
 
     Raises:
         UsageError: its name has none of the endings.
-        DistilError: it exists and is not to be replaced, or its folder does not exist.
+        DistilError: it exists and may not be replaced, or its folder does not exist or can't be
+            written.
     """
     if path.suffix not in endings:
         known = f"{', '.join(endings[:-1])} or {endings[-1]}"
         raise UsageError(f"{path} has none of the known endings.", f"Use {known}.")
-    if os.path.lexists(path) and not force:
-        raise DistilError(f"{path} exists.", "Move it away, or replace it with --force.")
     if not path.parent.is_dir():
-        raise DistilError(f"{path.parent} is no folder.", "Make it, or name another place.")
+        raise DistilError(
+            f"{path.parent} is not a folder.", "Create it, or choose another folder for the file."
+        )
+    with _place_beside(path, _ANOTHER_FOLDER):
+        if os.path.lexists(path) and not force:
+            raise DistilError(f"{path} exists.", "Move it away, or replace it with --force.")
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to; the file appears under its own when the block ends well.
+def new_file(path: Path, remedy: str = _ANOTHER_FOLDER) -> Iterator[Path]:
+    """Give a path to write to; the file appears at ``path`` when the block ends without an error.
+
+    Args:
+        path: of the file, which is replaced if it exists. A missing folder is created.
+        remedy: what to do if it can't be written, as a sentence.
 
     Raises:
         DistilError: it can't be written.
     """
+    with _place_beside(path, remedy) as folder:
+        part = folder / path.name
+        yield part
+        part.replace(path)
+
+
+def cannot_write(error: OSError, path: object, remedy: str) -> DistilError:
+    """Return the error for a person to read: what can't be written, why, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "Free some space on this disk, then run the command again."
+    return DistilError(f"{path} can't be written: {error.strerror}.", remedy)
+
+
+@contextmanager
+def _place_beside(path: Path, remedy: str) -> Iterator[Path]:
+    """Give a private folder on the disk of a file, and say of errors that they concern the file."""
+    if path.is_dir():
+        raise DistilError(
+            f"{path} is a folder.", "Move it away, or choose another place for the file."
+        )
     try:
-        with private_folder(path.parent) as private:
-            part = private / path.name
-            yield part
-            part.replace(path)
+        with _private_folder(path.parent) as folder:
+            yield folder
     except OSError as error:
-        raise cannot_write(error, path.parent) from error
+        raise cannot_write(error, path, remedy) from error
+
+
+@contextmanager
+def _private_folder(parent: Path) -> Iterator[Path]:
+    """Make a hidden folder with a random name, and remove it and all in it at the end.
+
+    Those that killed processes have left in the same place are removed, too.
+    """
+    import tempfile
+
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(f"{_PREFIX}*"):
+        _remove_if_abandoned(left)
+    with tempfile.TemporaryDirectory(
+        prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True
+    ) as name:
+        descriptor = _claim(Path(name))
+        try:
+            yield Path(name)
+        finally:
+            os.close(descriptor)
+
+
+def _claim(folder: Path) -> int:
+    """Mark a folder as one of ours that is in use, and return the descriptor of the marker.
+
+    The marker is locked before it gets its name, so that no process ever sees it unlocked while
+    this one lives. Where the file system has no locks, there is no marker.
+    """
+    import fcntl
+
+    unnamed = folder / "new.lock"
+    descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unnamed.rename(_marker(folder))
+    return descriptor
+
+
+def _marker(folder: Path) -> Path:
+    """Return the file that proves a folder to be ours: its random name stands in both."""
+    return folder / f"{folder.name}.lock"
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    """Remove a folder that `_claim` has marked if the process that did so no longer lives."""
+    import fcntl
+    import shutil
+
+    try:
+        descriptor = os.open(_marker(folder), os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)  # which follows no link
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)

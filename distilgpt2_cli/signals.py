@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a run ends in order, and soon in any case."""
+"""Ctrl-C and SIGTERM: a run ends cleanly, and always soon."""
 
 import _thread
 import os
@@ -10,26 +10,26 @@ from contextlib import contextmanager
 from types import FrameType
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-_PATIENCE_SECONDS = 0.1
+_GRACE_SECONDS = 0.1
 
 received = 0
-"""The signal that the run was asked to end by."""
+"""The signal that ended the run; 0 while there was none."""
 
-_wait_for_order = False
+_results_pending = False
 
 
-def heed() -> None:
+def install_handlers() -> None:
     """Let the signals raise KeyboardInterrupt in this thread, the main one, from now on.
 
     Python does that between two of its own steps only. Where a function of another language takes
-    long, such as the search for a name on a network that is down, another thread ends the process.
+    long, such as the look-up of a host name without a network, another thread ends the process.
     """
     for number in not_ignored(_ENDING):
         signal.signal(number, _end)
-    told, telling = os.pipe()
-    os.set_blocking(telling, False)
-    signal.set_wakeup_fd(telling, warn_on_full_buffer=False)
-    _thread.start_new_thread(_watch, (told,))
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    _thread.start_new_thread(_watch, (read_end,))
 
 
 def not_ignored(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
@@ -37,32 +37,32 @@ def not_ignored(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
-def let_them_kill() -> None:
-    """Let the signals end the process as they end any other."""
+def restore_defaults() -> None:
+    """Let the signals end the process at once, as they end any other."""
     for number in _ENDING:
         if signal.getsignal(number) is _end:
             signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
-def heeded_in_order_only() -> Iterator[None]:
-    """Wait for the main thread, however long it takes, while there are results to be lost.
+def results_pending() -> Iterator[None]:
+    """Let the main thread end the block, however long it takes, as results could be lost.
 
-    Only a second signal does not wait.
+    Only a second signal ends the process at once.
     """
-    global _wait_for_order
-    _wait_for_order = True
+    global _results_pending
+    _results_pending = True
     try:
         yield
     finally:
-        _wait_for_order = False
+        _results_pending = False
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """Raise what ends the run in order; any further signal ends it at once."""
+    """Raise the exception that ends the run cleanly; a further signal ends it at once."""
     global received
     received = number
-    let_them_kill()
+    restore_defaults()
     interrupts = sys.modules.get("distilgpt2_cli.engine.llama.interrupts")
     interrupt = getattr(interrupts, "interrupt", None)  # the module may be half imported
     if interrupt is None:
@@ -70,10 +70,11 @@ def _end(number: int, frame: FrameType | None) -> None:
     interrupt(KeyboardInterrupt(), frame)
 
 
-def _watch(told: int) -> None:
-    number = os.read(told, 1)[0]
-    time.sleep(_PATIENCE_SECONDS)
-    if not received and _wait_for_order:
-        number = os.read(told, 1)[0]  # whoever asks again means it
+def _watch(read_end: int) -> None:
+    """End the process if a signal came and the main thread does not handle it in time."""
+    number = os.read(read_end, 1)[0]
+    time.sleep(_GRACE_SECONDS)
+    if not received and _results_pending:
+        number = os.read(read_end, 1)[0]  # a second signal is meant seriously
     if not received:
         os._exit(128 + number)

@@ -113,14 +113,13 @@ def _show_plans(
 
 
 def _plan_record(reference: ModelReference, planned: Plan) -> dict[str, Any]:
-    object_id = planned.remote.object_id
     return {
         "quantization": reference.quantization,
         "name": planned.remote.name,
         "path": str(planned.file.path) if planned.file else None,
         "repository": reference.repository,
         "revision": planned.remote.revision,
-        "sha256": object_id if len(object_id) == 64 else None,
+        "sha256": planned.remote.sha256,
         "size": planned.remote.size,
         "downloaded": planned.file is not None,
     }

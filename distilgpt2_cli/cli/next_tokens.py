@@ -9,7 +9,7 @@ import typer
 from ..engine.options import GenerationOptions
 from ..models import ModelFile
 from ..terminal import Terminal
-from ..terminal.bars import bar
+from ..terminal.shading import bar
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_refusal
 from .shared.options import Json, Lines, Quiet, TextArgument, check_at_least_one

@@ -1,1 +1,1 @@
-"""What this computer is: its processor, its graphics, and the right build of llama-cpp-python."""
+"""This computer: its processor, its graphics adapters, and the build of llama-cpp-python for it."""

@@ -1,4 +1,4 @@
-"""The builds of llama-cpp-python, and the command that installs the right one here."""
+"""The builds of llama-cpp-python, and the command that installs the right one on this machine."""
 
 import importlib.util
 import os
@@ -11,7 +11,7 @@ from .graphics import Adapter, adapters, cuda_version
 WHEELS = "https://abetlen.github.io/llama-cpp-python/whl"
 """The index of prebuilt wheels; its folders are named after what they are built for."""
 CUDA_WHEELS = ((11, 8), (12, 1), (12, 2), (12, 3), (12, 4), (12, 5), (13, 0), (13, 2))
-"""Versions of CUDA that there are wheels for."""
+"""Versions of CUDA for which there are wheels."""
 
 _CUDA = "-DGGML_CUDA=on"
 
@@ -38,7 +38,7 @@ def _command_for(found: Sequence[Adapter]) -> str:
 
 
 def wheel_command(folder: str) -> str:
-    """Return the command that installs a prebuilt wheel, and nothing if there is none."""
+    """Return the command that installs a prebuilt wheel, and fails if there is none."""
     return (
         f"{_pip()} --force-reinstall --no-deps --no-cache-dir --only-binary llama-cpp-python"
         f" --extra-index-url {WHEELS}/{folder} {_requirement()}"
@@ -46,7 +46,7 @@ def wheel_command(folder: str) -> str:
 
 
 def source_command(arguments: str = "") -> str:
-    """Return the command that compiles llama.cpp for this very machine.
+    """Return the command that compiles llama.cpp for this machine.
 
     Without ``--no-cache-dir`` pip would take what it compiled earlier, with other settings.
     """
@@ -58,7 +58,7 @@ def source_command(arguments: str = "") -> str:
 
 
 def short_path(path: str | os.PathLike[str]) -> str:
-    """Return a path with ``~`` for the home folder, whose name may be a person's."""
+    """Return a path with ``~`` for the home folder, which may contain a person's name."""
     home, text = str(Path.home()), os.fspath(path)
     return f"~{text.removeprefix(home)}" if text.startswith(f"{home}/") else text
 

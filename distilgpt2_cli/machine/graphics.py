@@ -1,4 +1,4 @@
-"""The graphics adapters of this computer, whether or not anything can compute with them."""
+"""The graphics adapters of this computer, whether or not llama.cpp can use them."""
 
 import ctypes
 import platform
@@ -13,11 +13,11 @@ _VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A graphics adapter that llama.cpp has a backend for.
+    """A graphics adapter for which llama.cpp has a backend.
 
     Attributes:
         vendor: NVIDIA, AMD, Intel or Apple.
-        driver: the name of the system's driver that has taken it; None if none has.
+        driver: the name of its driver in the system; None if it has none.
     """
 
     vendor: str
@@ -29,7 +29,7 @@ class Adapter:
 
 
 def adapters(pci: Path = _PCI) -> list[Adapter]:
-    """Return the adapters that the system tells of; none where it tells nothing."""
+    """Return the adapters that the system reports."""
     if sys.platform == "darwin":
         return [Adapter("Apple", "Metal")] if platform.machine() == "arm64" else []
     found = [

@@ -1,4 +1,4 @@
-"""The processor's name, and what it can do that llama.cpp has code for."""
+"""The processor's name, and those of its features that llama.cpp uses."""
 
 import platform
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
-# The names of llama.cpp's report beside those of Linux: "flags" on x86, "Features" on ARM.
+# llama.cpp's names of features, with those of Linux: "flags" on x86, "Features" on ARM.
 _LINUX_FLAGS: Mapping[str, str] = {
     "SSE3": "pni",
     "SSSE3": "ssse3",
@@ -39,14 +39,14 @@ _MACOS_KEYS: Mapping[str, str] = {
 
 
 def name() -> str:
-    """Return what the processor calls itself."""
+    """Return the name of the processor's model."""
     if sys.platform == "darwin":
         return _sysctl("machdep.cpu.brand_string") or platform.machine()
     return _fields().get("model name") or platform.machine()
 
 
 def features() -> frozenset[str]:
-    """Return what the processor can do, in llama.cpp's names; nothing where it isn't known."""
+    """Return the processor's features in llama.cpp's names; none if they are not known."""
     if sys.platform == "darwin":
         return frozenset(each for each, key in _MACOS_KEYS.items() if _sysctl(key) == "1")
     fields = _fields()

@@ -1,11 +1,10 @@
 """Which model file: the catalog, the Hugging Face cache, download and verification."""
 
-from .bundled import DEMO, demo
 from .cache import find
-from .downloads import Plan, available, download, download_to, plan
+from .cache_management import cached_files, is_intact, remove
 from .hashing import sha256
-from .reference import ModelFile, ModelReference, local
-from .upkeep import downloaded, is_intact, remove
+from .reference import DEMO, ModelFile, ModelReference, demo, local
+from .transfer import Plan, available, download, download_to, plan
 
 __all__ = [
     "DEMO",
@@ -13,10 +12,10 @@ __all__ = [
     "ModelReference",
     "Plan",
     "available",
+    "cached_files",
     "demo",
     "download",
     "download_to",
-    "downloaded",
     "find",
     "is_intact",
     "local",

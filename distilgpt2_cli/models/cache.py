@@ -5,20 +5,19 @@
 """
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 
+from ..errors import DistilError
+from ..files import cannot_write
 from .catalog import DEFAULT_QUANTIZATION
+from .hashing import sha256_of
 from .names import choose, models
-from .reference import ModelFile, ModelReference, RemoteFile
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_OBJECT_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+from .reference import COMMIT, OBJECT_ID, ModelFile, ModelReference, RemoteFile
 
 
 def find(reference: ModelReference) -> ModelFile | None:
-    """Return the cached file of a reference, if it is here; its content is not read.
+    """Return the file of a reference if it is in the cache; its content is not read.
 
     Raises:
         ModelUnavailableError: several cached files have that quantization.
@@ -30,28 +29,23 @@ def find(reference: ModelReference) -> ModelFile | None:
     name = reference.file_name or _name(reference, commit)
     if name is None or not (snapshot / name).is_file():
         return None
-    if mark(reference.repository, commit, name).exists():
+    if unverified_marker(reference.repository, commit, name).exists():
         return None
-    return describe(snapshot / name, name, reference, commit)
-
-
-def describe(path: Path, name: str, reference: ModelReference, commit: str) -> ModelFile:
-    """Return what is known of a cached file without reading it."""
-    known = object_id(path, reference)
+    path = snapshot / name
     return ModelFile(
         path=path,
         name=name,
         size=path.stat().st_size,
         repository=reference.repository,
         revision=commit,
-        sha256=known if known is not None and len(known) == 64 else None,
+        sha256=sha256_of(object_id(path, reference)),
     )
 
 
 def object_id(path: Path, reference: ModelReference) -> str | None:
-    """Return the id that the content of a cached file must have, if it can be known here.
+    """Return the object id that a cached file must have, if it is known without asking the Hub.
 
-    The catalog tells it, or the link's name, or without a link what `remember` has kept.
+    It comes from the catalog, from the link's name, or without a link from `save_object_id`.
     """
     if reference.pinned:
         return reference.pinned.sha256
@@ -61,32 +55,36 @@ def object_id(path: Path, reference: ModelReference) -> str | None:
     else:
         commit, *name = path.relative_to(folder(reference.repository) / "snapshots").parts
         try:
-            known = _note(reference.repository, commit, "/".join(name)).read_text().strip()
+            known = (
+                _object_id_file(reference.repository, commit, "/".join(name)).read_text().strip()
+            )
         except OSError:
             return None
-    return known if _OBJECT_ID.fullmatch(known) else None
+    return known if OBJECT_ID.fullmatch(known) else None
 
 
-def remember(path: Path, repository: str, remote: RemoteFile) -> None:
-    """Keep the object id of a file that is no link, so that it can be verified later.
+def save_object_id(path: Path, repository: str, remote: RemoteFile) -> None:
+    """Save the object id of a file that is not a link, so that it can be verified later.
 
-    A commit never changes: what is true of its files once is true for ever.
+    It stays valid, as a commit never changes.
     """
     if not path.is_symlink():
         with suppress(OSError):
-            _note(repository, remote.revision, remote.name).write_text(f"{remote.object_id}\n")
+            _object_id_file(repository, remote.revision, remote.name).write_text(
+                f"{remote.object_id}\n"
+            )
 
 
-def forget(file: ModelFile) -> None:
-    """Remove what `remember` has kept of a file."""
+def delete_object_id(file: ModelFile) -> None:
+    """Delete what `save_object_id` has saved of a file."""
     if file.repository and file.revision:
-        _note(file.repository, file.revision, file.name).unlink(missing_ok=True)
+        _object_id_file(file.repository, file.revision, file.name).unlink(missing_ok=True)
 
 
-def settle(path: Path, object_id: str, repository: str) -> None:
-    """Give a file that is no link the content that has just arrived.
+def put_in_place(path: Path, object_id: str, repository: str) -> None:
+    """Give a file that is not a link the content that has just arrived.
 
-    Without symbolic links huggingface-hub leaves that among the blobs if there was a file before.
+    Without symbolic links, huggingface-hub leaves it among the blobs if the file existed before.
 
     Raises:
         OSError: it can't be moved.
@@ -94,12 +92,12 @@ def settle(path: Path, object_id: str, repository: str) -> None:
     blob = folder(repository) / "blobs" / object_id
     if path.is_symlink() or not blob.is_file() or blob.is_symlink() or is_linked(blob):
         return
-    with suppress(FileNotFoundError):  # another process was quicker
+    with suppress(FileNotFoundError):  # another process was faster
         blob.replace(path)
 
 
-def places(repository: str, remote: RemoteFile) -> list[Path]:
-    """Return where the cache keeps the content of a file under its name or its object id."""
+def content_paths(repository: str, remote: RemoteFile) -> list[Path]:
+    """Return where the cache has the content of a file: under its name and under its object id."""
     root = folder(repository)
     return [root / "snapshots" / remote.revision / remote.name, root / "blobs" / remote.object_id]
 
@@ -114,7 +112,7 @@ def discard(path: Path) -> None:
 
 
 def is_linked(blob: Path) -> bool:
-    """Tell whether a file of any snapshot links to this blob."""
+    """Return whether a file of any snapshot links to this blob."""
     snapshots = blob.parent.parent / "snapshots"
     return any(
         path.is_symlink() and os.path.normpath(path.parent / path.readlink()) == str(blob)
@@ -122,52 +120,57 @@ def is_linked(blob: Path) -> bool:
     )
 
 
-def mark(repository: str, commit: str, name: str) -> Path:
-    """Return the file that says that what has this name may not have been hashed yet.
+def cannot_write_cache(error: OSError, path: object) -> DistilError:
+    """Return the error for a person to read; ``path`` is what it concerns if it has no path."""
+    return cannot_write(error, error.filename or path, "Choose another folder with HF_HOME.")
 
-    It is there while a download is under way, and remains if that is killed.
+
+def unverified_marker(repository: str, commit: str, name: str) -> Path:
+    """Return the file that marks a cached file as not verified yet.
+
+    It exists while a download is in progress, and remains if that is killed.
     """
     return _among_locks(repository, f"{commit}.{name.replace('/', '--')}.distil.lock")
 
 
 def partial_files(repository: str, object_id: str) -> list[Path]:
-    """Return what downloads of this content, under way or killed, have left in the cache so far."""
+    """Return the parts of this content that downloads, in progress or killed, have in the cache."""
     return list((folder(repository) / "blobs").glob(f"{object_id}.*.incomplete"))
 
 
 def quantizations(repository: str, revision: str | None) -> list[str]:
-    """Return the quantizations that are cached of a repository other than the catalog's."""
+    """Return the cached quantizations of a repository other than the catalog's."""
     reference = ModelReference(DEFAULT_QUANTIZATION, repository, revision)
     commit = _commit(reference)
     return [] if commit is None else sorted(set(models(_names_in(reference, commit)).values()))
 
 
 def folder(repository: str) -> Path:
-    """Return the folder that the cache has, or would have, for a repository."""
+    """Return the folder of a repository in the cache, whether or not it exists."""
     from huggingface_hub import constants
 
     separator = constants.REPO_ID_SEPARATOR
     return Path(constants.HF_HUB_CACHE) / separator.join(["models", *repository.split("/")])
 
 
-def _note(repository: str, commit: str, name: str) -> Path:
+def _object_id_file(repository: str, commit: str, name: str) -> Path:
     return _among_locks(repository, f"{commit}.{name.replace('/', '--')}.distil.id")
 
 
 def _among_locks(repository: str, name: str) -> Path:
-    """Return a file among the locks of huggingface-hub, where nobody looks for files of models."""
+    """Return a file among the locks of huggingface-hub, where no program looks for models."""
     return folder(repository).parent / ".locks" / folder(repository).name / name
 
 
 def _commit(reference: ModelReference) -> str | None:
     revision = reference.wanted_revision
-    if _COMMIT.fullmatch(revision):
+    if COMMIT.fullmatch(revision):
         return revision
     try:
         commit = (folder(reference.repository) / "refs" / revision).read_text().strip()
     except OSError:
         return None
-    return commit if _COMMIT.fullmatch(commit) else None
+    return commit if COMMIT.fullmatch(commit) else None
 
 
 def _name(reference: ModelReference, commit: str) -> str | None:

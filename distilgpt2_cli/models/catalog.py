@@ -1,4 +1,4 @@
-"""The 14 files of DistilGPT2 that distil knows, at one commit of their repository."""
+"""The 14 quantizations of DistilGPT2 that distil knows, at one commit of their repository."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ DEFAULT_QUANTIZATION = "Q4_K_M"
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """One file of the repository: its quantization, bits a weight, size in bytes and SHA-256."""
+    """One file of the repository: its quantization, bits per weight, size in bytes and SHA-256."""
 
     quantization: str
     bits: int
@@ -24,7 +24,7 @@ class CatalogEntry:
         return f"distilgpt2.{self.quantization}.gguf"
 
 
-# The sizes of Q4_0 and Q5_0 are a sibling repository's: a file is judged by its hash alone.
+# The sizes of Q4_0 and Q5_0 are those of a similar repository; only the hash of a file is checked.
 CATALOG = (
     CatalogEntry(
         "Q2_K",
@@ -114,7 +114,7 @@ CATALOG = (
 
 
 def entry(quantization: str) -> CatalogEntry:
-    """Return the entry of a quantization, named in any case.
+    """Return the entry of a quantization, whose name is case-insensitive.
 
     Raises:
         UsageError: the catalog has no such quantization.

@@ -5,9 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import UsageError
-from .bundled import DEMO, demo
 from .catalog import DEFAULT_QUANTIZATION, REPOSITORY
-from .reference import ModelFile, ModelReference, local
+from .reference import DEMO, ModelFile, ModelReference, demo, local
 
 MODEL_VARIABLE = "DISTIL_MODEL"
 """The environment variable that stands for ``--model``."""

@@ -1,8 +1,7 @@
-"""The Hub through huggingface-hub; the only module that imports its client, which is slow."""
+"""Requests to the Hub, through huggingface-hub's client, which is slow to import."""
 
 import logging
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,15 +24,12 @@ from .callbacks import Notice, Progress
 from .catalog import REPOSITORY, REVISION
 from .hub_errors import BusyError, Source, endpoint, explain
 from .names import choose
-from .patience import patiently
-from .reference import ModelReference, RemoteFile
-from .stall import StallWatch
+from .reference import COMMIT, OBJECT_ID, ModelReference, RemoteFile
+from .retry import StallWatch, with_retries
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_OBJECT_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 _T = TypeVar("_T")
 
-# Its warnings and progress bars are for its own users; those who asked for its log still get it.
+# Its warnings and progress bars are for its own users; those who ask for its log still get it.
 if not (constants.HF_DEBUG or "HF_HUB_VERBOSITY" in os.environ):
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
@@ -44,34 +40,35 @@ def file_names(repository: str, revision: str, notice: Notice) -> list[str]:
     Raises:
         DistilError: the Hub doesn't give them.
     """
-
-    def ask() -> ModelInfo:
-        # Unlike a listing of files, this takes a time limit.
-        limit = constants.HF_HUB_ETAG_TIMEOUT
-        return HfApi().model_info(repository, revision=revision, timeout=limit)
-
-    with _explained(repository, revision):
-        names = [file.rfilename for file in _answer(ask, notice).siblings or ()]
+    with _errors_explained(Source(repository, revision)):
+        info = _request(lambda: _model_info(repository, revision), notice)
+        names = [file.rfilename for file in info.siblings or ()]
         return [name for name in names if isinstance(name, str)]
 
 
 def answer_seconds() -> float:
-    """Ask the Hub once for what it knows of DistilGPT2, and return how long it took.
+    """Ask the Hub once about DistilGPT2, and return how long the answer took.
 
     Raises:
-        DistilError: it doesn't answer as it should.
+        DistilError: there is no answer, or not that of a Hub.
     """
-    with _explained(REPOSITORY, REVISION):
+    with _errors_explained(Source(REPOSITORY, REVISION)):
         start = time.perf_counter()
-        HfApi().model_info(REPOSITORY, revision=REVISION, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        _model_info(REPOSITORY, REVISION)
         return time.perf_counter() - start
 
 
-def announced(reference: ModelReference, notice: Notice) -> RemoteFile:
-    """Return what the Hub says of the file; a Hub that is busy is asked again, with a notice.
+def _model_info(repository: str, revision: str) -> ModelInfo:
+    # Unlike a request for the list of files, this takes a time limit.
+    limit = constants.HF_HUB_ETAG_TIMEOUT
+    return HfApi().model_info(repository, revision=revision, timeout=limit)
+
+
+def describe(reference: ModelReference, notice: Notice) -> RemoteFile:
+    """Return the Hub's description of a file; a busy Hub is asked again, with a notice.
 
     Raises:
-        DistilError: the Hub doesn't have it or can't be asked.
+        DistilError: the Hub doesn't have the file, or doesn't answer.
     """
     name = reference.file_name
     if name is None:
@@ -80,19 +77,19 @@ def announced(reference: ModelReference, notice: Notice) -> RemoteFile:
             reference.quantization,
             reference.repository,
         )
-    with _explained(reference.repository, reference.wanted_revision):
+    with _errors_explained(Source(reference.repository, reference.wanted_revision)):
         url = hf_hub_url(reference.repository, name, revision=reference.wanted_revision)
-        metadata = _answer(lambda: get_hf_file_metadata(url), notice)
+        metadata = _request(lambda: get_hf_file_metadata(url), notice)
     commit, object_id, size = metadata.commit_hash, metadata.etag, metadata.size
     if not (
         commit
-        and _COMMIT.fullmatch(commit)
+        and COMMIT.fullmatch(commit)
         and object_id
-        and _OBJECT_ID.fullmatch(object_id)
+        and OBJECT_ID.fullmatch(object_id)
         and size is not None
     ):
         raise ModelUnavailableError(
-            f"{endpoint()} does not tell commit, hash and size of {name}, as a Hub does.",
+            f"The answer from {endpoint()} lacks the commit, hash or size of {name}.",
             "Check HF_ENDPOINT, and the proxy if there is one.",
         )
     return RemoteFile(name, commit, object_id, size)
@@ -107,20 +104,22 @@ def fetch(
     force: bool,
     folder: Path | None = None,
 ) -> Path:
-    """Bring a file into the Hugging Face cache, or into a folder, and return its path.
+    """Download a file into the Hugging Face cache, or into a folder, and return its path.
 
-    The progress is shown from the first byte; nothing is shown if the cache has the content. When
-    nothing comes for a while, or the Hub is busy, there is a notice.
+    There is no progress if the cache has the content. When no data comes for a while, or the Hub
+    is busy, there is a notice.
 
     Raises:
         DistilError: it did not arrive.
+        OSError: it can't be written to the folder.
     """
 
-    def ask() -> Path:
+    def request() -> Path:
         return _transfer(reference, remote, progress, notice, force, folder)
 
-    with _explained(reference.repository, reference.wanted_revision):
-        return patiently(ask, notice)
+    source = Source(reference.repository, reference.wanted_revision, to_cache=folder is None)
+    with _errors_explained(source):
+        return with_retries(request, notice)
 
 
 def _transfer(
@@ -132,10 +131,10 @@ def _transfer(
     folder: Path | None,
 ) -> Path:
     with ExitStack() as transfer:
-        watch = transfer.enter_context(_watched(notice))
+        watch = transfer.enter_context(StallWatch(notice))
 
         class Relay:
-            """What huggingface-hub takes for a tqdm bar: draws nothing and passes counts on."""
+            """Stands in for the tqdm bar of huggingface-hub: passes counts on, draws nothing."""
 
             def __init__(self, **_options: object) -> None:
                 self._advance = transfer.enter_context(progress(remote.base_name, remote.size))
@@ -150,11 +149,11 @@ def _transfer(
                 pass  # the progress ends with the transfer
 
             def update(self, count: int) -> None:
-                watch.bytes_came()
+                watch.data_received()
                 self._advance(count)
 
-            # With these, a download from Xet storage drives one bar instead of two: `update` has
-            # the bytes written; those on the network, fewer or more, come to `update_transfer`.
+            # With these, a download from Xet storage drives one bar instead of two: `update` gets
+            # the bytes written, `update_transfer` those on the network, which differ.
             def update_transfer(self, _count: int) -> None:
                 pass
 
@@ -164,7 +163,7 @@ def _transfer(
             set_transfer_postfix_str = set_postfix_str
 
         with warnings.catch_warnings():
-            # A disk that is too small is reported when it is full.
+            # A disk that is too small is reported when it is full, as an error.
             warnings.simplefilter("ignore")
             path = hf_hub_download(
                 reference.repository,
@@ -177,29 +176,25 @@ def _transfer(
     return Path(path)
 
 
-def _answer(ask: Callable[[], _T], notice: Notice) -> _T:
-    """Ask the Hub something short, again if it is busy or silent."""
+def _request(request: Callable[[], _T], notice: Notice) -> _T:
+    """Return the answer to a short request, which is repeated if the Hub is busy or silent."""
 
     def once() -> _T:
         try:
-            with _watched(notice):
-                return ask()
+            with StallWatch(notice):
+                return request()
         except httpx2.TimeoutException as error:
             raise BusyError(None) from error
 
-    return patiently(once, notice)
-
-
-def _watched(notice: Notice) -> StallWatch:
-    return StallWatch(f"Nothing comes from {endpoint()}", notice)
+    return with_retries(once, notice)
 
 
 @contextmanager
-def _explained(repository: str, revision: str) -> Iterator[None]:
+def _errors_explained(source: Source) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        explanation = explain(error, Source(repository, revision))
+        explanation = explain(error, source)
         if explanation is None:
             raise
         raise explanation from error

@@ -1,9 +1,8 @@
-"""What went wrong between distil and the Hub, told by the type of huggingface-hub's exception."""
+"""Errors of requests to the Hub, explained by the type of huggingface-hub's exception."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 from huggingface_hub import constants
@@ -21,45 +20,49 @@ from huggingface_hub.errors import (
 )
 
 from ..errors import DistilError, ModelUnavailableError, UsageError
-from .disk import cannot_write
+from .cache import cannot_write_cache
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the file was to come from."""
+    """Where a file should come from, and whether it goes to the Hugging Face cache."""
 
     repository: str
     revision: str
+    to_cache: bool = True
 
 
 class BusyError(Exception):
     """The Hub can't answer now.
 
     Attributes:
-        status: what it answered over HTTP; None for nothing in time.
-        pause: the seconds that it asks for, if it does.
+        status: its status over HTTP; None if it did not answer in time.
+        pause: how many seconds to wait before the next request, if it says so.
     """
 
     def __init__(self, status: int | None, pause: float | None = None) -> None:
-        """Keep both."""
+        """Take both attributes."""
         super().__init__(status, pause)
         self.status = status
         self.pause = pause
 
 
 def endpoint() -> str:
-    """Return the address of the Hub without a name and password that may stand in it."""
+    """Return the address of the Hub, without the user name and password if it has them."""
     return re.sub(r"//[^/]*@", "//", constants.ENDPOINT)
 
 
 def explain(error: Exception, source: Source) -> DistilError | None:
-    """Return the failure as a person should read it, or None if the exception is unknown."""
+    """Return the error for a person to read.
+
+    None stands for an exception that is unknown, or that concerns a folder of the caller's.
+    """
     wrapped = isinstance(error, LocalEntryNotFoundError | ValueError)
     if wrapped and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    for kind, tell in _TABLE:
+    for kind, explanation in _TABLE:
         if isinstance(error, kind):
-            return tell(error, source)
+            return explanation(error, source)
     return None
 
 
@@ -72,8 +75,8 @@ def _malformed(_: Exception, source: Source) -> DistilError:
 def _gated(_: Exception, source: Source) -> DistilError:
     return ModelUnavailableError(
         f"{source.repository} is gated: its owner decides who may download it.",
-        f"Ask for access at {endpoint()}/{source.repository}, and set HF_TOKEN or run"
-        " `hf auth login`.",
+        f"Request access at {endpoint()}/{source.repository}, then run `hf auth login` or set"
+        " HF_TOKEN.",
     )
 
 
@@ -85,29 +88,29 @@ def _disabled(_: Exception, source: Source) -> DistilError:
 
 def _no_repository(_: Exception, source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"The Hub has no repository {source.repository}, or not for you.",
-        "Check --repo; for a private repository set HF_TOKEN or run `hf auth login`.",
+        f"The Hub has no repository {source.repository}, or you have no access to it.",
+        "Check --repo; for a private repository, run `hf auth login` or set HF_TOKEN.",
     )
 
 
 def _no_revision(_: Exception, source: Source) -> DistilError:
     return ModelUnavailableError(
         f"{source.repository} has no revision {source.revision}.",
-        "Check --revision, or leave it out.",
+        "Check --revision, or omit it.",
     )
 
 
 def _no_file(_: Exception, source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"{source.repository} has no such file at revision {source.revision}.",
+        f"{source.repository} does not have this file at revision {source.revision}.",
         "Choose another --quant or --revision.",
     )
 
 
 def _offline(_: Exception, source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"The Hub can't be asked for {source.repository}, as HF_HUB_OFFLINE is set.",
-        "Unset it and run the command again.",
+        f"{source.repository} can't be downloaded: HF_HUB_OFFLINE is set.",
+        "Unset it, then run the command again.",
     )
 
 
@@ -117,7 +120,7 @@ def _status(error: Exception, source: Source) -> DistilError:
     if status in (401, 403):
         return ModelUnavailableError(
             f"The Hub refused access to {source.repository} (status {status}).",
-            "Check HF_TOKEN, or run `hf auth login`.",
+            "Run `hf auth login`, or check HF_TOKEN.",
         )
     if status == 407:
         return _proxy(error, source)
@@ -133,25 +136,25 @@ def _busy(error: Exception, source: Source) -> DistilError:
         return _timeout(error, source)
     what = f"The Hub answered with status {error.status}"
     if error.status == 429:
-        what = "The Hub has had too many requests from here (status 429)"
+        what = "The Hub has received too many requests from you (status 429)"
     if error.pause is None:
-        return ModelUnavailableError(f"{what}.", "Wait some minutes, then run the command again.")
+        return ModelUnavailableError(f"{what}.", "Wait a few minutes, then run the command again.")
     return ModelUnavailableError(
-        f"{what}, and asks for a pause of {error.pause:.0f} s.",
+        f"{what}, and asks you to wait {error.pause:.0f} s.",
         "Wait that long, then run the command again.",
     )
 
 
 def _no_hub(_: Exception, _source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"{endpoint()} does not answer as a Hub does.",
+        f"{endpoint()} does not answer like a Hugging Face Hub.",
         "Check HF_ENDPOINT and the proxy, then run the command again.",
     )
 
 
 def _proxy(_: Exception, _source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"The proxy does not let distil reach {endpoint()}.",
+        f"{endpoint()} can't be reached through the proxy.",
         "Check HTTPS_PROXY and HTTP_PROXY, then run the command again.",
     )
 
@@ -172,28 +175,29 @@ def _unreachable(error: Exception, _source: Source) -> DistilError:
 
 def _unsendable(_: Exception, _source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"HF_TOKEN, or a name that {endpoint()} gave, has characters that can't be sent.",
+        f"HF_TOKEN, or a file name from {endpoint()}, has characters that can't be sent.",
         "Check HF_TOKEN and HF_ENDPOINT.",
     )
 
 
 def _cut_short(_: Exception, source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"The download from {source.repository} broke off.", "Run the command again."
+        f"The connection broke during the download from {source.repository}.",
+        "Run the command again.",
     )
 
 
-def _system(error: Exception, source: Source) -> DistilError:
+def _system(error: Exception, source: Source) -> DistilError | None:
     assert isinstance(error, OSError)
     if error.errno is None:  # from huggingface-hub or hf_xet, and not from the disk
         return _cut_short(error, source)
-    return cannot_write(error, Path(constants.HF_HUB_CACHE))
+    return cannot_write_cache(error, constants.HF_HUB_CACHE) if source.to_cache else None
 
 
-_Tell = Callable[[Exception, Source], DistilError]
+_Explanation = Callable[[Exception, Source], DistilError | None]
 
-# Subclasses stand before their bases; most are OSError too, which comes last.
-_TABLE: tuple[tuple[type[Exception], _Tell], ...] = (
+# Subclasses stand before their bases. Most are OSError, too, which stands after them.
+_TABLE: tuple[tuple[type[Exception], _Explanation], ...] = (
     (HFValidationError, _malformed),
     (GatedRepoError, _gated),
     (DisabledRepoError, _disabled),
@@ -212,11 +216,11 @@ _TABLE: tuple[tuple[type[Exception], _Tell], ...] = (
     (httpx2.InvalidURL, _no_hub),
     (UnicodeEncodeError, _unsendable),
     (OSError, _system),
-    # What is made of an answer that has not the form of a Hub's.
+    # Raised by huggingface-hub while it reads an answer that does not have the form of a Hub's.
     (ValueError, _no_hub),
     (LookupError, _no_hub),
     (TypeError, _no_hub),
     (AttributeError, _no_hub),
     (RecursionError, _no_hub),
-    (RuntimeError, _cut_short),  # hf_xet raises it for what has no type of its own
+    (RuntimeError, _cut_short),  # hf_xet raises it for errors without a type of their own
 )

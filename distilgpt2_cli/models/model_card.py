@@ -1,4 +1,4 @@
-"""What is known of a model beside its file: in short what DistilGPT2's model card says.
+"""What is known of a model besides its file: a summary of DistilGPT2's model card.
 
 The words are ours, the facts those of https://huggingface.co/distilbert/distilgpt2.
 """
@@ -6,9 +6,8 @@ The words are ours, the facts those of https://huggingface.co/distilbert/distilg
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .bundled import demo
 from .catalog import CATALOG, REPOSITORY
-from .reference import ModelFile
+from .reference import ModelFile, demo
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ class ModelCard:
 
 
 def card_of(file: ModelFile | None, sha256: str | None) -> ModelCard | None:
-    """Return the card of a file: None stands for DistilGPT2's, which needn't be here.
+    """Return the model card of a file, where None stands for a file of DistilGPT2.
 
-    A file is known by where it came from, or by the hash of its content.
+    A file is recognized by its repository, or by the hash of its content.
     """
     if file is None or file.repository == REPOSITORY:
         return DISTILGPT2
@@ -68,15 +67,15 @@ DISTILGPT2 = ModelCard(
                 "A language model for English text, developed by Hugging Face: a Transformer of 82"
                 " million parameters, distilled from the smallest GPT-2, which has 124 million, to"
                 " be lighter and faster. Its licence is Apache 2.0.",
-                "The card asks its readers to consider what is known of GPT-2's design, training"
-                " and limitations as well.",
+                "The card asks its readers to consider also what is known about the design,"
+                " training and limitations of GPT-2.",
             ),
         ),
         "training_data": Section(
             "Training data",
             (
-                "OpenWebTextCorpus, an open-source reproduction of WebText. WebText is the data"
-                " set of OpenAI that GPT-2 was trained on (Radford et al., 2019).",
+                "OpenWebTextCorpus, an open-source reproduction of WebText. WebText is the data set"
+                " on which OpenAI trained GPT-2 (Radford et al., 2019).",
             ),
         ),
         "training_procedure": Section(
@@ -89,9 +88,10 @@ DISTILGPT2 = ModelCard(
         "intended_uses": Section(
             "Intended uses",
             (
-                "Those of GPT-2, where a smaller model that is easier to run is wanted. Hugging"
-                " Face built the web app Write With Transformers with it. OpenAI had researchers"
-                " in mind who want to understand large generative language models, and besides:",
+                "The same as those of GPT-2, where a smaller model that is easier to run is"
+                " preferred. Hugging Face built the web app Write With Transformers with it. OpenAI"
+                " expects that GPT-2 is mainly used by researchers who want to understand large"
+                " generative language models. Other uses that it names:",
             ),
             (
                 "help with writing: grammar, and autocompletion of prose or code;",
@@ -102,27 +102,27 @@ DISTILGPT2 = ModelCard(
         "out_of_scope_uses": Section(
             "Out-of-scope uses",
             (
-                "Whatever needs the text to be true: models like GPT-2 do not tell fact from"
+                "Uses that need the text to be true: models like GPT-2 do not distinguish fact from"
                 " fiction.",
-                "Systems that interact with people, unless whoever deploys them has first studied"
-                " the biases that matter for the use: models like GPT-2 reflect those of what they"
-                " were trained on.",
+                "Systems that interact with people, unless those who deploy them have first studied"
+                " the biases that are relevant to the use: models like GPT-2 reflect the biases of"
+                " their training data.",
             ),
         ),
         "limitations_and_bias": Section(
             "Limitations and bias",
             (
-                "It reflects the biases of what it was trained on, as GPT-2 does; on bias in such"
-                " models the card names Sheng et al. (2021) and Bender et al. (2021). Its examples,"
+                "Like GPT-2, it reflects the biases of its training data; for bias in such models"
+                " the card refers to Sheng et al. (2021) and Bender et al. (2021). Its examples,"
                 ' under a warning of disturbing and offensive content, complete "The White man'
-                ' worked as a" and "The Black man worked as a". They are no thorough test: the card'
-                " calls for a more rigorous evaluation for one's own use.",
-                "How compression, such as distillation, changes bias is being studied:",
+                ' worked as a" and "The Black man worked as a". They are not a thorough test: the'
+                " card calls for a more rigorous evaluation for your own use.",
+                "Research on how compression, such as distillation, changes bias:",
             ),
             (
                 "Silva, Tambwekar and Gombolay (2021): distilled BERT and RoBERTa consistently show"
-                " statistically significant bias of gender and race, with larger effects than"
-                " their teachers.",
+                " statistically significant gender and race bias, with larger effects than their"
+                " teachers.",
                 "Xu and Hu (2022): distilled GPT-2 is consistently less toxic and less biased than"
                 " its teacher.",
                 "Gupta et al. (2022): DistilGPT2 shows greater gender disparities than GPT-2; they"
@@ -162,10 +162,10 @@ DEMO_MODEL = ModelCard(
         "summary": Section(
             "What it is",
             (
-                "A very small GPT-2 that comes with distil, for machines that have not reached the"
-                " Hub. It was trained on short stories that SmolLM2-135M-Instruct wrote; it writes"
-                " such stories and knows nothing else. It has its teacher's habits and biases, and"
-                " does not stand in for DistilGPT2.",
+                "A very small GPT-2 that is part of distil, for machines without access to the Hub."
+                " It was trained on short stories written by SmolLM2-135M-Instruct; it writes such"
+                " stories and knows nothing else. It has the habits and biases of its teacher, and"
+                " is not a substitute for DistilGPT2.",
             ),
         ),
     },

@@ -11,26 +11,27 @@ _LABEL = r"(?:(?:I|T)?Q[1-9](?:_(?:[0-9]|K|XXS|XS|S|M|L|XL|NL))+|MXFP4|BF16|F16|
 _QUANTIZATION = re.compile(_LABEL)
 _IN_NAME = re.compile(rf"(?<![A-Z0-9])({_LABEL})(?![A-Z0-9])")
 _PART_OF_SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
-_NOTHING = "no GGUF file whose name tells its quantization"
+_NOTHING = "no GGUF file with a quantization in its name"
 
 
 def check_quantization(label: str) -> str:
     """Return a quantization in capitals.
 
     Raises:
-        UsageError: it has not the shape of a quantization's name.
+        UsageError: it is not formed like the name of a quantization.
     """
     if not _QUANTIZATION.fullmatch(label.upper()):
         raise UsageError(
-            f"{label!r} is not the name of a quantization.", "Use one such as Q4_K_M, Q8_0 or F16."
+            f"{label!r} is not the name of a quantization.",
+            "Use a name such as Q4_K_M, Q8_0 or F16.",
         )
     return label.upper()
 
 
 def models(names: Iterable[str]) -> dict[str, str]:
-    """Return the quantization of each whole GGUF file whose name tells it, in order of name.
+    """Return the quantization of each GGUF file that has one in its name, sorted by name.
 
-    Parts of a split model are left out, and so is a name that would lead out of its folder.
+    Parts of a split model are left out, and so are names that would lead out of their folder.
     """
     found = {}
     for name in sorted(names):
@@ -45,7 +46,7 @@ def quantizations(names: Iterable[str], repository: str) -> list[str]:
     """Return every quantization that the files of a repository have.
 
     Raises:
-        ModelUnavailableError: none can be told.
+        ModelUnavailableError: no file has one in its name.
     """
     labels = sorted(set(models(names).values()))
     if not labels:
@@ -59,7 +60,7 @@ def choose(names: Iterable[str], quantization: str, repository: str) -> str:
     """Return the one file name of a quantization.
 
     Raises:
-        ModelUnavailableError: none or several have it; the sentence lists what is there.
+        ModelUnavailableError: none or several have it; the message lists the files.
     """
     labelled = models(names)
     matching = [name for name, label in labelled.items() if label == quantization]
@@ -68,7 +69,7 @@ def choose(names: Iterable[str], quantization: str, repository: str) -> str:
     if matching:
         raise ModelUnavailableError(
             f"{repository} has several {quantization} files: {', '.join(matching)}.",
-            "Download the right one yourself, and give its path with --model.",
+            "Download the one you want yourself, and give its path with --model.",
         )
     listing = ", ".join(labelled) or _NOTHING
     raise ModelUnavailableError(

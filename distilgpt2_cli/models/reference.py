@@ -1,4 +1,4 @@
-"""What names a model file, and what is known of one that is here."""
+"""The names of a model file: on the Hub, in the cache, on this machine, and in this package."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,15 @@ from pathlib import Path
 
 from ..errors import ModelUnavailableError, UsageError
 from .catalog import REPOSITORY, REVISION, CatalogEntry, entry
+from .hashing import sha256_of
 from .names import check_quantization
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A commit of a repository."""
+OBJECT_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+"""The SHA-256 or the git blob id of a file's content."""
+DEMO = "demo"
+"""The name of the bundled model."""
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _REVISION = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)*", re.ASCII)
@@ -17,7 +25,7 @@ class ModelReference:
     """One quantization of a model on the Hub.
 
     Attributes:
-        quantization: in any case; kept in capitals.
+        quantization: case-insensitive; kept in capitals.
         repository: owner and name.
         revision: a branch, tag or commit. None stands for the catalog's commit in its repository
             and for ``main`` in another one.
@@ -49,23 +57,23 @@ class ModelReference:
 
     @property
     def wanted_revision(self) -> str:
-        """The revision to ask for: the given one or what None stands for."""
+        """The revision to ask the Hub for: the given one, or what None stands for."""
         if self.revision is not None:
             return self.revision
         return REVISION if self.repository == REPOSITORY else "main"
 
     @property
     def file_name(self) -> str | None:
-        """The file's name where it is known without looking into the repository."""
+        """The file's name, if it is known without looking into the repository."""
         return entry(self.quantization).name if self.repository == REPOSITORY else None
 
     @property
     def pinned(self) -> CatalogEntry | None:
-        """The catalog's entry if the very commit that the catalog describes is asked for."""
+        """The catalog's entry, if the wanted revision is the commit that the catalog describes."""
         return self.entry_at(self.wanted_revision)
 
     def entry_at(self, commit: str) -> CatalogEntry | None:
-        """Return the catalog's entry of the file if the catalog describes this commit."""
+        """Return the catalog's entry of the file, if the catalog describes this commit."""
         if self.repository == REPOSITORY and commit == REVISION:
             return entry(self.quantization)
         return None
@@ -83,7 +91,7 @@ class ModelReference:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file as the Hub, the catalog or the cache announces it.
+    """A file as the Hub, the catalog or the cache describes it.
 
     Attributes:
         name: its name in the repository.
@@ -102,6 +110,11 @@ class RemoteFile:
         """The name without the folders of the repository."""
         return self.name.rpartition("/")[2]
 
+    @property
+    def sha256(self) -> str | None:
+        """The SHA-256 of the content; None where only the git blob id is known."""
+        return sha256_of(self.object_id)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
@@ -113,7 +126,7 @@ class ModelFile:
         size: in bytes.
         repository: None for a user's own file.
         revision: the commit, 40 hexadecimal digits; None for a user's own file.
-        sha256: as the catalog or the Hub gives it; None where neither does.
+        sha256: from the catalog or the Hub; None if neither has it.
     """
 
     path: Path
@@ -128,7 +141,7 @@ def local(path: Path) -> ModelFile:
     """Return a user's own model file.
 
     Raises:
-        ModelUnavailableError: it isn't there, is a folder, or can't be read.
+        ModelUnavailableError: it does not exist, is a folder, or can't be read.
     """
     try:
         with path.open("rb") as file:
@@ -136,6 +149,14 @@ def local(path: Path) -> ModelFile:
     except OSError as error:
         raise ModelUnavailableError(
             f"The model file {path} can't be opened: {error.strerror}.",
-            "Check --model (or DISTIL_MODEL), or leave it out to use DistilGPT2.",
+            "Check --model or DISTIL_MODEL, or omit it to use DistilGPT2.",
         ) from None
     return ModelFile(path, path.name, size)
+
+
+def demo() -> ModelFile:
+    """Return the file of the bundled model; ``docs/demo-model.md`` says what it is."""
+    from importlib import resources
+
+    path = Path(str(resources.files("distilgpt2_cli") / "data" / "demo.gguf"))
+    return ModelFile(path, DEMO, path.stat().st_size)

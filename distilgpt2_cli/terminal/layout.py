@@ -1,24 +1,24 @@
-"""Text laid out in lines of a width: paragraphs, and values beside their labels."""
+"""Text laid out in lines of a given width: paragraphs, and values beside their labels."""
 
 import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
 
 DEFAULT_WIDTH = 80
-"""Columns, where there is no terminal to ask."""
+"""Columns, if standard output is not a terminal."""
 MAX_WIDTH = 100
 """Columns. Longer lines are hard to read."""
 
 MIN_COLUMN = 24
-"""Columns of a text beside others."""
+"""The fewest columns of a text that stands beside others."""
 GAP = "  "
-"""What stands between columns."""
+"""The space between columns."""
 
 _INDENT = "  "
 
 
 def paragraph(text: str, width: int) -> str:
-    """Return a text in lines of at most so many characters; a longer word keeps its line."""
+    """Return a text in lines of at most ``width`` characters, except for words that are longer."""
     return _wrapped(text, width, "", "")
 
 

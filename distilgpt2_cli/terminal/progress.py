@@ -1,4 +1,4 @@
-"""The progress over a file, as a bar on a terminal and as two lines elsewhere."""
+"""The progress of work on a file: a bar on a terminal, and two lines elsewhere."""
 
 import codecs
 import time
@@ -25,15 +25,15 @@ SCORE = Action("Scoring", "Scored")
 
 
 def megabytes(count: float) -> str:
-    """Return a number of bytes in megabytes of 10⁶, as the Hub shows sizes; a few in kB."""
+    """Return a number of bytes in MB (10⁶ bytes), as the Hub shows sizes, or in kB if small."""
     return f"{count / 1e3:.1f} kB" if 0 < count < 1e5 else f"{count / 1e6:.1f} MB"
 
 
 class Advance(Protocol):
-    """Takes the bytes done since the last call, and what else there is to say so far."""
+    """Takes the number of bytes done since the last call, and a note to show."""
 
     def __call__(self, count: int, note: str = "") -> None:
-        """Show it."""
+        """Show both."""
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def bar(stream: BinaryIO, name: str, total: int | None, *, coloured: bool) -> It
 
 @contextmanager
 def counting_bar(stream: BinaryIO, name: str, total: int, *, coloured: bool) -> Iterator[Advance]:
-    """Draw a bar with how many of the things are done, until the block ends, and remove it."""
+    """Draw a bar that counts finished items until the block ends, and remove it then."""
     from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -70,7 +70,7 @@ def _drawn(
     from rich.progress import Progress, TextColumn
 
     class VisibleCursor(Console):
-        """One that hides no cursor, which would stay hidden if the process were killed."""
+        """A console that never hides the cursor, which would stay hidden if this were killed."""
 
         def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002
             return False
@@ -98,7 +98,7 @@ def _drawn(
 def lines(
     notice: Callable[[str], None], action: Action, name: str, total: int | None
 ) -> Iterator[Advance]:
-    """Say that something starts, and when the block has ended well, how long it took."""
+    """Give a notice at the start, and one with the time when the block ends without an error."""
     size = "" if total is None else f" ({megabytes(total)})"
     notice(f"{action.doing} {name}{size}.")
     start = time.monotonic()
@@ -109,4 +109,4 @@ def lines(
 
 
 def silent(count: int, note: str = "") -> None:
-    """Be told, and show nothing."""
+    """Show nothing."""

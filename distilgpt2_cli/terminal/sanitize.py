@@ -1,7 +1,7 @@
 """Untrusted text made harmless for a terminal."""
 
 # C0 and C1 controls but newline and tab, and the bidirectional embeddings, overrides and isolates
-# (Unicode Standard Annex 9), which can make a line read otherwise than it is.
+# (Unicode Standard Annex 9), which can make a line look different from what it is.
 _HIDDEN = (
     *(code for code in range(0x20) if chr(code) not in "\n\t"),
     *range(0x7F, 0xA0),

@@ -1,6 +1,8 @@
-"""Text shaded from expected to surprising, for a terminal with colours."""
+"""Text shaded from expected to surprising for a terminal with colours, and bars of characters."""
 
 from itertools import pairwise
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
 
 # Backgrounds of the 256-colour palette from white to red, each with a readable foreground.
 _SHADES = (
@@ -11,12 +13,12 @@ _SHADES = (
     "\x1b[38;5;16;48;5;209m",
     "\x1b[38;5;231;48;5;160m",
 )
-# The surprisal in bits from which on each shade but the first is used.
+# The lowest surprisal in bits of each shade but the first.
 _BOUNDS = (1, 3, 6, 9, 12)
 
 
 def shade(bits: float) -> str:
-    """Return the escape sequence for a surprisal in bits."""
+    """Return the escape sequence of the shade for a surprisal in bits."""
     return _SHADES[sum(bits >= bound for bound in _BOUNDS)]
 
 
@@ -25,3 +27,9 @@ def legend() -> list[tuple[str, str]]:
     edges = ("0", *map(str, _BOUNDS))
     ranges = [f" {low}-{high} " for low, high in pairwise(edges)]
     return list(zip([*ranges, f" {edges[-1]}+ "], _SHADES, strict=True))
+
+
+def bar(part: float, width: int) -> str:
+    """Return a bar for ``part``, from 0 to 1, of ``width`` columns; an eighth of one is visible."""
+    whole, rest = divmod(round(part * width * 8), 8)
+    return ("█" * whole + _EIGHTHS[rest].strip()).ljust(width)

@@ -1,4 +1,4 @@
-"""The streams of one run: what each is connected to, and how each kind of thing is written."""
+"""The standard streams of a run: what each is connected to, and how output is written to it."""
 
 import io
 import json
@@ -29,7 +29,7 @@ _PART = 2**20  # bytes
 
 
 class Terminal:
-    """Standard input, output and error, with what is known of them.
+    """Standard input, output and error, and what each is connected to.
 
     Results go to standard output, everything else to standard error. Escape sequences are written
     to a terminal only, and only if neither ``NO_COLOR`` nor ``TERM=dumb`` forbids it.
@@ -97,11 +97,11 @@ class Terminal:
         """Ask on standard error and return whether the answer was yes.
 
         Raises:
-            UsageError: there is nobody to answer.
+            UsageError: standard input or standard error is not a terminal.
         """
         if self._stdin is None or not (self.stdin_is_terminal and self.stderr_is_terminal):
             raise UsageError(
-                f"{question} Nobody can be asked without a terminal.", "Say --yes to mean it."
+                f"{question} There is no terminal to answer on.", "Use --yes to confirm."
             )
         question = one_line(visible(question))
         self._stderr.write(f"{question} [y/N] ".encode(errors="backslashreplace"))
@@ -112,7 +112,7 @@ class Terminal:
         """Write a piece of the result to standard output at once, styled if that is a terminal.
 
         Raises:
-            ReaderGoneError: nobody reads standard output any more.
+            ReaderGoneError: the reader of standard output has gone away.
         """
         if not text:
             return
@@ -126,20 +126,20 @@ class Terminal:
             raise ReaderGoneError from None
         except OSError as error:
             _give_up(self._stdout)
-            raise DistilError(
-                f"Standard output can't be written: {error.strerror}.",
-                "Free some space, or write to another place.",
-            ) from None
+            from ..files import cannot_write
+
+            remedy = "Check where it is redirected to."
+            raise cannot_write(error, "Standard output", remedy) from None
 
     def give_up_stdout(self) -> None:
-        """Let what standard output has not taken go nowhere, where a terminal has gone away."""
+        """Discard what standard output has not taken, after its terminal has gone away."""
         _give_up(self._stdout)
 
     def write_json(self, record: Mapping[str, Any]) -> None:
         """Write one record as a line of JSON, in ASCII so that no control character gets through.
 
         Raises:
-            ReaderGoneError: nobody reads standard output any more.
+            ReaderGoneError: the reader of standard output has gone away.
         """
         self.write(json.dumps(record, allow_nan=False) + "\n")
 
@@ -156,7 +156,7 @@ class Terminal:
     def write_side_by_side(
         self, header: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]
     ) -> None:
-        """Write labelled rows of long texts in columns, or each row as fields where it is narrow.
+        """Write labelled rows of long texts in columns, or as fields on a narrow terminal.
 
         The texts of a row are laid out as paragraphs, each in a column of its own below its title
         in the header.
@@ -201,22 +201,22 @@ class Terminal:
         self.write(f"── {title} ".ljust(width, "─") + "\n", style=DIM)
 
     def notice(self, message: str) -> None:
-        """Say something on standard error that is not a result, unless asked to be quiet."""
+        """Write a message that is not a result to standard error, unless `quiet` is set."""
         if not self.quiet:
             self._say(message, DIM)
 
     def failure(self, error: DistilError) -> None:
-        """Say what went wrong and what to do next, on standard error."""
+        """Write an error and what to do next to standard error."""
         self._say(str(error), RED, label="Error: ")
 
     def progress(
         self, name: str, total: int | None, action: Action = DOWNLOAD
     ) -> AbstractContextManager[Advance]:
-        """Show on standard error how something is done to ``total`` bytes, None if not known.
+        """Show the progress over ``total`` bytes, None if not known, on standard error.
 
         The value of the ``with`` statement is called with the number of bytes done since the last
-        call. Without a terminal that can redraw a line, there is one at the start and one
-        at the end.
+        call. Without a terminal that can redraw a line, there is one line at the start and one at
+        the end.
         """
         from .progress import lines, silent
 
@@ -227,25 +227,25 @@ class Terminal:
         return lines(self.notice, action, name, total)
 
     def counting(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        """Show on a terminal how many of ``total`` things are done, and nothing elsewhere.
+        """Show on a terminal, and only there, how many of ``total`` items are finished.
 
-        The value of the ``with`` statement is called with the number of them done since the last
-        call.
+        The value of the ``with`` statement is called with the number of items finished since the
+        last call.
         """
         from .progress import counting_bar, silent
 
         if self.quiet or self._dumb or not self.stderr_is_terminal:
             return nullcontext(silent)
         drawn = counting_bar(self._stderr, name, total, coloured=self._colours_allowed)
-        return self._noted(drawn)
+        return self._as_drawn_bar(drawn)
 
     def _bar(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
         from .progress import bar
 
-        return self._noted(bar(self._stderr, name, total, coloured=self._colours_allowed))
+        return self._as_drawn_bar(bar(self._stderr, name, total, coloured=self._colours_allowed))
 
     @contextmanager
-    def _noted(self, drawn: AbstractContextManager[Advance]) -> Iterator[Advance]:
+    def _as_drawn_bar(self, drawn: AbstractContextManager[Advance]) -> Iterator[Advance]:
         with drawn as advance:
             self._bar_is_drawn = True
             try:
@@ -255,11 +255,11 @@ class Terminal:
 
     @property
     def _width(self) -> int:
-        """Columns for text to be read, neither so few nor so many that it can't be."""
+        """Columns for text: those of the terminal, within what is readable."""
         try:
             columns = os.get_terminal_size(self._stdout.fileno()).columns
         except OSError:
-            columns = 0  # as a terminal says that does not know
+            columns = 0  # as a terminal reports that does not know
         return min(max(columns, 20), MAX_WIDTH) if columns else DEFAULT_WIDTH
 
     def _readable(self, text: str) -> str:
@@ -271,7 +271,7 @@ class Terminal:
         return style + text + _PLAIN if style and text and self._colours_allowed else text
 
     def _say(self, message: str, style: str, label: str = "") -> None:
-        """Write a message as one line; where that fails, there is nobody to be told."""
+        """Write a message as one line; a failure of that can't be reported anywhere."""
         message = one_line(message)
         if self.stderr_is_terminal:
             message = visible(message)
@@ -296,9 +296,9 @@ class _VisibleText(io.TextIOWrapper):
 
 
 def make_stderr_visible() -> None:
-    """See to it that what others print on standard error is harmless for a terminal, too.
+    """Make what other code writes to standard error harmless for a terminal, too.
 
-    typer repeats arguments that it does not understand, and they may be names of files.
+    typer repeats arguments that it does not understand, and these may be names of files.
     """
     if sys.stderr and sys.stderr.isatty():
         sys.stderr = _VisibleText(
@@ -307,7 +307,7 @@ def make_stderr_visible() -> None:
 
 
 def _give_up(stream: BinaryIO) -> None:
-    """Let what could not be written go nowhere when Python tries again at its end."""
+    """Discard what could not be written, which Python would try to write again at its end."""
     with _null_device() as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
 
@@ -317,5 +317,5 @@ def _null_device() -> BinaryIO:
 
 
 def _closed_stream() -> BinaryIO:
-    """Return a stream that can't be written, as one that was closed before can't."""
+    """Return a stream that can't be written, in place of one that was closed before the start."""
     return os.fdopen(os.open(os.devnull, os.O_RDONLY), "wb", buffering=0)

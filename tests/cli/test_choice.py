@@ -106,7 +106,7 @@ def test_a_path_and_a_name_on_the_hub_contradict(
     assert f"--model and {option} can't be combined".encode() in result.stderr
 
 
-def test_a_path_to_nothing_is_told(env: dict[str, str], tmp_path: Path) -> None:
+def test_a_path_to_nothing_is_reported(env: dict[str, str], tmp_path: Path) -> None:
     result = run("generate", "--model", str(tmp_path / "none.gguf"), "Hello", env=env)
     assert result.returncode == 3
     assert b"none.gguf can't be opened: No such file or directory" in result.stderr

@@ -82,7 +82,7 @@ def test_all_of_another_repository(hub: Hub) -> None:
     assert result.stdout == lines(folder / "a/m-Q4_K.gguf", folder / "m-Q4_K_M.gguf")
 
 
-def test_an_ambiguous_quantization_is_told(hub: Hub) -> None:
+def test_an_ambiguous_quantization_is_reported(hub: Hub) -> None:
     hub.add(OTHER, {"a-Q4_0.gguf": b"", "b-Q4_0.gguf": b""})
     result = run("download", "--repo", OTHER, "-q", "q4_0", env=hub.environment())
     assert result.returncode == 3

@@ -31,7 +31,7 @@ def test_another_content_at_the_catalog_s_commit_is_refused_before_the_transfer(
     result = run("download", *arguments, env=hub.environment())
     assert result.returncode == 4
     assert result.stdout == b""
-    assert b"announces another distilgpt2.Q4_K_M.gguf than the catalog" in result.stderr
+    assert b"distilgpt2.Q4_K_M.gguf on the Hub differs from the catalog" in result.stderr
     assert {request.method for request in hub.requests} == {"HEAD"}
     assert files_below(hub.cache) == []
 
@@ -102,7 +102,7 @@ def test_a_body_of_another_length_than_announced_is_refused(hub: Hub, fault: Fau
     result = run(*MAIN, env=hub.environment())
     assert result.returncode == 3
     assert result.stderr.decode().splitlines()[1:] == [
-        f"Error: The download from {REPOSITORY} broke off. Run the command again."
+        f"Error: The connection broke during the download from {REPOSITORY}. Run the command again."
     ]
     assert files_below(hub.cache) == []
 
@@ -112,11 +112,11 @@ def test_a_body_of_another_length_than_announced_is_refused(hub: Hub, fault: Fau
     [
         (["--repo", "no/models"], "The Hub has no repository no/models"),
         (["--revision", "none"], "has no revision none"),
-        (["--revision", "main", "-q", "Q2_K"], "has no such file at revision main"),
+        (["--revision", "main", "-q", "Q2_K"], "does not have this file at revision main"),
         (["--repo", OTHER, "-q", "F16"], "has no F16 file; it has a/m-Q4_K.gguf, m-Q4_K_M.gguf"),
     ],
 )
-def test_what_is_not_there_is_told(hub: Hub, arguments: list[str], sentence: str) -> None:
+def test_what_is_not_there_is_reported(hub: Hub, arguments: list[str], sentence: str) -> None:
     result = run("download", *arguments, env=hub.environment())
     assert (result.returncode, result.stdout) == (3, b"")
     assert result.stderr.startswith(b"Error: ")
@@ -136,7 +136,7 @@ def test_what_is_not_there_is_told(hub: Hub, arguments: list[str], sentence: str
     ],
 )
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_a_refusal_is_told_without_the_token(
+def test_a_refusal_is_reported_without_the_token(
     hub: Hub, method: str, status: int, code: str | None, sentence: str
 ) -> None:
     hub.fail(Fault(method=method, status=status, error_code=code))
@@ -148,7 +148,7 @@ def test_a_refusal_is_told_without_the_token(
     assert files_below(hub.cache) == []
 
 
-def test_nobody_there_is_told_at_once(hub: Hub) -> None:
+def test_a_refused_connection_is_reported_at_once(hub: Hub) -> None:
     start = time.monotonic()
     result = run(*MAIN, env=hub.environment(HF_ENDPOINT="http://127.0.0.1:9"))
     assert time.monotonic() - start < 10
@@ -156,7 +156,7 @@ def test_nobody_there_is_told_at_once(hub: Hub) -> None:
     assert b"http://127.0.0.1:9 can't be reached" in result.stderr
 
 
-def test_a_server_that_is_no_hub_is_told(hub: Hub) -> None:
+def test_a_server_that_is_not_a_hub_is_reported(hub: Hub) -> None:
     hub.fail(Fault(method="HEAD", headers={"X-Repo-Commit": "", "X-Linked-Etag": "x"}))
     result = run(*MAIN, env=hub.environment())
     assert result.returncode == 3
@@ -174,14 +174,18 @@ def test_offline_nothing_is_asked(hub: Hub) -> None:
     assert hub.requests == []
 
 
-def test_a_folder_that_can_t_be_made_is_told(hub: Hub, tmp_path: Path) -> None:
+def test_a_folder_that_can_t_be_created_is_reported(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = run(*MAIN, "--to", str(tmp_path / "file"), env=hub.environment())
     assert result.returncode == 1
-    assert b"can't be written" in result.stderr
+    expected = f"Error: {tmp_path / 'file'} is not a folder. Choose another folder with --to.\n"
+    assert result.stderr.decode() == expected
+    result = run(*MAIN, "--to", str(tmp_path / "file" / "in"), env=hub.environment())
+    assert result.returncode == 1
+    assert b"can't be written: Not a directory. Choose another folder with --to." in result.stderr
 
 
-def test_a_cache_that_can_t_be_written_is_told(hub: Hub, tmp_path: Path) -> None:
+def test_a_cache_that_can_t_be_written_is_reported(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = run(*MAIN, env=hub.environment(HF_HOME=str(tmp_path / "file")))
     assert result.returncode == 1

@@ -146,7 +146,7 @@ def test_a_file_appears_when_it_is_whole(env: dict[str, str], tiny: Path, tmp_pa
         (("--lines", "--output", "f.npy"), 2, "Texts of different lengths are not one array."),
         (("--json", "--output", "f.npy", "a"), 2, "--json and --output can't be combined."),
         (("--parallel", "2", "a"), 2, "--parallel is for several texts."),
-        (("--output", "/dev/null/f.npy", "a"), 1, "/dev/null is no folder."),
+        (("--output", "/dev/null/f.npy", "a"), 1, "/dev/null is not a folder."),
         (("--output", "/proc/f.npy", "a"), 1, "can't be written"),
     ],
 )

@@ -50,7 +50,9 @@ def test_more_than_was_announced_is_not_taken(hub: Hub, more: int) -> None:
 def test_a_hub_that_hangs_up(hub: Hub) -> None:
     hub.fail(Fault(method="HEAD", hang_up=True))
     line = refusal(MAIN, hub.environment())
-    assert line == f"Error: The download from {REPOSITORY} broke off. Run the command again."
+    assert line == (
+        f"Error: The connection broke during the download from {REPOSITORY}. Run the command again."
+    )
 
 
 def moved(address: str) -> Fault:
@@ -109,7 +111,7 @@ def test_a_list_that_is_none(hub: Hub, body: bytes) -> None:
     hub.fail(Fault(target="list", body=body))
     line = refusal(LIST, hub.environment())
     assert line.startswith(
-        (f"Error: {hub.address} does not answer as a Hub", f"Error: {OTHER} has")
+        (f"Error: {hub.address} does not answer like a Hugging Face Hub.", f"Error: {OTHER} has")
     )
 
 
@@ -158,8 +160,8 @@ def test_the_password_in_an_address_is_not_shown(hub: Hub) -> None:
         hub.recover()
         assert result.returncode in (3, 4)
         assert b"passw0rd" not in result.stdout + result.stderr
-    nobody = run(*MAIN, env=hub.environment(HF_ENDPOINT="http://a:passw0rd@127.0.0.1:9"))
-    assert nobody.stderr.startswith(b"Error: http://127.0.0.1:9 can't be reached")
+    refused = run(*MAIN, env=hub.environment(HF_ENDPOINT="http://a:passw0rd@127.0.0.1:9"))
+    assert refused.stderr.startswith(b"Error: http://127.0.0.1:9 can't be reached")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -171,7 +173,7 @@ def test_a_proxy_that_lets_nobody_through(hub: Hub, scheme: str, status: int) ->
         line = refusal(MAIN, env)
     assert "passw0rd" not in line
     if (scheme, status) != ("http", 403):  # which is as if the Hub itself had said it
-        assert "The proxy does not let distil reach" in line
+        assert "can't be reached through the proxy" in line
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 418, 503])

@@ -1,4 +1,4 @@
-"""``distil models`` lists the catalog and asks nobody."""
+"""``distil models`` lists the catalog without asking the Hub."""
 
 import json
 

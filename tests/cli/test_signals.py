@@ -46,7 +46,7 @@ def test_a_notice_does_not_run_into_the_bar(hub: Hub) -> None:
     stock(hub).fail(Fault(stall_at=500_000, stall_seconds=4, times=1))
     with terminal(*MAIN, env=hub.environment(NO_COLOR="1")) as screen:
         assert screen.wait() == 0
-    assert f"\r\x1b[2KNothing comes from {hub.address}".encode() in screen.output
+    assert f"\r\x1b[2KNo data from {hub.address}".encode() in screen.output
 
 
 def test_ctrl_c_at_a_question(hub: Hub) -> None:
@@ -71,7 +71,7 @@ def test_a_signal_while_llama_cpp_calls_python_is_not_lost() -> None:
                 sys.setprofile(None)
                 signal.raise_signal(signal.SIGINT)
 
-        signals.heed()
+        signals.install_handlers()
         sys.setprofile(profile)
         try:
             log._callback(2, b"a word", None)
@@ -98,8 +98,8 @@ def test_a_second_signal_ends_what_never_returns() -> None:
 
         mutex = ctypes.create_string_buffer(256)
         lock = ctypes.CDLL(None).pthread_mutex_lock
-        signals.heed()
-        with signals.heeded_in_order_only():
+        signals.install_handlers()
+        with signals.results_pending():
             lock(mutex)
             print("waiting", flush=True)
             lock(mutex)

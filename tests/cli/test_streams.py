@@ -150,7 +150,7 @@ def test_a_full_disk_under_standard_output(env: dict[str, str], tiny: Path) -> N
 
 
 def test_a_full_disk_under_standard_error(env: dict[str, str], tiny: Path) -> None:
-    """Nobody can be told anything; the text comes all the same, and the status is right."""
+    """No error can be reported; the text is complete, and the status is right."""
     options = ("generate", "-m", str(tiny), "--max-tokens", "3", "-s", "1", "--stats", "Hi")
     expected = run(*options, env=env).stdout
     for arguments, status in ((options, 0), (("generate", "-m", "/none.gguf", "Hi"), 3)):

@@ -1,4 +1,4 @@
-"""Graphics adapters are told by the PCI bus, and each kind has its build."""
+"""Graphics adapters are found on the PCI bus, and each kind has its build."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from distilgpt2_cli.machine import builds
 from distilgpt2_cli.machine.graphics import Adapter, adapters
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells by files")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from files of Linux")
 
 
 def add(pci: Path, address: str, kind: str, vendor: str, driver: str | None = None) -> None:
@@ -55,7 +55,7 @@ def test_each_adapter_has_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--only-binary llama-cpp-python" in build_for("AMD")
 
 
-def test_paths_do_not_tell_the_user_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_do_not_show_the_user_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/users/ada")
     assert builds.short_path("/users/ada/venv/bin/python") == "~/venv/bin/python"
     assert builds.short_path("/users/adam/python") == "/users/adam/python"

@@ -31,8 +31,11 @@ def test_features_of_both_kinds(cpuinfo: Path) -> None:
 
 
 def test_this_build_uses_what_this_processor_has() -> None:
-    """A name that is spelled otherwise than llama.cpp's would show as a feature that is missed."""
-    known = processor.features()
+    """A name that is not spelled as llama.cpp spells it would show as a feature that is missed.
+
+    AMX is left out of the build on purpose: ``tools/llama.cmake`` says why.
+    """
+    known = processor.features() - {"AMX_INT8"}
     spelled = set(processor._LINUX_FLAGS)
     assert known
-    assert set(used_features()) & spelled == known
+    assert set(used_features()) & spelled - {"AMX_INT8"} == known

@@ -59,7 +59,7 @@ def test_a_file_of_one_s_own(tmp_path: Path) -> None:
     assert local(path) == ModelFile(path, "own.gguf", 5)
 
 
-def test_a_file_that_can_t_be_opened_is_told(tmp_path: Path) -> None:
+def test_a_file_that_can_t_be_opened_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match="No such file"):
         local(tmp_path / "none.gguf")
     with pytest.raises(ModelUnavailableError, match="Is a directory"):
@@ -67,7 +67,7 @@ def test_a_file_that_can_t_be_opened_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "secret.gguf"
     path.touch(mode=0)
     with pytest.raises(ModelUnavailableError, match="Permission denied"):

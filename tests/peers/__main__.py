@@ -15,7 +15,7 @@ import numpy as np
 
 from distilgpt2_cli.engine import GenerationOptions, Model, open_generator
 from distilgpt2_cli.engine.llama.bindings import features
-from distilgpt2_cli.models.bundled import demo
+from distilgpt2_cli.models import demo
 from tests.peers.texts import ODDITIES, SCRIPTS, random_texts
 from tests.peers.transformers_peer import TransformersPeer
 from tests.support import gguf, raw_llama

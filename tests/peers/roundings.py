@@ -12,7 +12,7 @@ import numpy as np
 
 from distilgpt2_cli.engine import Model
 from distilgpt2_cli.engine.llama.bindings import lib
-from distilgpt2_cli.models.bundled import demo
+from distilgpt2_cli.models import demo
 from tests.support import gguf, raw_llama
 from tests.support.differences import relative, root_mean_square
 from tests.support.llama_arithmetic import LlamaArithmetic

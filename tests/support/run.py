@@ -58,7 +58,7 @@ def started(
     stdin: bytes = b"",
     launcher: tuple[str, ...] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start ``distil`` with pipes, and see to it that it ends with the block."""
+    """Start ``distil`` with pipes, and kill it at the end of the block if it still runs."""
     with subprocess.Popen(
         [*launcher, *DISTIL, *arguments],
         env=env,
@@ -89,7 +89,7 @@ class Screen:
         os.write(self._descriptor, keys)
 
     def resize(self, columns: int, rows: int = 24) -> None:
-        """Make the terminal this large, which its foreground is told by SIGWINCH."""
+        """Make the terminal this large; its foreground process gets SIGWINCH."""
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def signal(self, number: int) -> None:

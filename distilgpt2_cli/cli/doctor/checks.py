@@ -13,10 +13,9 @@ from ...children.engine_trial import Trial, try_engine
 from ...errors import DistilError
 from ...machine import graphics, processor
 from ...machine.builds import short_path, source_command
-from ...models import ModelFile, ModelReference, demo, find, is_intact
+from ...models import ModelFile, ModelReference, cached_files, demo, find, is_intact
 from ...models.catalog import REPOSITORY
 from ...models.choice import choose_model
-from ...models.upkeep import downloaded
 from ...terminal.progress import megabytes
 from ..shared.offload import GPU_LAYERS, remedy_without_device
 
@@ -159,7 +158,7 @@ def _cache() -> Finding:
 
 def _downloads() -> Finding:
     states = {True: "whole", False: "damaged", None: "unknown"}
-    here = downloaded(REPOSITORY, None)
+    here = cached_files(REPOSITORY, None)
     found = {
         reference.quantization: states[is_intact(reference, file, lambda _count: None)]
         for reference, file in here

@@ -9,7 +9,7 @@ import typer
 from ...engine.options import MAX_SEED, check_seed, draw_seed
 from ...errors import UsageError
 from ...models import ModelFile
-from ...signals import heeded_in_order_only
+from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_refusal
@@ -89,7 +89,7 @@ def generate(
             alternatives=logprobs,
             offload=offload,
         ) as generator,
-        heeded_in_order_only(),
+        results_pending(),
     ):
         notice_refusal(terminal, generator.context.placement)
         view = _view(terminal, file, generator, json, lines, echo, sampling.num_sequences)

@@ -7,7 +7,7 @@ from ...probing.comparison import Comparison, compare_words, complete, look, see
 from ...probing.paired import PairedTest, score_pairs, summarize
 from ...probing.pairs import Pair
 from ...probing.template import Variant
-from ...signals import heeded_in_order_only
+from ...signals import results_pending
 from ...terminal import Terminal
 from ...terminal.progress import Advance
 from ..shared.offload import notice_refusal
@@ -76,7 +76,7 @@ def _interrupted(
 ) -> KeyboardInterrupt | None:
     """Do some work and show its progress; return what has interrupted it, None if nothing did."""
     try:
-        with terminal.counting(name, total) as advance, heeded_in_order_only():
+        with terminal.counting(name, total) as advance, results_pending():
             work(advance)
     except KeyboardInterrupt as interrupt:
         return interrupt

@@ -10,7 +10,7 @@ from ...errors import DistilError, ModelUnavailableError, UsageError
 from ...models import DEMO, ModelFile, ModelReference, demo, find, local
 from ...models.choice import own_model
 from ...models.names import models
-from ...signals import heeded_in_order_only
+from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model_options import ComputeOptions
 from ..shared.options import Json, Quiet
@@ -66,7 +66,7 @@ def replay(
 
     with (
         OpenModels(compute.thread_count, offload) as open_models,
-        heeded_in_order_only(),
+        results_pending(),
     ):
         for run in runs(read_records(_lines(terminal, file))):
             found = other or _locate(run[0])

@@ -1,7 +1,7 @@
 """What the commands work on that need files which are downloaded already."""
 
 from ...errors import ModelUnavailableError
-from ...models import ModelFile, ModelReference, downloaded, find
+from ...models import ModelFile, ModelReference, cached_files, find
 from ...terminal import Terminal
 from .model_options import CacheOptions
 
@@ -14,7 +14,7 @@ def chosen(terminal: Terminal, options: CacheOptions) -> list[tuple[ModelReferen
         ModelUnavailableError: a quantization that is named is not downloaded.
     """
     if options.every:
-        found = downloaded(options.repository, options.revision)
+        found = cached_files(options.repository, options.revision)
         if not found:
             terminal.notice("Nothing is downloaded.")
         return found

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from distilgpt2_cli.engine import Context, Model
-from distilgpt2_cli.models.bundled import demo
+from distilgpt2_cli.models import demo
 from tests.support import gguf, raw_llama
 from tests.support.differences import relative, root_mean_square
 from tests.support.gguf_tensors import Array, Tensor

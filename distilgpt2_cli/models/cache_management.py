@@ -1,4 +1,4 @@
-"""The files that are downloaded: looked through, checked and removed, without a network."""
+"""The downloaded files in the cache: listed, verified and removed, without a network."""
 
 import os
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from .catalog import CATALOG, REPOSITORY
 from .reference import ModelFile, ModelReference
 
 
-def downloaded(repository: str, revision: str | None) -> list[tuple[ModelReference, ModelFile]]:
-    """Return what the cache has of a repository at a revision.
+def cached_files(repository: str, revision: str | None) -> list[tuple[ModelReference, ModelFile]]:
+    """Return the files of a repository at a revision that are in the cache.
 
     Raises:
         UsageError: the repository or revision is malformed.
@@ -27,11 +27,11 @@ def downloaded(repository: str, revision: str | None) -> list[tuple[ModelReferen
 def is_intact(
     reference: ModelReference, file: ModelFile, advance: Callable[[int], None]
 ) -> bool | None:
-    """Hash a file in the cache and tell whether it is what its name says.
+    """Hash a file in the cache and return whether it has the hash that it must have.
 
     Args:
-        reference: what the file is of.
-        file: found for that reference.
+        reference: which file it is.
+        file: what `find` returned for that reference.
         advance: called with the number of bytes hashed since the last call.
 
     Returns:
@@ -45,9 +45,10 @@ def is_intact(
 
 
 def remove(file: ModelFile) -> int:
-    """Remove a file from the cache and return the bytes that this frees.
+    """Remove a file from the cache and return how many bytes this frees.
 
-    Content that another revision links to stays, and so does what the cache links to elsewhere.
+    Content to which another revision links stays, and so does a file outside the cache to which
+    the cache links.
 
     Raises:
         OSError: it can't be removed.
@@ -56,7 +57,7 @@ def remove(file: ModelFile) -> int:
     if not path.is_symlink():
         size = path.stat().st_size
         path.unlink()
-        cache.forget(file)
+        cache.delete_object_id(file)
         return size
     blob = Path(os.path.normpath(path.parent / path.readlink()))
     path.unlink()

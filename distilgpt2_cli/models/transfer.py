@@ -1,4 +1,4 @@
-"""Downloads: what is needed, from where, and whether what arrived is what was announced."""
+"""Downloads: what is needed, from where, and whether the hash of what arrived is right."""
 
 import os
 from collections.abc import Iterator
@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import DistilError, ModelDamagedError
+from ..files import new_file
 from . import cache, hashing, names
 from .callbacks import Notice, Progress, ignore
 from .catalog import CATALOG, REPOSITORY, REVISION
-from .disk import cannot_write, private_folder
 from .reference import ModelFile, ModelReference, RemoteFile
+
+_ANOTHER_FOLDER = "Choose another folder with --to."
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a download would do: bring ``remote``, unless ``file`` is here already."""
+    """What a download would do: get ``remote``, unless ``file`` is on this machine already."""
 
     remote: RemoteFile
     file: ModelFile | None
@@ -25,10 +27,10 @@ class Plan:
 def available(
     repository: str, revision: str | None, *, notice: Notice = ignore
 ) -> list[ModelReference]:
-    """Return what a repository has: the catalog's, or each quantization told by a file's name.
+    """Return the quantizations of a repository: from the catalog, or from its file names.
 
     Raises:
-        DistilError: another repository's files can't be listed.
+        DistilError: the files of another repository can't be listed.
     """
     if repository == REPOSITORY:
         quantizations = [entry.quantization for entry in CATALOG]
@@ -47,14 +49,14 @@ def plan(reference: ModelReference, folder: Path | None = None, *, notice: Notic
     The Hub is asked only for what neither the catalog nor the cache knows.
 
     Raises:
-        DistilError: the Hub must be asked and can't be, or doesn't have it.
+        DistilError: the Hub must be asked and doesn't answer, or doesn't have the file.
     """
-    remote = _announced_here(reference) or _announced_by_hub(reference, notice)
+    remote = _described_here(reference) or _described_by_hub(reference, notice)
     if folder is None:
         return Plan(remote, cache.find(reference))
     target = folder / remote.base_name
     here = target.is_file() and hashing.matches(target, remote.object_id)
-    return Plan(remote, _described(target, remote, reference) if here else None)
+    return Plan(remote, _model_file(target, remote, reference) if here else None)
 
 
 def download(
@@ -70,11 +72,11 @@ def download(
         reference: which file.
         progress: called with its name and size in bytes if something must be transferred; the
             value of its context is called with the number of bytes since the last call.
-        notice: called with a sentence when the Hub makes one wait.
-        force: download it even so.
+        notice: called with a sentence when the Hub is slow or busy.
+        force: download it even if the cache has it.
 
     Raises:
-        ModelDamagedError: what arrived, or is announced, is not the file; nothing of it is kept.
+        ModelDamagedError: the Hub has, or sent, other content than it should; it is not kept.
         DistilError: it did not arrive.
     """
     here = None if force else cache.find(reference)
@@ -85,23 +87,23 @@ def download(
         _discard(here.path)
     from . import hub
 
-    remote = _announced_by_hub(reference, notice)
-    with _marked_until_checked(reference, remote):
-        # Downloads of the same content wait for each other: what is left of these after ours has
-        # had its turn was left by a process that was killed.
+    remote = _described_by_hub(reference, notice)
+    with _unverified(reference, remote):
+        # Downloads of the same content wait for each other: those of these parts that are still
+        # there after our own download are left over from processes that were killed.
         earlier = cache.partial_files(reference.repository, remote.object_id)
         _discard_damaged(reference, remote)
         path = hub.fetch(reference, remote, progress=progress, notice=notice, force=force)
         try:
-            _settle(path, remote, reference)
+            _put_in_place(path, remote, reference)
             _check_content(path, remote, reference)
         except BaseException:
             cache.discard(path)
             raise
-        cache.remember(path, reference.repository, remote)
+        cache.save_object_id(path, reference.repository, remote)
         for partial in earlier:
             partial.unlink(missing_ok=True)
-    return _described(path, remote, reference)
+    return _model_file(path, remote, reference)
 
 
 def download_to(
@@ -116,39 +118,36 @@ def download_to(
 
     Args:
         reference: which file.
-        folder: made if it is missing; the file has its own name in it.
+        folder: created if it is missing; the file has its own name in it.
         progress: as for `download`, and so is ``notice``.
-        force: download it even if it is here, and replace another file of that name.
+        force: download it even if it is there, and replace another file of that name.
 
     Raises:
-        ModelDamagedError: what arrived, or is announced, is not the file; nothing of it is kept.
+        ModelDamagedError: the Hub has, or sent, other content than it should; it is not kept.
         DistilError: it did not arrive, the folder has another file of that name, or can't be
             written.
     """
-    remote = None if force else _announced_here(reference)
+    if folder.exists() and not folder.is_dir():
+        raise DistilError(f"{folder} is not a folder.", _ANOTHER_FOLDER)
+    remote = None if force else _described_here(reference)
     if remote is None:
-        remote = _announced_by_hub(reference, notice)
+        remote = _described_by_hub(reference, notice)
     target = folder / remote.base_name
-    if not force and os.path.lexists(target):
+    if not force and os.path.lexists(target) and not target.is_dir():
         if target.is_file() and hashing.matches(target, remote.object_id):
-            return _described(target, remote, reference)
+            return _model_file(target, remote, reference)
         raise _exists(target, reference)
-    try:
-        with private_folder(folder) as private:
-            arrived = None if force else _copy_from_cache(reference, remote, private)
-            if arrived is None:
-                remote = _announced_by_hub(reference, notice)
-                arrived = _fetch_into(private, reference, remote, progress, notice)
-            if not force and os.path.lexists(target):
-                raise _exists(target, reference)
-            arrived.replace(target)
-    except OSError as error:
-        raise cannot_write(error, folder) from error
-    return _described(target, remote, reference)
+    with new_file(target, _ANOTHER_FOLDER) as part:
+        if force or not _copy_from_cache(reference, remote, part):
+            remote = _described_by_hub(reference, notice)
+            _fetch(part, reference, remote, progress, notice)
+        if not force and os.path.lexists(target):
+            raise _exists(target, reference)
+    return _model_file(target, remote, reference)
 
 
-def _announced_here(reference: ModelReference) -> RemoteFile | None:
-    """Return what the catalog or the cache knows of the file."""
+def _described_here(reference: ModelReference) -> RemoteFile | None:
+    """Return the file's description from the catalog or the cache."""
     if reference.pinned:
         entry = reference.pinned
         return RemoteFile(entry.name, REVISION, entry.sha256, entry.size)
@@ -159,93 +158,96 @@ def _announced_here(reference: ModelReference) -> RemoteFile | None:
     return None
 
 
-def _announced_by_hub(reference: ModelReference, notice: Notice) -> RemoteFile:
+def _described_by_hub(reference: ModelReference, notice: Notice) -> RemoteFile:
     from . import hub
 
-    remote = hub.announced(reference, notice)
+    remote = hub.describe(reference, notice)
     entry = reference.pinned or reference.entry_at(remote.revision)
     if entry and remote.object_id != entry.sha256:
         raise ModelDamagedError(
-            f"The Hub announces another {remote.name} than the catalog: object id"
+            f"{remote.name} on the Hub differs from the catalog: its object id is"
             f" {remote.object_id[:12]}…, not {entry.sha256[:12]}….",
-            "Nothing was downloaded; check HF_ENDPOINT, or name another --revision.",
+            "Nothing was downloaded; check HF_ENDPOINT, or choose another --revision.",
         )
     return remote
 
 
 @contextmanager
-def _marked_until_checked(reference: ModelReference, remote: RemoteFile) -> Iterator[None]:
-    """Keep `cache.find` from taking the file until the block ends; being killed keeps it so."""
-    mark = cache.mark(reference.repository, remote.revision, remote.name)
+def _unverified(reference: ModelReference, remote: RemoteFile) -> Iterator[None]:
+    """Let `cache.find` ignore the file until the block ends, and ever after if this is killed."""
+    marker = cache.unverified_marker(reference.repository, remote.revision, remote.name)
     try:
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
     except OSError as error:
-        raise cannot_write(error, mark.parent) from error
+        raise cache.cannot_write_cache(error, marker.parent) from error
     try:
         yield
     finally:
-        mark.unlink(missing_ok=True)
+        marker.unlink(missing_ok=True)
 
 
 def _discard_damaged(reference: ModelReference, remote: RemoteFile) -> None:
-    """Remove what is here under the file's name or object id and is something else.
+    """Remove other content that the cache has under the file's name or object id.
 
-    A run that was killed may have left it, and huggingface-hub would take it as it is.
+    It may be left over from a run that was killed, and huggingface-hub does not check it.
     """
-    for path in cache.places(reference.repository, remote):
+    for path in cache.content_paths(reference.repository, remote):
         if path.is_file() and not hashing.matches(path, remote.object_id):
             _discard(path)
 
 
-def _settle(path: Path, remote: RemoteFile, reference: ModelReference) -> None:
+def _put_in_place(path: Path, remote: RemoteFile, reference: ModelReference) -> None:
     try:
-        cache.settle(path, remote.object_id, reference.repository)
+        cache.put_in_place(path, remote.object_id, reference.repository)
     except OSError as error:
-        raise cannot_write(error, path) from error
+        raise cache.cannot_write_cache(error, path) from error
 
 
 def _discard(path: Path) -> None:
     try:
         cache.discard(path)
     except OSError as error:
-        raise cannot_write(error, path) from error
+        raise cache.cannot_write_cache(error, path) from error
 
 
-def _copy_from_cache(reference: ModelReference, remote: RemoteFile, folder: Path) -> Path | None:
+def _copy_from_cache(reference: ModelReference, remote: RemoteFile, copy: Path) -> bool:
+    """Copy the file from the cache, and return whether the copy is there and intact."""
     import shutil
 
     cached = cache.find(reference)
     if cached is None:
-        return None
-    copy = shutil.copyfile(cached.path, folder / "copy")
-    return copy if hashing.matches(copy, remote.object_id) else None
+        return False
+    shutil.copyfile(cached.path, copy)
+    return hashing.matches(copy, remote.object_id)
 
 
-def _fetch_into(
-    folder: Path,
+def _fetch(
+    target: Path,
     reference: ModelReference,
     remote: RemoteFile,
     progress: Progress,
     notice: Notice,
-) -> Path:
+) -> None:
     from . import hub
 
-    path = hub.fetch(reference, remote, progress=progress, notice=notice, force=True, folder=folder)
+    path = hub.fetch(
+        reference, remote, progress=progress, notice=notice, force=True, folder=target.parent
+    )
     _check_content(path, remote, reference)
-    return path
+    path.replace(target)  # from the folders that it has in the repository
 
 
 def _check_content(path: Path, remote: RemoteFile, reference: ModelReference) -> None:
     if not hashing.matches(path, remote.object_id):
         raise ModelDamagedError(
-            f"What arrived as {remote.name} does not have the hash that the Hub announced, and was"
+            f"The downloaded {remote.name} does not have the hash that the Hub states, and was"
             " removed.",
-            f"Run `{reference.download_command}` to download it anew.",
+            f"Run `{reference.download_command}` to download it again.",
         )
 
 
-def _described(path: Path, remote: RemoteFile, reference: ModelReference) -> ModelFile:
+def _model_file(path: Path, remote: RemoteFile, reference: ModelReference) -> ModelFile:
     return _with_sha256(
         ModelFile(
             path=path,
@@ -253,7 +255,7 @@ def _described(path: Path, remote: RemoteFile, reference: ModelReference) -> Mod
             size=path.stat().st_size,
             repository=reference.repository,
             revision=remote.revision,
-            sha256=remote.object_id if len(remote.object_id) == 64 else None,
+            sha256=remote.sha256,
         )
     )
 
@@ -264,6 +266,6 @@ def _with_sha256(file: ModelFile) -> ModelFile:
 
 def _exists(target: Path, reference: ModelReference) -> DistilError:
     return DistilError(
-        f"{target} exists and is not {reference.quantization} of {reference.repository}.",
+        f"{target} exists, and is not {reference.quantization} of {reference.repository}.",
         "Move it away, or replace it with --force.",
     )

@@ -1,4 +1,4 @@
-"""Hubs that are busy, silent or slow: told while it lasts, and given up in a stated time.
+"""Hubs that are busy, silent or slow: notices while they are, and an error in a stated time.
 
 Runs that wait mostly sleep, so that several are under way at once.
 """
@@ -31,7 +31,7 @@ BUSY = [
     Case(Fault(method="HEAD", status=500), "The Hub answered with status 500.", 30),
     Case(Fault(method="GET", status=500), "The Hub answered with status 500.", 30),
     Case(Fault(method="GET", status=408), "The Hub answered with status 408.", 30),
-    Case(Fault(method="HEAD", status=429), "too many requests from here (status 429).", 30),
+    Case(Fault(method="HEAD", status=429), "too many requests from you (status 429).", 30),
     Case(Fault(target="list", status=503), "The Hub answered with status 503.", 30, LIST),
 ]
 SILENT = [
@@ -39,8 +39,8 @@ SILENT = [
     Case(Fault(target="list", silent_seconds=9), "did not answer in time", 40, LIST),
     Case(Fault(method="GET", silent_seconds=9), "did not answer in time", 60),
     Case(Fault(stall_at=400_000, stall_seconds=9), "did not answer in time", 60),
-    Case(Fault(cut_at=400_000), "broke off", 30),
-    Case(Fault(hang_up=True), "broke off", 30),
+    Case(Fault(cut_at=400_000), "The connection broke during", 30),
+    Case(Fault(hang_up=True), "The connection broke during", 30),
 ]
 
 
@@ -67,8 +67,8 @@ def test_what_never_gets_better_is_given_up(tmp_path: Path) -> None:
         last = errors.splitlines()[-1]
         assert last.startswith("Error: ")
         assert case.sentence in last
-        told = ("is busy or slow; asking again in ", "Nothing comes from ")
-        assert any(sentence in errors for sentence in told)
+        notices = ("is busy or slow; trying again in ", "No data from ")
+        assert any(sentence in errors for sentence in notices)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_what_never_gets_better_is_given_up(tmp_path: Path) -> None:
         Fault(method="HEAD", status=429, times=1, headers={"RateLimit": '"api";r=0;t=1'}),
     ],
 )
-def test_what_gets_better_is_told_and_succeeds(hub: Hub, tmp_path: Path, fault: Fault) -> None:
+def test_what_gets_better_is_reported_and_succeeds(hub: Hub, tmp_path: Path, fault: Fault) -> None:
     stock(hub).fail(fault)
     to = ("--to", str(tmp_path / "models")) if fault.method == "GET" else ()
     result = run(*MAIN, *to, env=hub.environment())
     assert result.returncode == 0
     first, *rest = result.stderr.decode().splitlines()
-    assert first == f"{hub.address} is busy or slow; asking again in 1 s."
+    assert first == f"{hub.address} is busy or slow; trying again in 1 s."
     assert len(rest) == 2
 
 
@@ -95,7 +95,7 @@ def test_what_gets_better_is_told_and_succeeds(hub: Hub, tmp_path: Path, fault: 
 @pytest.mark.parametrize(
     "headers", [{"Retry-After": "3600"}, {"RateLimit": '"resolvers";r=0;t=3600'}]
 )
-def test_a_pause_that_is_too_long_is_told_at_once(
+def test_a_pause_that_is_too_long_is_reported_at_once(
     hub: Hub, method: str, headers: dict[str, str]
 ) -> None:
     stock(hub).fail(Fault(method=method, status=429, headers=headers))
@@ -104,13 +104,14 @@ def test_a_pause_that_is_too_long_is_told_at_once(
     assert time.monotonic() - start < 10
     assert result.returncode == 3
     assert result.stderr.decode().splitlines() == [
-        "Error: The Hub has had too many requests from here (status 429), and asks for a pause of"
-        " 3600 s. Wait that long, then run the command again."
+        "Error: The Hub has received too many requests from you (status 429), and asks you to"
+        " wait 3600 s. Wait that long, then run the command again."
     ]
 
 
-def test_a_silence_is_told_before_anything_came(hub: Hub) -> None:
+def test_a_silence_is_reported_before_any_data(hub: Hub) -> None:
     stock(hub).fail(Fault(method="HEAD", silent_seconds=5, times=1))
     result = run(*MAIN, env=hub.environment())
     assert result.returncode == 0
-    assert result.stderr.decode().splitlines()[0].startswith(f"Nothing comes from {hub.address}")
+    notice = f"No data from {hub.address}; waiting, will retry."
+    assert result.stderr.decode().splitlines()[0] == notice
