@@ -23,6 +23,7 @@ from tests.bench.parallel import lines, together
 from tests.bench.processes import cold_start, generation
 from tests.bench.scoring import scoring
 from tests.bench.serving import clients
+from tests.bench.starts import starts
 from tests.bench.threads import choice_of_threads, long_run
 from tests.support import gguf
 
@@ -70,6 +71,8 @@ def findings(groups: set[str], folder: Path) -> Iterator[Finding]:
                 yield from benchmark(path, quantization)
     if not groups or "4" in groups:
         yield from lines(gguf.write(folder / "tiny.gguf"), "2 layers, width 64")
+    if not groups or "11" in groups:
+        yield from starts()
 
 
 def main() -> None:
