@@ -1,6 +1,5 @@
 """Group 11: how long what needs no model takes, by what Python and typer take by themselves."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,14 +13,17 @@ from tests.support.run import environment
 
 TURNS = 25
 DISTIL = str(Path(sys.executable).with_name("distil"))
-COMPLETIONS = {"a command": "distil ge", "an option": "distil generate --te"}
-COMPLETIONS["a value"] = "distil generate --quant Q"
+COMPLETIONS = {
+    "a command": "distil ge",
+    "an option": "distil generate --te",
+    "a value": "distil generate --quant Q",
+}
 
 
 def starts() -> Iterator[Finding]:
     """Yield the ratio of each start to its bar, as medians over turns."""
     with tempfile.TemporaryDirectory() as home:
-        env = environment(Path(home), SHELL="/bin/bash", PATH=os.environ["PATH"])
+        env = environment(Path(home), SHELL="/bin/bash")
         ways: dict[str, Callable[[], float]] = {
             "python": partial(_seconds, env, sys.executable, "-c", "pass"),
             "typer": partial(_seconds, env, sys.executable, "-c", "import typer"),
