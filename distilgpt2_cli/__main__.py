@@ -7,6 +7,7 @@ import _signal  # type: ignore[import-not-found]
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
+import gc
 import os
 import sys
 
@@ -32,18 +33,12 @@ def main() -> None:
 
 
 def _run() -> int:
+    arguments = sys.argv[1:]
     try:
-        from .cli.early import begin_early
-        from .engine.llama.aborts import tell_aborts
+        from .cli.instant import answer
 
-        tell_aborts(_tell)
-        begin_early(sys.argv[1:], os.environ)
-        from .terminal import make_stderr_visible
-
-        make_stderr_visible()
-        from .cli.app import make_app
-
-        make_app(sys.argv[1:])(prog_name="distil")
+        if not answer(arguments, os.environ):
+            _parse(arguments)
     except ReaderGoneError:
         _end_as_sigpipe_does()
     except SystemExit as end:
@@ -53,6 +48,31 @@ def _run() -> int:
             raise
         return _tell(error)
     return ExitStatus.DONE
+
+
+def _parse(arguments: list[str]) -> None:
+    # Nothing of what is imported is garbage, and looking for some takes a tenth of a start. The app
+    # turns this on again for the command.
+    gc.disable()
+    if any(not argument.startswith("-") for argument in arguments):
+        _prepare_engine(arguments)
+    from .terminal.output import make_stderr_visible
+
+    make_stderr_visible()
+    if "_DISTIL_COMPLETE" in os.environ:  # a shell asks for completions
+        # typer would import it, in 0.1 s, to take markup out of summaries that have none.
+        sys.modules["rich"] = None  # type: ignore[assignment]
+    from .cli.app import make_app
+
+    make_app()(prog_name="distil")
+
+
+def _prepare_engine(arguments: list[str]) -> None:
+    from .cli.early import begin_early
+    from .engine.llama.aborts import tell_aborts
+
+    tell_aborts(_tell)
+    begin_early(arguments, os.environ)
 
 
 def _tell(error: Exception) -> int:

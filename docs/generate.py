@@ -20,7 +20,7 @@ Made from the help of the program by `make docs`; change that, not this.
 def help_text(*command: str) -> str:
     """Return what ``distil COMMAND --help`` prints on a terminal of 100 columns."""
     result = CliRunner().invoke(
-        make_app(command),
+        make_app(),
         [*command, "--help"],
         prog_name="distil",
         terminal_width=100,

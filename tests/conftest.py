@@ -11,6 +11,8 @@ from tests.support.hub import Hub, serving
 from tests.support.run import PATIENT_THREADS, environment
 from tests.support.trained import trained_model
 
+pytest_plugins = ["tests.support.examples_report"]
+
 # A shell lets what it starts in the background ignore Ctrl-C, and nohup lets it ignore that the
 # terminal goes away; so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

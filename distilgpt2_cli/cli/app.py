@@ -1,13 +1,13 @@
 """The Typer app: wires the commands together and does nothing else."""
 
-from collections.abc import Sequence
+import gc
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from .. import __version__
-from .shared.groups import flattened
+from .instant import print_version
 
 EXAMPLES = """\b
 Examples:
@@ -18,51 +18,86 @@ Examples:
   distil score "The cat sat on the mat."
 """
 
-# In the order of the help; each is a function of this name in a module of this name.
+# By name, in the order of the help: the module and its function of the same name, and the first
+# sentence of that function's docstring, so that the help of the program imports none of them.
 COMMANDS = {
-    "generate": "generate",
-    "write": "write",
-    "replay": "replay",
-    "next": "next_tokens",
-    "score": "score",
-    "perplexity": "perplexity",
-    "features": "features",
-    "probe": "probe",
-    "tokenize": "tokenize",
-    "serve": "serve",
-    "info": "info",
-    "download": "download",
-    "models": "models",
-    "verify": "verify",
-    "remove": "remove",
-    "bench": "bench",
-    "doctor": "doctor",
+    "generate": ("generate", "Continue a text with the model."),
+    "write": ("write", "Write a text in an editor that suggests how it could go on."),
+    "replay": ("replay", "Run recorded completions again and compare them with what was recorded."),
+    "next": ("next_tokens", "Show the most likely next tokens and their probabilities."),
+    "score": ("score", "Score each token of a text, given those before it."),
+    "perplexity": ("perplexity", "Measure the perplexity of models on text files."),
+    "features": ("features", "Print the hidden states of a text after the final layer norm."),
+    "probe": (
+        "probe",
+        "Compare what a model makes of variants of a prompt, such as to study its biases.",
+    ),
+    "tokenize": ("tokenize", "Print the tokens of a text, or the text of tokens."),
+    "serve": ("serve", "Answer HTTP requests as OpenAI's completions API does."),
+    "info": ("info", "Say what a model file is, and what is known of its model."),
+    "download": ("download", "Download model files and print their paths."),
+    "models": ("models", "List the quantizations of DistilGPT2 and what is downloaded."),
+    "verify": ("verify", "Check downloaded files against their hashes."),
+    "remove": ("remove", "Remove downloaded files from the Hugging Face cache."),
+    "bench": ("bench", "Measure how fast distil is on this machine."),
+    "doctor": (
+        "doctor",
+        "Check versions, build, devices, model files, Hub, and a two-second generation.",
+    ),
+}
+
+_SETTINGS: dict[str, Any] = {
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 
 
-def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
-    """Return the app with the command that the arguments name, or else with all of them.
+class Commands(TyperGroup):
+    """All commands, each imported when it is used: a good part of a quick start."""
 
-    Importing only what is used is a good part of a quick start.
-    """
+    def __init__(self, **attributes: Any) -> None:
+        """Have the names and summaries only."""
+        super().__init__(**attributes)
+        for name, (_, summary) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name, the whole command, and its arguments."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, name and load_command(name), rest
+
+
+def make_app() -> typer.Typer:
+    """Return the app with all commands."""
     app = typer.Typer(
+        cls=Commands,
         help="DistilGPT2 text in a shell pipe, on llama.cpp.",
         epilog=EXAMPLES,
         no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        **_SETTINGS,
     )
     app.callback()(distil)
-    for name in [name for name in COMMANDS if name in arguments[:1]] or COMMANDS:
-        module = import_module(f".{COMMANDS[name]}", __package__)
-        app.command(name, epilog=module.EXAMPLES)(flattened(getattr(module, COMMANDS[name])))
     return app
+
+
+def load_command(name: str) -> Any:
+    """Import a command and return it, with the garbage collector on for what it does."""
+    from .shared.groups import flattened
+
+    app = typer.Typer(add_completion=False, **_SETTINGS)
+    module_name, _ = COMMANDS[name]
+    module = import_module(f".{module_name}", __package__)
+    app.command(name, epilog=module.EXAMPLES)(flattened(getattr(module, module_name)))
+    command = typer.main.get_command(app)
+    gc.freeze()
+    gc.enable()
+    return command
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"distil {__version__}")
+        print_version()
         raise typer.Exit
 
 

@@ -1,5 +1,16 @@
 """The only code that writes to standard output and standard error."""
 
-from .stream import DIM, Terminal, make_stderr_visible
+# As in typing, which `output` alone does not import: see there.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .stream import DIM, Terminal
 
-__all__ = ["DIM", "Terminal", "make_stderr_visible"]
+__all__ = ["DIM", "Terminal"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import stream
+
+    return getattr(stream, name)

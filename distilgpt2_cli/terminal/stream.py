@@ -1,6 +1,5 @@
 """The standard streams of a run: what each is connected to, and how output is written to it."""
 
-import io
 import json
 import os
 import sys
@@ -8,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, BinaryIO
 
-from ..errors import DistilError, ReaderGoneError, UsageError
+from ..errors import DistilError, UsageError
 from .layout import (
     DEFAULT_WIDTH,
     GAP,
@@ -19,6 +18,7 @@ from .layout import (
     paragraph,
     side_by_side,
 )
+from .output import give_up, null_device, standard_output, write
 from .progress import DOWNLOAD, Action, Advance
 from .sanitize import one_line, visible
 
@@ -61,8 +61,8 @@ class Terminal:
         """Return the terminal of this process, with the null device for a closed standard error."""
         return cls(
             sys.stdin.buffer if sys.stdin else None,
-            sys.stdout.buffer if sys.stdout else _closed_stream(),
-            sys.stderr.buffer if sys.stderr else _null_device(),
+            standard_output(),
+            sys.stderr.buffer if sys.stderr else null_device(),
             os.environ,
             quiet=quiet,
         )
@@ -118,22 +118,11 @@ class Terminal:
             return
         if self.stdout_is_terminal:
             text = self._styled(visible(text), style)
-        try:
-            # A path may hold bytes that are not UTF-8; Python keeps them as lone surrogates.
-            self._stdout.write(text.encode(errors="surrogateescape"))
-            self._stdout.flush()
-        except BrokenPipeError:
-            raise ReaderGoneError from None
-        except OSError as error:
-            _give_up(self._stdout)
-            from ..files import cannot_write
-
-            remedy = "Check where it is redirected to."
-            raise cannot_write(error, "Standard output", remedy) from None
+        write(self._stdout, text)
 
     def give_up_stdout(self) -> None:
-        """Discard what standard output has not taken, after its terminal has gone away."""
-        _give_up(self._stdout)
+        """Let what standard output has not taken go nowhere, where a terminal has gone away."""
+        give_up(self._stdout)
 
     def write_json(self, record: Mapping[str, Any]) -> None:
         """Write one record as a line of JSON, in ASCII so that no control character gets through.
@@ -285,37 +274,4 @@ class Terminal:
             self._stderr.write(line.encode(errors="backslashreplace"))
             self._stderr.flush()
         except OSError:
-            _give_up(self._stderr)
-
-
-class _VisibleText(io.TextIOWrapper):
-    """A text stream to a terminal that lets no control character through."""
-
-    def write(self, text: str) -> int:
-        return super().write(visible(text))
-
-
-def make_stderr_visible() -> None:
-    """Make what other code writes to standard error harmless for a terminal, too.
-
-    typer repeats arguments that it does not understand, and these may be names of files.
-    """
-    if sys.stderr and sys.stderr.isatty():
-        sys.stderr = _VisibleText(
-            sys.stderr.buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True
-        )
-
-
-def _give_up(stream: BinaryIO) -> None:
-    """Discard what could not be written, which Python would try to write again at its end."""
-    with _null_device() as nowhere:
-        os.dup2(nowhere.fileno(), stream.fileno())
-
-
-def _null_device() -> BinaryIO:
-    return open(os.devnull, "wb")  # noqa: PTH123
-
-
-def _closed_stream() -> BinaryIO:
-    """Return a stream that can't be written, in place of one that was closed before the start."""
-    return os.fdopen(os.open(os.devnull, os.O_RDONLY), "wb", buffering=0)
+            give_up(self._stderr)

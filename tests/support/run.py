@@ -35,6 +35,14 @@ def environment(home: Path, **changes: str) -> dict[str, str]:
     }
 
 
+def with_distil(env: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return an environment in which ``distil`` is found, in this folder."""
+    program = folder / "distil"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m distilgpt2_cli "$@"\n')
+    program.chmod(0o755)
+    return {**env, "PATH": os.pathsep.join([str(folder), env["PATH"]])}
+
+
 def run(
     *arguments: str | bytes,
     env: Mapping[str, str],
@@ -77,7 +85,7 @@ def started(
 
 
 class Screen:
-    """A pseudo-terminal with ``distil`` on it."""
+    """A pseudo-terminal with a program on it."""
 
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
         self._process = process
@@ -142,12 +150,17 @@ class Screen:
 
 
 @contextmanager
-def terminal(*arguments: str, env: Mapping[str, str], columns: int = 80) -> Iterator[Screen]:
-    """Run ``distil`` on a pseudo-terminal of its own, as the foreground of its session."""
+def terminal(
+    *arguments: str,
+    env: Mapping[str, str],
+    columns: int = 80,
+    program: tuple[str, ...] = DISTIL,
+) -> Iterator[Screen]:
+    """Run a program on a pseudo-terminal of its own, as the foreground of its session."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with subprocess.Popen(
-        [*DISTIL, *arguments],
+        [*program, *arguments],
         env={"TERM": "xterm-256color", **env},
         stdin=theirs,
         stdout=theirs,
