@@ -34,9 +34,9 @@ def main() -> None:
 def _run() -> int:
     try:
         from .cli.early import begin_early
-        from .engine.llama.aborts import tell_aborts
+        from .engine.llama.aborts import report_aborts
 
-        tell_aborts(_tell)
+        report_aborts(_tell)
         begin_early(sys.argv[1:], os.environ)
         from .terminal import make_stderr_visible
 
@@ -56,6 +56,7 @@ def _run() -> int:
 
 
 def _tell(error: Exception) -> int:
+    from .cli.shared.errors import show_error
     from .terminal import Terminal
 
     if isinstance(error, MemoryError):
@@ -65,7 +66,7 @@ def _tell(error: Exception) -> int:
             f"distil met an error that it does not know: {type(error).__name__}: {error}.",
             "Run it again with DISTIL_DEBUG=1 and report what it prints.",
         )
-    Terminal.system().failure(error)
+    show_error(Terminal.system(), error)
     return error.status
 
 

@@ -18,6 +18,7 @@ from ...models.catalog import REPOSITORY
 from ...models.choice import choose_model
 from ...models.upkeep import downloaded
 from ...terminal.progress import megabytes
+from ..shared.errors import sentences
 from ..shared.offload import GPU_LAYERS, remedy_without_device
 
 _SECONDS = 2  # of generation
@@ -209,7 +210,7 @@ def _hub(needed: bool) -> Finding:
 
 def _generation(trial: Trial) -> Finding:
     if trial.failure:
-        return Finding("generation", "problem", trial.failure.what, trial.failure.remedy)
+        return Finding("generation", "problem", *sentences(trial.failure))
     assert trial.generation
     facts = trial.generation
     layers = ", ".join(f"{count} layers on {device}" for device, count in facts["layers"].items())

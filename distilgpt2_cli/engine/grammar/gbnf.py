@@ -10,11 +10,16 @@ The notation is that of ``grammars/README.md`` in llama.cpp.
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ...errors import UsageError
-from . import characters
-from .characters import Ranges
+
+Ranges = tuple[tuple[int, int], ...]
+"""A set of characters: sorted ranges of code points, first and last, that do not touch."""
+
+ALL: Ranges = ((0x1, 0xD7FF), (0xE000, 0x10FFFF))
+"""What UTF-8 can spell, but for NUL, which ends a text in C."""
 
 MAX_REPETITIONS = 2000
 """The most that llama.cpp repeats; it takes a higher maximum for none at all."""
@@ -158,7 +163,7 @@ class _Reader:
             return [self._read_set()]
         if sign == ".":
             self._at += 1
-            return [Item(line, chars=characters.ALL)]
+            return [Item(line, chars=ALL)]
         if sign in "<!":
             raise self._error("tokens can't be named, as a text shows none; write what they spell")
         name = self._match(_NAME)
@@ -170,7 +175,7 @@ class _Reader:
         while not self._text.startswith('"', self._at):
             line = self._line()
             code = self._read_character(start)
-            if not characters.contains(characters.ALL, code):
+            if not contains(ALL, code):
                 raise GrammarError(line, f"U+{code:04X} is no character of a text")
             items.append(Item(line, chars=((code, code),)))
         self._at += 1
@@ -191,9 +196,9 @@ class _Reader:
                     raise self._error(f"the range from U+{low:04X} to U+{high:04X} is upside down")
             ranges.append((low, high))
         self._at += 1
-        chars = characters.normal(ranges)
+        chars = normal(ranges)
         if negated:
-            chars = characters.others(chars)
+            chars = others(chars)
         if not chars or not (ranges or negated):
             raise GrammarError(line, f"no character is in {self._text[start : self._at]}")
         return Item(line, chars=chars)
@@ -265,3 +270,29 @@ class _Reader:
 
     def _error(self, reason: str) -> GrammarError:
         return GrammarError(self._line(), reason)
+
+
+def normal(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Return the same set in order, without what is not in `ALL`."""
+    merged: list[tuple[int, int]] = []
+    inside = ((max(low, first), min(high, last)) for low, high in ranges for first, last in ALL)
+    for low, high in sorted(each for each in inside if each[0] <= each[1]):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return tuple(merged)
+
+
+def others(ranges: Ranges) -> Ranges:
+    """Return the characters that are not in a set."""
+    gaps, start = [], 0
+    for low, high in ranges:
+        gaps.append((start, low - 1))
+        start = high + 1
+    return normal([*gaps, (start, 0x10FFFF)])
+
+
+def contains(ranges: Ranges, code: int) -> bool:
+    """Tell whether a code point is in a set."""
+    return any(low <= code <= high for low, high in ranges)

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from .characters import Ranges
-from .gbnf import GrammarError, Item, Rule, read
+from .gbnf import GrammarError, Item, Ranges, Rule, read
 
 # llama.cpp looks for left recursion by walking along the first items of rules, again for each way
 # that leads to one, in a function that calls itself.
@@ -113,7 +112,7 @@ def _closure(rules: list[Rule], holds: Callable[[Item], bool]) -> set[int]:
 
 
 def _check_for_left_recursion(rules: list[Rule], used: list[int], nullable: set[int]) -> None:
-    """See to it that no rule begins with itself, and that llama.cpp finds that out in time."""
+    """Make sure that no rule begins with itself, and that llama.cpp finds that out in time."""
     firsts = {number: list(_first_rules(rules[number], nullable)) for number in used}
     steps: dict[int, int] = {}
     depths: dict[int, int] = {}

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -45,6 +46,12 @@ def _load() -> ModuleType:
 
 lib: Any = _load()
 """The functions and structures of ``llama.h``, under their own names."""
+
+
+@cache
+def start_backend() -> None:
+    """Have llama.cpp prepare what all models share, once a process."""
+    lib.llama_backend_init()
 
 
 def call(name: str, result: Any, *arguments: Any) -> Any:

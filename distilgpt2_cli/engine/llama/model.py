@@ -9,7 +9,7 @@ from functools import cached_property
 from types import TracebackType
 
 from ...errors import ModelDamagedError, UsageError
-from . import aborts, interrupts, log
+from . import aborts, bindings, interrupts, log
 from .bindings import lib
 from .fitting import no_room
 from .placement import AUTO, CPU_ONLY, Offload
@@ -21,9 +21,6 @@ MAX_WINDOW = 8192
 _PIECE_BYTES = 256
 _METADATA_BYTES = 256
 _NOT_UTF8 = re.compile("([\udc80-\udcff]+)")  # as Python keeps such bytes in a string
-
-log.start()  # a backend may have something to say when it begins
-lib.llama_backend_init()
 
 
 class Model:
@@ -84,6 +81,7 @@ class Model:
     def _load(self) -> None:
         """Load the file; what only a device refuses goes to the CPU if the placement allows it."""
         log.start()
+        bindings.start_backend()
         aborts.install()
         self.pointer = load_file(self.path, self.offload)
         self.placement = log.placement()
@@ -114,7 +112,7 @@ class Model:
         self.placement = replace(log.placement(), refusal=reason)
 
     def leave_devices(self, reason: str) -> bool:
-        """Move to the CPU what ``auto`` has put on devices, and tell whether there was anything.
+        """Move to the CPU what ``auto`` has put on devices, and return whether there was anything.
 
         Args:
             reason: why the devices won't do, kept in ``placement``.
@@ -127,7 +125,7 @@ class Model:
         return bool(self.pointer)
 
     def _is_no_causal_model(self) -> bool:
-        """Tell whether it has an encoder, or sees the tokens after each (as in BERT)."""
+        """Return whether it has an encoder, or sees the tokens after each (as in BERT)."""
         if lib.llama_model_has_encoder(self.pointer) or not lib.llama_model_has_decoder(
             self.pointer
         ):

@@ -9,7 +9,7 @@ import pytest
 
 from distilgpt2_cli.engine import Context, Evaluator, FeatureExtractor, Model, Scorer
 from distilgpt2_cli.engine.evaluate import evaluator as room
-from distilgpt2_cli.errors import UsageError
+from distilgpt2_cli.errors import TextTooLongError, UsageError
 
 TEXT = "It was a dark and stormy night; the rain fell in torrents, except at intervals. "
 CLOSE = 2e-3  # of the logits, which are about 10: what other ways to evaluate a text change
@@ -95,7 +95,7 @@ def test_pools_and_splits(model: Model) -> None:
     with Evaluator(model, hidden_states=True) as evaluator:
         tokens = model.tokenize(long)
         assert len(tokens) > 2 * evaluator.size
-        with pytest.raises(UsageError, match="--overflow split"):
+        with pytest.raises(TextTooLongError, match="context window 128"):
             FeatureExtractor(evaluator).tokens(long)
         extractor = FeatureExtractor(evaluator, split=True)
         (rows,) = extractor.extract([extractor.tokens(long)])

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distilgpt2_cli.engine import GenerationOptions, Generator, open_generator
-from distilgpt2_cli.engine.constrained import ConstrainedSampler
+from distilgpt2_cli.engine import GenerationOptions, Generator, constrained, open_generator
 from distilgpt2_cli.engine.grammar.gbnf import GrammarError
 from distilgpt2_cli.engine.grammar.json_schema import to_grammar
 from distilgpt2_cli.engine.grammar.rules import understand
@@ -131,22 +130,20 @@ def test_what_is_drawn_from_is_the_grammar_over_the_whole_vocabulary(
     chosen = GenerationOptions(top_k=top_k, top_p=top_p, grammar=grammar)
     made = Generator(generator.context, chosen, alternatives=0)
     completion = made.complete(PROMPT, 1)
-    sampler = completion._sampler
-    assert isinstance(sampler, ConstrainedSampler)
     seen = []
-    prune = sampler._candidates
+    prune = constrained.likely_candidates
 
-    def compare(logits: Any) -> Any:
-        kept = prune(logits)
+    def compare(text: Any, logits: Any, adjuster: Any, wanted: int) -> Any:
+        kept = prune(text, logits, adjuster, wanted)
         everything = np.zeros(len(logits), kept.dtype)
         everything["id"], everything["logit"] = np.arange(len(logits)), logits
-        allowed = sampler._allowed(everything)
-        best = set(allowed["id"][np.argsort(-allowed["logit"])][: sampler._wanted])
+        allowed = text.allowed(everything)
+        best = set(allowed["id"][np.argsort(-allowed["logit"])][:wanted])
         assert best <= set(kept["id"]) <= set(allowed["id"])
         seen.append(len(best))
         return kept
 
-    monkeypatch.setattr(sampler, "_candidates", compare)
+    monkeypatch.setattr(constrained, "likely_candidates", compare)
     text = "".join(token.text for token in completion)
     assert re.fullmatch(r" [a-z ]{3,40}\.", text)
     assert len(seen) == completion.token_count - 1  # the first was drawn before
