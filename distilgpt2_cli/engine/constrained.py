@@ -132,7 +132,7 @@ class ConstrainedText:
         """Begin a text; `close` it.
 
         Raises:
-            DistilError: llama.cpp does not take the grammar.
+            DistilError: llama.cpp refuses the grammar.
         """
         self._constraint = constraint
         self._grammar: Any = lib.llama_sampler_init_grammar(
@@ -140,7 +140,7 @@ class ConstrainedText:
         )
         if not self._grammar:
             raise DistilError(
-                "llama.cpp does not take the grammar.", "Report the grammar as a fault of distil."
+                "llama.cpp refuses the grammar.", "Report the grammar as a bug of distil."
             )
         self._pending = codecs.getincrementaldecoder("utf-8")()
         self._look()
@@ -226,7 +226,7 @@ def constrained_sampler(
 
     Raises:
         UsageError: the seed is out of range.
-        DistilError: llama.cpp does not take the grammar.
+        DistilError: llama.cpp refuses the grammar.
     """
     model, greedy = context.model, options.temperature == 0
     check_seed(seed)

@@ -40,7 +40,7 @@ def _load() -> ModuleType:
     except (ImportError, OSError, RuntimeError) as error:
         raise DistilError(
             f"llama-cpp-python can't be loaded: {error}.",
-            "Install it anew: pip install --force-reinstall --no-cache-dir llama-cpp-python.",
+            "Install it again: pip install --force-reinstall --no-cache-dir llama-cpp-python.",
         ) from error
 
 

@@ -160,7 +160,7 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     It is loaded whole, so that what can be inspected can be used.
 
     Raises:
-        ModelDamagedError: llama.cpp can't load it, or it is no causal language model.
+        ModelDamagedError: llama.cpp can't load it, or it is not a causal language model.
     """
     with Model(path, CPU_ONLY) as model, _opened(path) as gguf:
         pointer = model.pointer

@@ -46,7 +46,7 @@ class Model:
         Raises:
             NoDeviceError: the placement asks for a device that isn't there.
             DeviceMemoryError: the devices have no room for what is wanted there.
-            ModelDamagedError: llama.cpp can't load it, or it is no causal language model.
+            ModelDamagedError: llama.cpp can't load it, or it is not a causal language model.
         """
         self.path = path
         self.offload = offload
