@@ -70,7 +70,7 @@ class RunningBatch:
 
         llama.cpp evaluates sequences together only if their numbers follow each other.
         """
-        count = sum(running is not None for running in self._running)
+        count = len(self._running) - self._running.count(None)
         last = len(self._running)
         for gap in range(count):
             if self._running[gap] is not None:

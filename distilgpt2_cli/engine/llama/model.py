@@ -18,7 +18,7 @@ from .settings import load_file
 MAX_WINDOW = 8192
 """Tokens. The context window of a model trained on more than this, so that memory stays modest."""
 
-_PIECE_BYTES = 256
+_Piece = ctypes.c_char * 256  # longer ones are rare
 _METADATA_BYTES = 256
 _NOT_UTF8 = re.compile("([\udc80-\udcff]+)")  # as Python keeps such bytes in a string
 
@@ -190,13 +190,12 @@ class Model:
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """Return the bytes of a token; of a control token its name if ``special``, else none."""
-        size = _PIECE_BYTES
+        piece = _Piece()  # one a call: several threads may be here
         while True:
-            piece = ctypes.create_string_buffer(size)  # one a call: several threads may be here
             size = lib.llama_token_to_piece(self.vocabulary, token, piece, len(piece), 0, special)
             if size >= 0:
                 return piece.raw[:size]
-            size = -size
+            piece = ctypes.create_string_buffer(-size)
 
     def ends_text(self, token: int) -> bool:
         """Return whether the token means that the text ends here."""
