@@ -46,7 +46,7 @@ def _run() -> int:
     except Exception as error:
         if os.environ.get("DISTIL_DEBUG") == "1":
             raise
-        return _tell(error)
+        return _report(error)
     return ExitStatus.DONE
 
 
@@ -69,13 +69,14 @@ def _parse(arguments: list[str]) -> None:
 
 def _prepare_engine(arguments: list[str]) -> None:
     from .cli.early import begin_early
-    from .engine.llama.aborts import tell_aborts
+    from .engine.llama.aborts import report_aborts
 
-    tell_aborts(_tell)
+    report_aborts(_report)
     begin_early(arguments, os.environ)
 
 
-def _tell(error: Exception) -> int:
+def _report(error: Exception) -> int:
+    from .cli.shared.errors import show_error
     from .terminal import Terminal
 
     if isinstance(error, MemoryError):
@@ -85,7 +86,7 @@ def _tell(error: Exception) -> int:
             f"distil met an error that it does not know: {type(error).__name__}: {error}.",
             "Run it again with DISTIL_DEBUG=1 and report what it prints.",
         )
-    Terminal.system().failure(error)
+    show_error(Terminal.system(), error)
     return error.status
 
 

@@ -1,5 +1,6 @@
 """What can go wrong, as a person reads it and as a script sees it."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -16,13 +17,13 @@ class ExitStatus(IntEnum):
 
 
 class DistilError(Exception):
-    """A failure told in two sentences: what happened, and what to run or change next."""
+    """A failure in two sentences: what happened, and what to run or change next."""
 
     status = ExitStatus.FAILED
 
     def __init__(self, what: str, remedy: str) -> None:
         """Take both sentences, each with its full stop."""
-        super().__init__(what, remedy)
+        # Exception's own is not called: ``args`` stay those of the subclass, as copies need them.
         self.what = what
         self.remedy = remedy
 
@@ -35,6 +36,109 @@ class UsageError(DistilError):
     """The command line, or an argument of the library, can't be obeyed."""
 
     status = ExitStatus.USAGE
+
+
+class ParameterError(UsageError):
+    """An argument of the library has a value that it can't have.
+
+    Attributes:
+        parameter: its name.
+        value: what it was.
+        allowed: what it may be, to go on after "Use".
+    """
+
+    def __init__(self, parameter: str, value: object, allowed: str) -> None:
+        """Take what the attributes say."""
+        super().__init__(f"{parameter} can't be {value!r}.", f"Use {allowed}.")
+        self.parameter = parameter
+        self.value = value
+        self.allowed = allowed
+
+
+class TextTooLongError(UsageError):
+    """A text has more tokens than the context window, and is not to be split.
+
+    Attributes:
+        tokens: of the text.
+        window: the most that it may have.
+    """
+
+    def __init__(self, tokens: int, window: int) -> None:
+        """Take both numbers."""
+        super().__init__(
+            f"The text has {tokens} tokens, and the context window {window}.",
+            "Shorten it, or have it split.",
+        )
+        self.tokens = tokens
+        self.window = window
+
+
+class DeviceConflictError(UsageError):
+    """A device is named for no layers.
+
+    Attributes:
+        layers: how many layers were wanted there, as it was written.
+        device: the name of the device.
+    """
+
+    def __init__(self, layers: str, device: str) -> None:
+        """Take what the attributes say."""
+        super().__init__(f"{layers} layers leave nothing for {device}.", "Leave out one of them.")
+        self.layers = layers
+        self.device = device
+
+
+class NoDeviceError(DistilError):
+    """A device is asked for that this build of llama.cpp, or this machine, does not have.
+
+    Attributes:
+        device: its name; None if any would do.
+        layers: what was wanted there: ``auto``, ``all`` or a number.
+        situation: a clause that says what there is.
+        available: the names of the devices that there are.
+    """
+
+    def __init__(
+        self, device: str | None, layers: int | str, situation: str, available: Sequence[str]
+    ) -> None:
+        """Take what the attributes say."""
+        wanted = f"The device {device}" if device else "A GPU"
+        super().__init__(
+            f"{wanted} can't be used: {situation}.",
+            f"Use {' or '.join(available)}, or leave the choice to llama.cpp."
+            if available
+            else "Install a build of llama-cpp-python for your GPU, or stay on the CPU.",
+        )
+        self.device = device
+        self.layers = layers
+        self.situation = situation
+        self.available = available
+
+
+class DeviceMemoryError(DistilError):
+    """The devices have no room for the layers that are wanted there.
+
+    Attributes:
+        fitting_layers: how many of the layers they have room for.
+    """
+
+    def __init__(self, what: str, fitting_layers: int) -> None:
+        """Take the first sentence, and how many layers fit."""
+        super().__init__(
+            what,
+            f"Use {fitting_layers} layers there: so many fit."
+            if fitting_layers
+            else "Stay on the CPU: no layer fits.",
+        )
+        self.fitting_layers = fitting_layers
+
+
+class DeviceFailureError(DistilError):
+    """The driver of a device gave up while it computed."""
+
+    def __init__(self, what: str) -> None:
+        """Take the first sentence."""
+        super().__init__(what, "Use fewer layers there, or none.")
 
 
 class ModelUnavailableError(DistilError):
@@ -50,7 +154,7 @@ class ModelDamagedError(DistilError):
 
 
 class NotANumberError(ModelDamagedError):
-    """The model's weights are such that what it computes is no number."""
+    """The model's weights are such that what it computes is not a number (NaN)."""
 
     def __init__(self) -> None:
         """There is only one thing to say."""

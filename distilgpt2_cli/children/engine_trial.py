@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from .. import errors
 from ..errors import DistilError
 from ..machine.builds import source_command
 
@@ -47,12 +48,12 @@ def try_engine(seconds: float, model: str, gpu_layers: str) -> Trial:
     last = records[-1] if records else {}
     if result.returncode < 0:
         return Trial(facts, None, _killed(-result.returncode))
-    if "what" in last:
+    if "error" in last:
         first = facts if facts is not last else None
-        return Trial(first, None, DistilError(last["what"], last["remedy"]))
+        return Trial(first, None, getattr(errors, last["error"])(*last["arguments"]))
     if len(records) < 2:
-        told = (result.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        return Trial(facts, None, DistilError(f"The engine ended at once: {told}", _ANEW))
+        reason = (result.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        return Trial(facts, None, DistilError(f"The engine ended at once: {reason}", _ANEW))
     return Trial(facts, last, None)
 
 
@@ -69,14 +70,14 @@ def _killed(number: int) -> DistilError:
 
 def _main(seconds: str, model: str, gpu_layers: str) -> None:
     try:
+        from ..engine.benchmark import facts, generate_for
         from ..engine.llama.placement import Offload
-        from ..engine.trial import facts, generate_for
 
         print(json.dumps(facts()), flush=True)
         offload = Offload.parse(gpu_layers)
         print(json.dumps(generate_for(model, float(seconds), offload)), flush=True)
     except DistilError as error:
-        print(json.dumps({"what": error.what, "remedy": error.remedy}))
+        print(json.dumps({"error": type(error).__name__, "arguments": error.args}))
 
 
 if __name__ == "__main__":

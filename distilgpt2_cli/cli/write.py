@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..engine.options import check_seed, draw_seed
+from ..engine.options import choose_seed
 from ..errors import DistilError, UsageError
 from ..terminal import Terminal
 from .shared.model_options import ModelOptions
@@ -56,7 +56,7 @@ def write(
     """
     terminal = Terminal.system()
     check_at_least_one("max-tokens", max_tokens)
-    first_seed = draw_seed() if seed is None else check_seed(seed)
+    first_seed = choose_seed(seed)
     offload = model.offload
     _check_terminal(terminal)
     from ..editor.suggestions import Settings

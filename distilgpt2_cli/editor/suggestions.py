@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..engine.options import MAX_SEED, GenerationOptions
+from ..engine.options import GenerationOptions, completion_seed
 
 if TYPE_CHECKING:
     from ..engine import Completion, Generator
@@ -64,7 +64,7 @@ class Suggestions:
         """Plan them; each has the next seed."""
         self.text = text
         self.settings = settings
-        seeds = ((first_seed + i) % (MAX_SEED + 1) for i in range(settings.count))
+        seeds = (completion_seed(first_seed, i) for i in range(settings.count))
         self.items = [Suggestion(seed) for seed in seeds]
         self.error: Exception | None = None
         self._end = settings.count
@@ -74,7 +74,7 @@ class Suggestions:
     @property
     def next_seed(self) -> int:
         """The seed to continue with for more suggestions."""
-        return (self.items[-1].seed + 1) % (MAX_SEED + 1)
+        return completion_seed(self.items[-1].seed, 1)
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -102,10 +102,12 @@ class Suggestions:
 
         if not self._end:
             return
-        generator.options = self.settings.options()
+        options = self.settings.options()
         # One token more than fits, so that the engine cuts the text as it would cut all of it.
         prompt = last_tokens(generator.context.model, self.text, generator.context.size + 1)
-        batch = generator.complete_all(Request(prompt, item.seed) for item in self.items)
+        batch = generator.complete_all(
+            Request(prompt, item.seed, options=options) for item in self.items
+        )
         for index, item in enumerate(self.items):
             if index >= self._end:
                 break

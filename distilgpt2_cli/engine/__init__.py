@@ -5,115 +5,76 @@ llama.cpp.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .evaluate.evaluator import Evaluator
-    from .evaluate.features import FeatureExtractor
-    from .evaluate.perplexity import Comparison, Perplexity, measure
-    from .evaluate.scoring import Score, ScoredText, Scorer
-    from .evaluate.streaming import stream_tokens
-    from .evaluate.windows import Window, disjoint, sliding
-    from .generation import Batch, Completion, Generator, Request, Token
-    from .llama.bindings import versions
-    from .llama.context import Context
-    from .llama.devices import Device, NoDeviceError, list_devices
-    from .llama.fitting import DeviceMemoryError
-    from .llama.model import Model
-    from .llama.placement import Offload, Placement
-    from .observation import Candidate, Observation, observe_next
-    from .options import MAX_SEED, GenerationOptions, check_seed
-    from .session import open_evaluator, open_generator
+    from ..errors import DeviceMemoryError as DeviceMemoryError
+    from ..errors import NoDeviceError as NoDeviceError
+    from .batch import Batch as Batch
+    from .completion import Completion as Completion
+    from .evaluate.evaluator import Evaluator as Evaluator
+    from .evaluate.features import FeatureExtractor as FeatureExtractor
+    from .evaluate.perplexity import Perplexity as Perplexity
+    from .evaluate.perplexity import ReferenceComparison as ReferenceComparison
+    from .evaluate.perplexity import measure as measure
+    from .evaluate.scoring import Score as Score
+    from .evaluate.scoring import ScoredText as ScoredText
+    from .evaluate.scoring import Scorer as Scorer
+    from .evaluate.streaming import stream_tokens as stream_tokens
+    from .evaluate.windows import Window as Window
+    from .evaluate.windows import disjoint as disjoint
+    from .evaluate.windows import sliding as sliding
+    from .generator import Generator as Generator
+    from .llama.bindings import versions as versions
+    from .llama.context import Context as Context
+    from .llama.devices import Device as Device
+    from .llama.devices import list_devices as list_devices
+    from .llama.model import Model as Model
+    from .llama.placement import Offload as Offload
+    from .llama.placement import Placement as Placement
+    from .observation import observe_next as observe_next
+    from .options import MAX_SEED as MAX_SEED
+    from .options import GenerationOptions as GenerationOptions
+    from .options import check_seed as check_seed
+    from .options import completion_seed as completion_seed
+    from .options import draw_seed as draw_seed
+    from .records import Candidate as Candidate
+    from .records import FinishReason as FinishReason
+    from .records import Observation as Observation
+    from .records import Request as Request
+    from .records import Token as Token
+    from .session import open_evaluator as open_evaluator
+    from .session import open_generator as open_generator
 
-__all__ = [
-    "MAX_SEED",
-    "Batch",
-    "Candidate",
-    "Comparison",
-    "Completion",
-    "Context",
-    "Device",
-    "DeviceMemoryError",
-    "Evaluator",
-    "FeatureExtractor",
-    "GenerationOptions",
-    "Generator",
-    "Model",
-    "NoDeviceError",
-    "Observation",
-    "Offload",
-    "Perplexity",
-    "Placement",
-    "Request",
-    "Score",
-    "ScoredText",
-    "Scorer",
-    "Token",
-    "Window",
-    "check_seed",
-    "disjoint",
-    "list_devices",
-    "measure",
-    "observe_next",
-    "open_evaluator",
-    "open_generator",
-    "sliding",
-    "stream_tokens",
-    "versions",
-]
-
-_ROOMS = {
-    "llama.bindings": ("versions",),
-    "llama.context": ("Context",),
-    "llama.devices": (
-        "Device",
-        "NoDeviceError",
-        "list_devices",
-    ),
-    "evaluate.evaluator": ("Evaluator",),
-    "evaluate.features": ("FeatureExtractor",),
-    "llama.fitting": ("DeviceMemoryError",),
-    "generation": (
-        "Batch",
-        "Completion",
-        "Generator",
-        "Request",
-        "Token",
-    ),
-    "llama.model": ("Model",),
-    "observation": (
-        "Candidate",
-        "Observation",
-        "observe_next",
-    ),
-    "options": (
-        "MAX_SEED",
-        "GenerationOptions",
-        "check_seed",
-    ),
-    "evaluate.perplexity": (
-        "Comparison",
-        "Perplexity",
-        "measure",
-    ),
-    "llama.placement": ("Offload", "Placement"),
-    "evaluate.scoring": ("Score", "ScoredText", "Scorer"),
-    "session": (
-        "open_evaluator",
-        "open_generator",
-    ),
-    "evaluate.streaming": ("stream_tokens",),
-    "evaluate.windows": (
-        "Window",
-        "disjoint",
-        "sliding",
-    ),
+_EXPORTS = {
+    "..errors": ("DeviceMemoryError", "NoDeviceError"),
+    ".batch": ("Batch",),
+    ".completion": ("Completion",),
+    ".evaluate.evaluator": ("Evaluator",),
+    ".evaluate.features": ("FeatureExtractor",),
+    ".evaluate.perplexity": ("Perplexity", "ReferenceComparison", "measure"),
+    ".evaluate.scoring": ("Score", "ScoredText", "Scorer"),
+    ".evaluate.streaming": ("stream_tokens",),
+    ".evaluate.windows": ("Window", "disjoint", "sliding"),
+    ".generator": ("Generator",),
+    ".llama.bindings": ("versions",),
+    ".llama.context": ("Context",),
+    ".llama.devices": ("Device", "list_devices"),
+    ".llama.model": ("Model",),
+    ".llama.placement": ("Offload", "Placement"),
+    ".observation": ("observe_next",),
+    ".options": ("MAX_SEED", "GenerationOptions", "check_seed", "completion_seed", "draw_seed"),
+    ".records": ("Candidate", "FinishReason", "Observation", "Request", "Token"),
+    ".session": ("open_evaluator", "open_generator"),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 
+__all__ = sorted(_MODULES)
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for (PEP 562)."""
-    if name not in _ROOM_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_ROOM_OF[name]}", __name__), name)
+if not TYPE_CHECKING:  # so that type checkers do not take every name for one of type Any
+
+    def __getattr__(name):
+        """Import what is asked for (PEP 562)."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_MODULES[name], __name__), name)

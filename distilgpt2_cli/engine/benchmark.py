@@ -1,24 +1,74 @@
-"""How fast the engine is on this machine, beside a bare loop over llama.cpp's own functions."""
+"""What the engine can do on this machine, and how fast it is beside a bare loop over llama.cpp."""
 
 import os
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 from ..errors import UsageError
-from .generation import Generator, Request
-from .llama.bindings import lib
+from .generator import Generator
+from .llama.bindings import features, lib, start_backend, versions
 from .llama.context import Context
 from .llama.cores import usable_cores
+from .llama.devices import backends, list_devices
 from .llama.loading import load
 from .llama.placement import AUTO, Offload, Placement
 from .options import GenerationOptions
-from .sampling import Sampler
+from .records import Request
+from .sampling import free, sampling_chain
+from .session import open_generator
 
 PROMPT_TOKENS = 64
 """Tokens of the prompt that is evaluated."""
 
+_SHORT_PROMPT = "Once upon a time"
 _TEXT = "It was a dark and stormy night; the rain fell in torrents, except at intervals. " * 8
+
+
+def facts() -> dict[str, Any]:
+    """Return versions, backends, devices, used features of the processor, and usable cores."""
+    start_backend()
+    return {
+        "versions": versions(),
+        "backends": backends(),
+        "devices": [asdict(device) for device in list_devices()],
+        "features": used_features(),
+        "cores": usable_cores(),
+    }
+
+
+def used_features() -> list[str]:
+    """Return what of the processor this build has code for, in llama.cpp's names."""
+    cpu = features().partition("CPU : ")[2]
+    parts = (part.split("=") for part in cpu.split("|") if "=" in part)
+    return [name.strip() for name, value in parts if value.strip() != "0"]
+
+
+def generate_for(path: str | os.PathLike[str], seconds: float, offload: Offload) -> dict[str, Any]:
+    """Generate for so many seconds, and return how fast that was and where.
+
+    Raises:
+        DistilError: it can't be done.
+    """
+    options = GenerationOptions(max_tokens=-1, ignore_eos=True)
+    with open_generator(path, options, offload=offload) as generator:
+        completion = generator.complete(_SHORT_PROMPT, seed=0)
+        start = time.perf_counter()
+        for _ in completion:
+            if time.perf_counter() - start > seconds:
+                break
+        passed = time.perf_counter() - start
+        context = generator.context
+        return {
+            "tokens": completion.token_count,
+            "seconds": round(passed, 3),
+            "tokens_per_second": round(completion.token_count / passed, 1),
+            "threads": context.threads,
+            "layers": dict(context.placement.layers),
+            "device_bytes": dict(context.placement.device_bytes),
+            "refusal": context.placement.refusal,
+        }
 
 
 class Speeds(NamedTuple):
@@ -88,7 +138,7 @@ def bare_loop(context: Context, prompt: Sequence[int], options: GenerationOption
         Seconds from the first draw to the last one.
     """
     count = context.sequences
-    samplers = [Sampler(context, prompt, options, seed) for seed in range(count)]
+    chains = [sampling_chain(context.model, prompt, options, seed) for seed in range(count)]
     context.rewind(0)
     context.evaluate(prompt)
     for sequence in range(1, count):
@@ -100,7 +150,7 @@ def bare_loop(context: Context, prompt: Sequence[int], options: GenerationOption
         batch.seq_id[i][0] = i
         batch.logits[i] = 1
     decode, sample = lib.llama_decode, lib.llama_sampler_sample
-    chains, pointer, rows = [sampler.pointer for sampler in samplers], context.pointer, range(count)
+    pointer, rows = context.pointer, range(count)
     start = time.perf_counter()
     for i in rows:
         batch.token[i] = sample(chains[i], pointer, -1)
@@ -112,8 +162,7 @@ def bare_loop(context: Context, prompt: Sequence[int], options: GenerationOption
             batch.token[i] = sample(chains[i], pointer, i)
     seconds = time.perf_counter() - start
     lib.llama_batch_free(batch)
-    for sampler in samplers:
-        sampler.close()
+    free(*chains)
     return seconds
 
 

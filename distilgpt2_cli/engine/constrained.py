@@ -21,14 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DistilError, UsageError
-from .grammar.characters import Ranges, contains
+from .grammar.gbnf import Ranges, contains
 from .grammar.rules import Grammar, understand
 from .llama.bindings import lib
 from .llama.context import Context
 from .llama.model import Model
 from .observation import TOKEN_DATA, apply, choose, logits_of, observe
-from .options import GenerationOptions
-from .sampling import Sampler, adjusters, chain, choosers, show
+from .options import GenerationOptions, check_seed
+from .records import Draw
+from .sampling import Sampler, adjusters, choosers, free, new_chain, show
 
 _FIRST_PART = 256  # tokens that the grammar is asked about at least
 _ALONE = b"/alone"  # after a byte, for the token of just this byte
@@ -36,7 +37,16 @@ _MANY_TOKENS, _FEW_BYTES = 2048, 16  # with these, a look at the second byte is 
 
 
 class Constraint:
-    """A grammar with what is known of a model's vocabulary, for any number of texts."""
+    """A grammar with what is known of a model's vocabulary, for any number of texts.
+
+    Attributes:
+        model: whose vocabulary it is.
+        text: the grammar in GBNF.
+        grammar: the same, read.
+        single: the token of each byte that has one of its own.
+        unknown: bytes that tokens begin with, but that have no token of their own.
+        ends: the tokens that end a text.
+    """
 
     def __init__(self, model: Model, grammar: str) -> None:
         """Take a grammar in GBNF.
@@ -45,6 +55,7 @@ class Constraint:
             UsageError: it can't be used, or not with this vocabulary.
         """
         self.model = model
+        self.text = grammar
         self.grammar: Grammar = understand(grammar)
         pieces = [model.piece(token) for token in range(model.vocabulary_size)]
         tokens: dict[bytes, list[int]] = {}
@@ -92,7 +103,11 @@ class Constraint:
         return tokens
 
     def _check_terminals(self, pieces: Sequence[bytes]) -> None:
-        """See to it that the vocabulary spells a character of every set in the grammar."""
+        """Make sure that the vocabulary spells a character of every set in the grammar.
+
+        Raises:
+            UsageError: it does not.
+        """
         if len(self.single) == 256:
             return
         firsts = {ord(text[0]) for text in map(_text, pieces) if text}
@@ -105,82 +120,64 @@ class Constraint:
                 )
 
 
-class ConstrainedSampler(Sampler):
-    """A sampler whose text follows a grammar, and that tells of each token how likely it was."""
+class ConstrainedText:
+    """A text that follows a grammar: with which tokens it may go on, and whether it may end.
 
-    def __init__(
-        self,
-        context: Context,
-        prompt: Sequence[int],
-        options: GenerationOptions,
-        seed: int,
-        constraint: Constraint,
-        top: int | None,
-    ) -> None:
-        """Begin a text; with ``top``, observe each token with so many candidates.
+    Attributes:
+        may_end: whether the text may end here.
+        must_end: whether it must, because nothing may follow.
+    """
+
+    def __init__(self, constraint: Constraint) -> None:
+        """Begin a text; `close` it.
 
         Raises:
-            UsageError: the seed is out of range.
-            DistilError: llama.cpp does not take the grammar.
+            DistilError: llama.cpp refuses the grammar.
         """
-        model = context.model
-        self._adjust: Any = None
-        self._grammar: Any = None
-        super().__init__(context, (), options, seed)
-        lib.llama_sampler_free(self.pointer)
-        self.pointer = chain(*choosers(options, seed))
-        self._adjust = chain(*adjusters(model, options))
-        show(self._adjust, prompt)
-        self._grammar = lib.llama_sampler_init_grammar(
-            model.vocabulary, constraint.grammar.plain.encode(), b"root"
+        self._constraint = constraint
+        self._grammar: Any = lib.llama_sampler_init_grammar(
+            constraint.model.vocabulary, constraint.grammar.plain.encode(), b"root"
         )
         if not self._grammar:
             raise DistilError(
-                "llama.cpp does not take the grammar.", "Report the grammar as a fault of distil."
+                "llama.cpp refuses the grammar.", "Report the grammar as a bug of distil."
             )
-        self._constraint = constraint
-        self._size = model.vocabulary_size
-        self._greedy = options.temperature == 0
-        self._wanted = 1 if self._greedy else options.top_k or self._size
-        self._top = None if top is None else min(top, self._size)
         self._pending = codecs.getincrementaldecoder("utf-8")()
         self._look()
 
-    def sample(self, row: int) -> int:
-        """Return the next token that the grammar allows, drawn from a row of logits.
-
-        Raises:
-            NotANumberError: the logits are none, and each token is observed.
-            DistilError: the grammar allows no token of the vocabulary.
-        """
-        logits = logits_of(self._context, row, self._size)
-        candidates = self._candidates(logits)  # kept, for `left` may be in its memory
-        left, token = choose(self.pointer, candidates, greedy=self._greedy)
-        if self._top is not None:
-            self.observation = observe(logits, left, token, self._top)
-        lib.llama_sampler_accept(self._adjust, token)
-        if not self._constraint.model.ends_text(token):
+    def accept(self, token: int) -> None:
+        """Go on with a token that is allowed."""
+        model = self._constraint.model
+        if not model.ends_text(token):
             lib.llama_sampler_accept(self._grammar, token)
-            self._pending.decode(self._constraint.model.piece(token))
+            self._pending.decode(model.piece(token))
             self._look()
-        return token
 
     def close(self) -> None:
         """Free what llama.cpp holds."""
-        super().close()
-        for pointer in (self._adjust, self._grammar):
-            if pointer:
-                lib.llama_sampler_free(pointer)
-        self._adjust = self._grammar = None
+        free(self._grammar)
+
+    def possible_tokens(self) -> NDArray[np.int32]:
+        """Return tokens that may be allowed, every one that is among them."""
+        tokens = self._constraint.beginning_with(self._prefixes)
+        return np.concatenate([tokens, self._constraint.ends]) if self.may_end else tokens
+
+    def allowed(self, data: NDArray[Any]) -> NDArray[Any]:
+        """Return those of some tokens that may come next."""
+        apply(self._grammar, data)
+        data = data[data["logit"] > -np.inf]
+        pending, _ = self._pending.getstate()
+        wrong = self._constraint.no_text_after(pending)
+        return data[~np.isin(data["id"], wrong)]
 
     def _look(self) -> None:
         """Find out with which bytes the text may go on, and whether it may end."""
-        known, self.complete = self._allowed_bytes(self._grammar)
+        known, self.may_end = self._allowed_bytes(self._grammar)
         unknown = self._constraint.unknown
-        self.finished = self.complete and not known and not self._any_allowed(_prefixes(unknown))
+        self.must_end = self.may_end and not known and not self._any_allowed(_prefixes(unknown))
         self._prefixes = _prefixes(known | unknown)
         count = len(self._constraint.beginning_with(self._prefixes))
-        if not self.finished and len(known) <= _FEW_BYTES and count > _MANY_TOKENS:
+        if not self.must_end and len(known) <= _FEW_BYTES and count > _MANY_TOKENS:
             self._prefixes = frozenset().union(_prefixes(unknown), *map(self._look_after, known))
 
     def _look_after(self, byte: int) -> set[bytes]:
@@ -188,7 +185,7 @@ class ConstrainedSampler(Sampler):
         grammar = lib.llama_sampler_clone(self._grammar)
         lib.llama_sampler_accept(grammar, self._constraint.single[byte])
         followers, _ = self._allowed_bytes(grammar)
-        lib.llama_sampler_free(grammar)
+        free(grammar)
         two = {bytes([byte, each]) for each in followers | self._constraint.unknown}
         return two | {bytes([byte]) + _ALONE}
 
@@ -206,38 +203,88 @@ class ConstrainedSampler(Sampler):
         tokens = self._constraint.beginning_with(prefixes)
         data = np.zeros(len(tokens), TOKEN_DATA)
         data["id"] = tokens
-        return len(self._allowed(data)) > 0
+        return len(self.allowed(data)) > 0
 
-    def _candidates(self, logits: NDArray[np.float32]) -> NDArray[Any]:
-        """Return allowed tokens with their logits: all, or at least the top-k of them."""
-        tokens = self._constraint.beginning_with(self._prefixes)
-        if self.complete:
-            tokens = np.concatenate([tokens, self._constraint.ends])
-        data = np.zeros(len(tokens), TOKEN_DATA)
-        data["id"], data["logit"] = tokens, logits[tokens]
-        apply(self._adjust, data)
-        data = data[data["logit"] > -np.inf]
-        size = max(4 * self._wanted, _FIRST_PART)
-        while size < len(data):
-            likeliest = np.argpartition(-data["logit"], size)[:size]
-            kept = self._allowed(data[likeliest])
-            if len(kept) >= self._wanted:
-                return kept
-            size *= 16
-        kept = self._allowed(data)
-        if not len(kept):
-            raise DistilError(
-                "The grammar allows none of the model's tokens to follow.",
-                "Allow other characters there, or use a model whose vocabulary has all bytes.",
-            )
-        return kept
 
-    def _allowed(self, data: NDArray[Any]) -> NDArray[Any]:
-        apply(self._grammar, data)
-        data = data[data["logit"] > -np.inf]
-        pending, _ = self._pending.getstate()
-        wrong = self._constraint.no_text_after(pending)
-        return data[~np.isin(data["id"], wrong)]
+def constrained_sampler(
+    context: Context,
+    prompt: Sequence[int],
+    options: GenerationOptions,
+    seed: int,
+    constraint: Constraint,
+    top: int | None,
+) -> Sampler:
+    """Return a sampler whose text follows a grammar.
+
+    Args:
+        context: whose logits it draws from.
+        prompt: what stands before the text.
+        options: those of the completion.
+        seed: what tokens are drawn with.
+        constraint: the grammar.
+        top: how many of the likeliest tokens an observation has; None to observe nothing.
+
+    Raises:
+        UsageError: the seed is out of range.
+        DistilError: llama.cpp refuses the grammar.
+    """
+    model, greedy = context.model, options.temperature == 0
+    check_seed(seed)
+    text = ConstrainedText(constraint)
+    chooser = new_chain(*choosers(options, seed))
+    adjuster = new_chain(*adjusters(model, options))
+    show(adjuster, prompt)
+    wanted = 1 if greedy else options.top_k or model.vocabulary_size
+
+    def sample(row: int) -> Draw:
+        logits = logits_of(context.pointer, row, model.vocabulary_size)
+        candidates = likely_candidates(text, logits, adjuster, wanted)
+        left, token = choose(chooser, candidates, greedy=greedy)  # left may be in candidates
+        observation = None if top is None else observe(logits, left, token, top)
+        lib.llama_sampler_accept(adjuster, token)
+        text.accept(token)
+        return Draw(token, observation, text.may_end, text.must_end)
+
+    def close() -> None:
+        text.close()
+        free(chooser, adjuster)
+
+    return Sampler(sample, close)
+
+
+def likely_candidates(
+    text: ConstrainedText, logits: NDArray[np.float32], adjuster: object, wanted: int
+) -> NDArray[Any]:
+    """Return tokens that a text may go on with: all, or at least the ``wanted`` likeliest ones.
+
+    Args:
+        text: what they would go on.
+        logits: those of the model.
+        adjuster: the sampler that changes single logits first.
+        wanted: how many are drawn from.
+
+    Raises:
+        DistilError: the grammar allows no token of the vocabulary.
+    """
+    tokens = text.possible_tokens()
+    data = np.zeros(len(tokens), TOKEN_DATA)
+    data["id"], data["logit"] = tokens, logits[tokens]
+    apply(adjuster, data)
+    data = data[data["logit"] > -np.inf]
+    size = max(4 * wanted, _FIRST_PART)
+    while size < len(data):
+        likeliest = np.argpartition(-data["logit"], size)[:size]
+        kept = text.allowed(data[likeliest])
+        if len(kept) >= wanted:
+            return kept
+        size *= 16
+    kept = text.allowed(data)
+    if not len(kept):
+        raise DistilError(
+            "The grammar allows none of the model's tokens to follow.",
+            "Allow other characters there, or use a model whose vocabulary has all bytes.",
+        )
+    return kept
 
 
 def _prefixes(firsts: Iterable[int]) -> frozenset[bytes]:

@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,76 +13,41 @@ from .llama.bindings import lib
 from .llama.context import Context
 from .options import GenerationOptions
 from .prompts import fit
-from .sampling import Sampler
+from .records import Candidate, Draw, Observation
+from .sampling import Sampler, free, sampling_chain
 
 # llama_token_data in llama.h
 TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
-class Candidate(NamedTuple):
-    """A token that may come next; its probabilities as natural logarithms.
+def observing_sampler(
+    context: Context, prompt: Sequence[int], options: GenerationOptions, seed: int, top: int
+) -> Sampler:
+    """Return a sampler that draws the same tokens as the plain one, and observes each of them.
 
-    Attributes:
-        id: the token.
-        logprob: in the model's own distribution.
-        sampled_logprob: in the one that is drawn from, after penalties, temperature and filters;
-            None if they leave the token out.
+    Args:
+        context: whose logits it draws from.
+        prompt: what stands before the text.
+        options: those of the completion.
+        seed: what tokens are drawn with.
+        top: how many of the likeliest tokens an observation has.
+
+    Raises:
+        UsageError: the seed is out of range.
     """
+    chain = sampling_chain(context.model, prompt, options, seed)
+    size = context.model.vocabulary_size
+    ids = np.arange(size, dtype=np.int32)
+    data = np.zeros(size, TOKEN_DATA)
 
-    id: int
-    logprob: float
-    sampled_logprob: float | None
+    def sample(row: int) -> Draw:
+        logits = logits_of(context.pointer, row, size)
+        data["id"], data["logit"], data["p"] = ids, logits, 0
+        left, token = choose(chain, data, greedy=options.temperature == 0)
+        lib.llama_sampler_accept(chain, token)
+        return Draw(token, observe(logits, left, token, top))
 
-
-class Observation(NamedTuple):
-    """What was known when a token was drawn.
-
-    Attributes:
-        drawn: the token.
-        top: the most likely tokens of the model's own distribution, the likeliest first.
-        left: how many tokens could have been drawn.
-    """
-
-    drawn: Candidate
-    top: list[Candidate]
-    left: int
-
-
-class ObservingSampler(Sampler):
-    """A sampler that draws the same tokens, and tells of each how likely it was."""
-
-    def __init__(
-        self,
-        context: Context,
-        prompt: Sequence[int],
-        options: GenerationOptions,
-        seed: int,
-        top: int,
-    ) -> None:
-        """Tell of so many ``top`` candidates at every draw.
-
-        Raises:
-            UsageError: the seed is out of range.
-        """
-        super().__init__(context, prompt, options, seed)
-        size = context.model.vocabulary_size
-        self._greedy = options.temperature == 0
-        self._top = min(top, size)
-        self._ids = np.arange(size, dtype=np.int32)
-        self._data = np.zeros(size, TOKEN_DATA)
-
-    def sample(self, row: int) -> int:
-        """Return the next token as `Sampler.sample` does, and observe it.
-
-        Raises:
-            NotANumberError: the logits are none.
-        """
-        logits = logits_of(self._context, row, len(self._ids))
-        self._data["id"], self._data["logit"], self._data["p"] = self._ids, logits, 0
-        left, token = choose(self.pointer, self._data, greedy=self._greedy)
-        lib.llama_sampler_accept(self.pointer, token)
-        self.observation = observe(logits, left, token, self._top)
-        return token
+    return Sampler(sample, lambda: free(chain))
 
 
 def logits_of(context: object, row: int, size: int) -> NDArray[np.float32]:
@@ -120,10 +85,10 @@ def observe(row: NDArray[np.float32], left: NDArray[Any], token: int, top: int) 
         row: the model's own logits.
         left: the tokens among which it was drawn, with their logits then.
         token: the one that was drawn.
-        top: how many candidates to tell of.
+        top: how many of the likeliest tokens the observation has.
 
     Raises:
-        NotANumberError: the logits are none.
+        NotANumberError: the logits are NaN.
     """
     logits = row.astype(np.float64)
     logprobs = log_softmax(logits)
@@ -150,14 +115,16 @@ def observe_next(
     The token that is drawn means nothing here. A prompt larger than the context keeps its end.
 
     Raises:
-        NotANumberError: the logits are none.
+        NotANumberError: the logits are NaN.
         DistilError: llama.cpp can't evaluate the prompt.
     """
     prompt = fit(prompt or [context.model.start_token], context.size, 1)
-    sampler = ObservingSampler(context, prompt, options, 0, top)
-    context.rewind(0)
-    context.evaluate(prompt)
-    sampler.sample(-1)
-    sampler.close()
-    assert sampler.observation
-    return sampler.observation
+    sampler = observing_sampler(context, prompt, options, 0, top)
+    try:
+        context.rewind(0)
+        context.evaluate(prompt)
+        observation = sampler.sample(-1).observation
+    finally:
+        sampler.close()
+    assert observation
+    return observation

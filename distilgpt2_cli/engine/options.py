@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import UsageError
+from ..errors import ParameterError
 
 MAX_SEED = 2**32 - 2
 """The largest seed; llama.cpp takes the next number to mean a random one."""
@@ -52,7 +52,8 @@ class GenerationOptions:
         """Check every value.
 
         Raises:
-            UsageError: a value is out of its range; names the option and the range.
+            ParameterError: a value is out of its range.
+            UsageError: the grammar can't be used.
         """
         if self.max_tokens != -1:
             _check("max_tokens", self.max_tokens, 1, _MAX_INT, "-1 for no limit, or ")
@@ -66,7 +67,7 @@ class GenerationOptions:
         _check("presence_penalty", self.presence_penalty, -100, 100)
         _check("frequency_penalty", self.frequency_penalty, -100, 100)
         if "" in self.stop:
-            raise UsageError("--stop is empty, which stands before every text.", "Give it a text.")
+            raise ParameterError("stop", "", "texts of at least one character")
         if self.grammar is not None:
             from .grammar.rules import understand
 
@@ -82,15 +83,29 @@ def check_seed(seed: int) -> int:
     """Return the seed.
 
     Raises:
-        UsageError: it is not from 0 to `MAX_SEED`.
+        ParameterError: it is not from 0 to `MAX_SEED`.
     """
     _check("seed", seed, 0, MAX_SEED)
     return seed
 
 
+def choose_seed(seed: int | None) -> int:
+    """Return the seed, or one that is drawn for None.
+
+    Raises:
+        ParameterError: it is not from 0 to `MAX_SEED`.
+    """
+    return draw_seed() if seed is None else check_seed(seed)
+
+
+def completion_seed(first: int, index: int) -> int:
+    """Return the seed of completion ``index``, counted from 0, where the first one has ``first``.
+
+    Seeds count on, and after `MAX_SEED` comes 0.
+    """
+    return (first + index) % (MAX_SEED + 1)
+
+
 def _check(name: str, value: float, low: float, high: float, other: str = "") -> None:
     if math.isnan(value) or not low <= value <= high:
-        raise UsageError(
-            f"--{name.replace('_', '-')} can't be {value}.",
-            f"Use {other}a number from {low} to {high}.",
-        )
+        raise ParameterError(name, value, f"{other}a number from {low} to {high}")

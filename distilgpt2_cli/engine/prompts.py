@@ -1,4 +1,4 @@
-"""Prompts put at the beginning of sequences, each of them evaluated once."""
+"""Prompts at the beginning of sequences, each of them evaluated once."""
 
 import math
 import time
@@ -15,35 +15,35 @@ class _Evaluated(NamedTuple):
     seconds: float
 
 
-class PromptPlacer:
-    """Puts prompts into sequences, and the same prompt again without a second evaluation.
+class PromptEvaluator:
+    """Evaluates prompts in sequences, and the same prompt in another one by copying it.
 
     A prompt is always evaluated whole and alone, because its logits depend on how it is cut and
     on what is evaluated beside it.
     """
 
     def __init__(self, context: Context) -> None:
-        """Use the sequences of this context, and be told when others change them."""
+        """Use the sequences of this context; whoever else changes one says so here."""
         self._context = context
         self._evaluated: _Evaluated | None = None
         self._holders: set[int] = set()
 
-    def place(self, prompt: Sequence[int], sequence: int) -> float:
+    def evaluate(self, prompt: Sequence[int], sequence: int) -> float:
         """Make a sequence hold just this prompt, with its logits as the newest ones.
 
         Returns:
             The seconds that its evaluation took, now or earlier.
 
         Raises:
-            NotANumberError: the logits are none.
+            NotANumberError: the logits are NaN.
             DistilError: llama.cpp can't evaluate it.
         """
         last = self._evaluated
         if last is None or prompt != last.tokens:
             self._holders.clear()
-            last = self._evaluated = self._evaluate(prompt, sequence)
+            last = self._evaluated = self._evaluate_anew(prompt, sequence)
         elif not self._holders:
-            last = self._evaluate(prompt, sequence)
+            last = self._evaluate_anew(prompt, sequence)
         else:
             if sequence not in self._holders:
                 self._context.copy(next(iter(self._holders)), sequence)
@@ -62,12 +62,12 @@ class PromptPlacer:
         if source in self._holders:
             self._holders.add(target)
 
-    def _evaluate(self, prompt: Sequence[int], sequence: int) -> _Evaluated:
+    def _evaluate_anew(self, prompt: Sequence[int], sequence: int) -> _Evaluated:
         start = time.perf_counter()
         self._context.rewind(0, sequence)
         self._context.evaluate(prompt, sequence)
         logits = self._context.copy_logits()
-        # A layer norm spreads what is no number over all of its values, and so over all logits.
+        # A layer norm spreads a NaN over all of its values, and so over all logits.
         if math.isnan(logits[0]):
             raise NotANumberError
         return _Evaluated(prompt, logits, time.perf_counter() - start)

@@ -5,12 +5,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from .generation import Completion, Generator, Request, Token
+from .completion import Completion
+from .generator import Generator
 from .llama.context import Context
 from .llama.loading import load
 from .llama.model import Model
 from .llama.placement import AUTO, Offload
 from .options import GenerationOptions
+from .records import Request, Token
 from .text import TextStream
 
 

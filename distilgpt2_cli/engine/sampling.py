@@ -1,65 +1,72 @@
 """The choice of the next token, by llama.cpp's own samplers."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from .llama.bindings import lib
 from .llama.context import Context
 from .llama.model import Model
 from .options import GenerationOptions, check_seed
-
-if TYPE_CHECKING:
-    from .observation import Observation
+from .records import Draw
 
 
-class Sampler:
-    """A chain of llama.cpp's samplers, in the order of transformers.
-
-    End-of-text bias, penalties, temperature, top-k, top-p, min-p, then a draw with the seed.
-    Top-k stands before the temperature here: no order of tokens changes by dividing their logits,
-    and the later steps then see few tokens only.
+class Sampler(NamedTuple):
+    """What draws the tokens of one completion.
 
     Attributes:
-        observation: what is known of the last draw, where a subclass finds it out.
-        complete: whether the text may end here, which only a grammar can forbid.
-        finished: whether it must, because nothing may follow.
+        sample: draws the next token from a row of the context's logits; -1 is the newest.
+        close: frees what llama.cpp holds for it; to be called once.
     """
 
-    def __init__(
-        self, context: Context, prompt: Sequence[int], options: GenerationOptions, seed: int
-    ) -> None:
-        """Build the chain and let its penalties see the prompt.
-
-        Raises:
-            UsageError: the seed is out of range.
-        """
-        check_seed(seed)
-        self._context = context.pointer
-        self.observation: Observation | None = None
-        self.complete, self.finished = True, False
-        self.pointer = chain(*adjusters(context.model, options), *choosers(options, seed))
-        if _penalizes(options):
-            show(self.pointer, prompt)
-
-    def sample(self, row: int) -> int:
-        """Return the next token, drawn from a row of the context's logits; -1 is the newest."""
-        token: int = lib.llama_sampler_sample(self.pointer, self._context, row)
-        return token
-
-    def close(self) -> None:
-        """Free the chain."""
-        if self.pointer:
-            lib.llama_sampler_free(self.pointer)
-            self.pointer = None
+    sample: Callable[[int], Draw]
+    close: Callable[[], None]
 
 
-def chain(*samplers: object) -> Any:
+def plain_sampler(
+    context: Context, prompt: Sequence[int], options: GenerationOptions, seed: int
+) -> Sampler:
+    """Return a sampler that draws tokens and finds out no more about them.
+
+    Raises:
+        UsageError: the seed is out of range.
+    """
+    chain = sampling_chain(context.model, prompt, options, seed)
+    draw, pointer = lib.llama_sampler_sample, context.pointer
+    return Sampler(lambda row: Draw(draw(chain, pointer, row)), lambda: free(chain))
+
+
+def sampling_chain(
+    model: Model, prompt: Sequence[int], options: GenerationOptions, seed: int
+) -> Any:
+    """Return a chain of llama.cpp's samplers, in the order of transformers; `free` it.
+
+    End-of-text bias, penalties, which count the prompt, temperature, top-k, top-p, min-p, then a
+    draw with the seed. Top-k stands before the temperature here: no order of tokens changes by
+    dividing their logits, and the later steps then see few tokens only.
+
+    Raises:
+        UsageError: the seed is out of range.
+    """
+    check_seed(seed)
+    chain = new_chain(*adjusters(model, options), *choosers(options, seed))
+    if _penalizes(options):
+        show(chain, prompt)
+    return chain
+
+
+def new_chain(*samplers: object) -> Any:
     """Return samplers as one, which owns them."""
-    pointer = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+    chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
     for sampler in samplers:
-        lib.llama_sampler_chain_add(pointer, sampler)
-    return pointer
+        lib.llama_sampler_chain_add(chain, sampler)
+    return chain
+
+
+def free(*samplers: object) -> None:
+    """Free samplers and what they own."""
+    for sampler in samplers:
+        lib.llama_sampler_free(sampler)
 
 
 def show(sampler: object, tokens: Sequence[int]) -> None:

@@ -1,17 +1,19 @@
 """Completions for several callers at once, who come and go while others' are under way."""
 
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
-from .generation import Completion, FinishReason, Generator, Request, RunningBatch, Token
+from .completion import Completion
+from .generator import Generator
 from .llama.context import Context
 from .llama.model import Model
 from .options import GenerationOptions
+from .records import FinishReason, Request, Token
 
 if TYPE_CHECKING:
     from .evaluate.evaluator import Evaluator, Rows
@@ -101,7 +103,7 @@ class Scheduler:
             sequences: completions under way at once, besides one alone.
             threads: by default found out while generating.
             hand_over: called in the scheduler's thread with the updates of each step. It must
-                not wait, and must see to it that each job's ``receive`` gets its updates.
+                not wait, and must give each job's ``receive`` its updates.
 
         Raises:
             UsageError: there are more sequences than llama.cpp can evaluate together.
@@ -114,13 +116,11 @@ class Scheduler:
         self._context = Context(model, None, threads, sequences)
         self.placement = self._context.placement
         self.window = self._context.size
-        self._lanes = [_Lane(self._context)]
+        self._queues = [_JobQueue(self._context)]
         self._alone: Context | None = None
         self._evaluator: Evaluator | None = None
         self._texts: deque[Job] = deque()
-        self._asked: queue.SimpleQueue[tuple[Callable[[Job], None], Job] | None] = (
-            queue.SimpleQueue()
-        )
+        self._asked: SimpleQueue[tuple[Callable[[Job], None], Job] | None] = SimpleQueue()
         self._updates: list[Update] = []
         self._thread = threading.Thread(target=self._run, name="scheduler")
 
@@ -147,16 +147,20 @@ class Scheduler:
 
     def _run(self) -> None:
         while self._hear():
-            for lane in self._lanes:
-                self._begin(lane)
-                self._step(lane)
+            for jobs in self._queues:
+                self._begin(jobs)
+                self._step(jobs)
             if self._texts:
                 self._extract(self._texts.popleft())
             self._publish()
 
     def _hear(self) -> bool:
-        """Take in what was asked for, waiting if there is nothing to do; tell whether to go on."""
-        idle = not self._texts and not any(lane.is_busy for lane in self._lanes)
+        """Take in what was asked for, waiting if there is nothing to do.
+
+        Returns:
+            Whether to go on.
+        """
+        idle = not self._texts and not any(jobs.is_busy for jobs in self._queues)
         while idle or not self._asked.empty():
             asked = self._asked.get()
             if asked is None:
@@ -170,65 +174,65 @@ class Scheduler:
         if not isinstance(job.work, Request):
             self._texts.append(job)
         elif job.alone:
-            self._lane_alone(job)
+            self._enqueue_alone(job)
         else:
-            self._lanes[0].waiting.append(job)
+            self._queues[0].waiting.append(job)
 
-    def _lane_alone(self, job: Job) -> None:
-        if len(self._lanes) == 1:
+    def _enqueue_alone(self, job: Job) -> None:
+        if len(self._queues) == 1:
             try:
                 self._alone = Context(self.model, None, self._threads)
             except Exception as error:
                 self._fail(job, error)
                 return
-            self._lanes.append(_Lane(self._alone))
-        self._lanes[1].waiting.append(job)
+            self._queues.append(_JobQueue(self._alone))
+        self._queues[1].waiting.append(job)
 
     def _drop(self, job: Job) -> None:
-        for waiting in (self._texts, *(lane.waiting for lane in self._lanes)):
+        for waiting in (self._texts, *(jobs.waiting for jobs in self._queues)):
             if job in waiting:
                 waiting.remove(job)
-        for lane in self._lanes:
-            if job in lane.running:
-                lane.running.remove(job)
+        for jobs in self._queues:
+            if job in jobs.running:
+                jobs.running.remove(job)
         _end(job)
 
-    def _begin(self, lane: "_Lane") -> None:
+    def _begin(self, jobs: "_JobQueue") -> None:
         """Begin what can begin, and let each first token be seen at once."""
-        while lane.waiting and lane.has_room:
-            job = lane.waiting.popleft()
-            lane.running.append(job)
+        while jobs.waiting and jobs.has_room:
+            job = jobs.waiting.popleft()
+            jobs.running.append(job)
             start = time.perf_counter()
             try:
-                lane.begin(job)
+                jobs.begin(job)
             except Exception as error:
-                lane.running.remove(job)
+                jobs.running.remove(job)
                 self._fail(job, error)
             else:
                 self.load.prompt_seconds += time.perf_counter() - start
-                self._report(lane)
+                self._report(jobs)
             self._publish()
 
-    def _step(self, lane: "_Lane") -> None:
-        if not lane.running:
+    def _step(self, jobs: "_JobQueue") -> None:
+        if not jobs.running:
             return
-        start, count = time.perf_counter(), len(lane.running)
+        start, count = time.perf_counter(), len(jobs.running)
         try:
-            lane.batch.advance()
+            jobs.batch.advance()
         except Exception as error:
-            for job in lane.running:
+            for job in jobs.running:
                 self._fail(job, error)
-            lane.running.clear()
+            jobs.running.clear()
             return
         self.load.step_seconds += time.perf_counter() - start
         self.load.steps += 1
         self.load.step_tokens += count
-        self._report(lane)
+        self._report(jobs)
 
-    def _report(self, lane: "_Lane") -> None:
-        """Note what the completions of a lane have made; those that have ended leave it."""
+    def _report(self, jobs: "_JobQueue") -> None:
+        """Note what the completions of a queue have made; those that have ended leave it."""
         ended = []
-        for job in lane.running:
+        for job in jobs.running:
             completion = job.completion
             assert completion
             tokens = completion.take_ready()
@@ -237,7 +241,7 @@ class Scheduler:
             if completion.finish_reason:
                 ended.append(job)
         for job in ended:
-            lane.running.remove(job)
+            jobs.running.remove(job)
             _end(job)
 
     def _extract(self, job: Job) -> None:
@@ -259,8 +263,8 @@ class Scheduler:
         self._updates.append(Update(job, error=error))
 
     def _publish(self) -> None:
-        self.load.running = sum(len(lane.running) for lane in self._lanes)
-        self.load.waiting = len(self._texts) + sum(len(lane.waiting) for lane in self._lanes)
+        self.load.running = sum(len(jobs.running) for jobs in self._queues)
+        self.load.waiting = len(self._texts) + sum(len(jobs.waiting) for jobs in self._queues)
         if self._updates:
             updates, self._updates = self._updates, []
             self._hand_over(updates)
@@ -273,17 +277,18 @@ def _end(job: Job) -> None:
         job.completion = None
 
 
-class _Lane:
+class _JobQueue:
     """A context with the jobs that run in it and those that wait for it."""
 
     def __init__(self, context: Context) -> None:
-        self.batch = RunningBatch(Generator(context, GenerationOptions()))
+        self.batch = Generator(context, GenerationOptions()).running_batch()
+        self._sequences = context.sequences
         self.running: list[Job] = []
         self.waiting: deque[Job] = deque()
 
     @property
     def has_room(self) -> bool:
-        return len(self.running) < self.batch.generator.context.sequences
+        return len(self.running) < self._sequences
 
     @property
     def is_busy(self) -> bool:

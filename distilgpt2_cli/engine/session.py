@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .generation import Generator
+from .generator import Generator
 from .llama.context import Context
 from .llama.loading import load
 from .llama.placement import AUTO, Offload

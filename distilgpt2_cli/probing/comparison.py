@@ -18,18 +18,17 @@ from ..engine import (
     Request,
     Scorer,
 )
+from ..engine.evaluate.evaluator import evaluator_for
 from ..engine.evaluate.probabilities import Logprobs
-from ..engine.options import MAX_SEED
+from ..engine.options import completion_seed
 from ..errors import UsageError
-from .contrasts import Contrast, contrast
-from .evaluating import evaluator_for
+from .contrasts import Contrast, contrast, words_of
 from .statistics import jensen_shannon
 from .template import Variant
-from .words import words_of
 
 
 @dataclass(frozen=True)
-class Divergence:
+class VariantDivergence:
     """How the next-token distributions of two variants differ.
 
     Attributes:
@@ -104,7 +103,7 @@ class Comparison:
     variants: Sequence[Variant]
     prompt_tokens: Sequence[int] = ()
     next_tokens: Sequence[NextToken] = ()
-    divergences: Sequence[Divergence] = ()
+    divergences: Sequence[VariantDivergence] = ()
     continuations: list[Continuation] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     words: Sequence[Sequence[Contrast]] = ()
@@ -174,10 +173,12 @@ def look(
 
 def _of_distributions(
     model: Model, logprobs: Logprobs, top: int
-) -> tuple[list[Divergence], list[NextToken]]:
+) -> tuple[list[VariantDivergence], list[NextToken]]:
     probabilities = np.exp(logprobs)
     divergences = [
-        Divergence(first, second, jensen_shannon(probabilities[first], probabilities[second]))
+        VariantDivergence(
+            first, second, jensen_shannon(probabilities[first], probabilities[second])
+        )
         for first, second in combinations(range(len(logprobs)), 2)
     ]
     # Of two that are equally likely, the one with the lower number comes first.
@@ -275,7 +276,7 @@ class _Made:
 
 def seeds_from(first: int, count: int) -> list[int]:
     """Return seeds that count on from the first, as those of several completions do."""
-    return [(first + index) % (MAX_SEED + 1) for index in range(count)]
+    return [completion_seed(first, index) for index in range(count)]
 
 
 def compare_words(comparison: Comparison, top: int, seed: int) -> None:

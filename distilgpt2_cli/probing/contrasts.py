@@ -1,5 +1,6 @@
 """Words that one set of texts uses more than another, with what is chance in that."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from .statistics import (
     resampled_sums,
 )
 
+_WORD = re.compile(r"[^\W_]+(?:['\u2019\-][^\W_]+)*")
 _WORDS_AT_ONCE = 256  # in the bootstrap: it bounds its memory
 
 
@@ -38,6 +40,21 @@ class Contrast:
     log_odds: float
     interval: Interval
     z: float
+
+
+def words_of(prompt: str, text: str, *, cut: bool) -> Counter[str]:
+    """Count the words of a completion, in lower case.
+
+    A word is letters and digits, with apostrophes and hyphens between them. What continues the
+    last word of the prompt is no word of its own, and where the completion was ``cut`` in or
+    after a word, that word may not be whole: neither is counted.
+    """
+    matches = list(_WORD.finditer(text))
+    if matches and matches[0].start() == 0 and _WORD.fullmatch(prompt[-1:]):
+        del matches[0]
+    if cut and matches and matches[-1].end() == len(text):
+        del matches[-1]
+    return Counter(match.group().lower() for match in matches)
 
 
 def contrast(

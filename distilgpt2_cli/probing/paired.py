@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..engine import Model, Placement, Scorer
-from .evaluating import evaluator_for
+from ..engine.evaluate.evaluator import evaluator_for
 from .pairs import Pair
 from .statistics import Interval, percentile_intervals, resampled_sums, wilson
 

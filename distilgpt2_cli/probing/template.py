@@ -58,7 +58,7 @@ def expand(template: str) -> list[Variant]:
     if count > MAX_VARIANTS:
         raise UsageError(
             f"The alternatives make {count} variants, which are too many.",
-            f"Use at most {MAX_VARIANTS}, or several runs with the same --seed.",
+            f"Use at most {MAX_VARIANTS}, or several runs with the same seed.",
         )
     return [
         Variant(letter, choices, _filled(texts, choices))

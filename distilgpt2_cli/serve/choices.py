@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..engine.generation import Token
 from ..engine.llama.model import Model
+from ..engine.records import Token
 from ..engine.scheduling import Update
 
 _FINISH_REASONS = {"stop": "stop", "eos": "stop", "length": "length"}

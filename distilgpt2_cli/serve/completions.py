@@ -10,8 +10,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from ..engine.generation import Request
-from ..engine.options import MAX_SEED
+from ..engine.options import completion_seed
+from ..engine.records import Request
 from ..engine.scheduling import Job, Update
 from .body import read_body
 from .choices import Choice
@@ -59,7 +59,7 @@ class CompletionResponse:
     def _job(self, index: int) -> Job:
         call = self._call
         prompt = call.prompts[index // call.n]
-        seed = (call.seed + index) % (MAX_SEED + 1)
+        seed = completion_seed(call.seed, index)
         echoed = prompt.text if call.echo else ""
         choice = Choice(index, seed, self._service.model, echoed, call.logprobs is not None)
         self._choices.append(choice)

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from distilgpt2_cli.errors import ExitStatus
+from distilgpt2_cli.probing.contrasts import words_of
 from distilgpt2_cli.probing.statistics import wilson
-from distilgpt2_cli.probing.words import words_of
 from tests.support.run import TIMEOUT, run, started, terminal
 
 TEMPLATE = "Once upon a time, there was a little {boy|girl} named"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from distilgpt2_cli.engine import Context, GenerationOptions, Model, Request, open_generator
-from distilgpt2_cli.engine.sampling import Sampler
+from distilgpt2_cli.engine.sampling import plain_sampler
 from distilgpt2_cli.errors import UsageError
 
 OPTIONS = GenerationOptions(max_tokens=25)
@@ -60,11 +60,11 @@ def test_every_token_is_drawn_from_its_own_text(
     others, count = 0, 0
     with Model(tiny) as model, Context(model) as context:
         for prompt, seed, tokens in made:
-            sampler = Sampler(context, prompt, options, seed)
+            sampler = plain_sampler(context, prompt, options, seed)
             context.rewind(0)
             context.evaluate(prompt)
             for token in tokens:
-                others += sampler.sample(-1) != token
+                others += sampler.sample(-1).token != token
                 context.step([token])
             sampler.close()
             count += len(tokens)

@@ -1,11 +1,12 @@
-"""Every value is checked, and the message names option and range."""
+"""Every value is checked, and the error names parameter and range."""
 
 import math
 
 import pytest
 
-from distilgpt2_cli.engine import MAX_SEED, GenerationOptions, check_seed
-from distilgpt2_cli.errors import UsageError
+from distilgpt2_cli.engine import MAX_SEED, GenerationOptions, check_seed, completion_seed
+from distilgpt2_cli.engine.options import choose_seed
+from distilgpt2_cli.errors import ParameterError
 
 
 @pytest.mark.parametrize(
@@ -28,14 +29,16 @@ from distilgpt2_cli.errors import UsageError
     ],
 )
 def test_out_of_range(name: str, value: float, bounds: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(ParameterError) as caught:
         GenerationOptions(**{name: value})  # type: ignore[arg-type]
-    assert f"--{name.replace('_', '-')} " in str(caught.value)
-    assert bounds in str(caught.value)
+    assert str(caught.value).startswith(f"{name} can't be {value}.")
+    assert caught.value.parameter == name
+    assert caught.value.value is value
+    assert bounds in caught.value.allowed
 
 
 def test_an_empty_stop_sequence() -> None:
-    with pytest.raises(UsageError, match="--stop"):
+    with pytest.raises(ParameterError, match="stop can't be"):
         GenerationOptions(stop=("a", ""))
 
 
@@ -43,5 +46,13 @@ def test_seeds() -> None:
     assert check_seed(0) == 0
     assert check_seed(MAX_SEED) == 4294967294
     for seed in (-1, MAX_SEED + 1):
-        with pytest.raises(UsageError, match="--seed"):
+        with pytest.raises(ParameterError, match="seed can't be"):
             check_seed(seed)
+
+
+def test_seeds_count_on_and_begin_again_after_the_largest() -> None:
+    assert [completion_seed(MAX_SEED - 1, i) for i in range(4)] == [MAX_SEED - 1, MAX_SEED, 0, 1]
+    assert choose_seed(7) == 7
+    assert choose_seed(None) != choose_seed(None)
+    with pytest.raises(ParameterError):
+        choose_seed(MAX_SEED + 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.engine.trial import used_features
+from distilgpt2_cli.engine.benchmark import used_features
 from distilgpt2_cli.machine import processor
 
 X86 = "processor\t: 0\nmodel name\t: Old CPU\nflags\t\t: fpu pni avx\n\nprocessor\t: 1\n"

@@ -17,6 +17,7 @@ from ...models import ModelFile, ModelReference, cached_files, demo, find, is_in
 from ...models.catalog import REPOSITORY
 from ...models.choice import choose_model
 from ...terminal.progress import megabytes
+from ..shared.errors import sentences
 from ..shared.offload import GPU_LAYERS, remedy_without_device
 
 _SECONDS = 2  # of generation
@@ -208,7 +209,7 @@ def _hub(needed: bool) -> Finding:
 
 def _generation(trial: Trial) -> Finding:
     if trial.failure:
-        return Finding("generation", "problem", trial.failure.what, trial.failure.remedy)
+        return Finding("generation", "problem", *sentences(trial.failure))
     assert trial.generation
     facts = trial.generation
     layers = ", ".join(f"{count} layers on {device}" for device, count in facts["layers"].items())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...engine.options import MAX_SEED, check_seed, draw_seed
+from ...engine.options import choose_seed, completion_seed
 from ...errors import UsageError
 from ...models import ModelFile
 from ...signals import results_pending
@@ -71,7 +71,7 @@ def generate(
     check_at_least_one("parallel", sampling.parallel)
     _check_logprobs(logprobs, json)
     offload = model.offload
-    first_seed = draw_seed() if sampling.seed is None else check_seed(sampling.seed)
+    first_seed = choose_seed(sampling.seed)
     text = None if lines else read_prompt(terminal, prompt)
     line_prompts = InputLines(terminal, prompt, "generate") if lines else None
     file = model.locate(terminal)
@@ -108,7 +108,7 @@ def _requests(
 
     for number, text in prompts:
         for i in range(sequences):
-            seed = (first_seed + (number - 1) * sequences + i) % (MAX_SEED + 1)
+            seed = completion_seed(first_seed, (number - 1) * sequences + i)
             yield Request(text, seed, number, i)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ...engine.options import check_seed, draw_seed
+from ...engine.options import choose_seed
 from ...errors import UsageError
 from ...probing.template import expand
 from ...terminal import Terminal
@@ -116,7 +116,7 @@ def probe(
             f"--num-sequences can't be {sampling.num_sequences}.", "Use a number from 0 on."
         )
     offload = model.offload
-    seed = draw_seed() if sampling.seed is None else check_seed(sampling.seed)
+    seed = choose_seed(sampling.seed)
     if pairs is not None:
         _check_for_pairs(ctx, template, output.csv)
         read = read_pairs(terminal, pairs)

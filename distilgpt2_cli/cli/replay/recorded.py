@@ -6,9 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ...engine.options import GenerationOptions, check_seed
+from ...engine.records import FINISH_REASONS
 from ...errors import DistilError, UsageError
-
-FINISH_REASONS = ("stop", "length", "eos", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)

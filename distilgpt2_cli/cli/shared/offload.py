@@ -38,18 +38,13 @@ def parse_offload(gpu_layers: str, devices: list[str] | None) -> Offload:
 
     Raises:
         UsageError: they can't be understood.
-        NoDeviceError: they ask for a device that isn't there; it says which build would have it.
+        NoDeviceError: they ask for a device that isn't there.
     """
     offload = Offload.parse(gpu_layers, tuple(devices or ()))
     if offload.asks_for_device:
-        from ...engine.llama.devices import NoDeviceError, chosen, list_devices
+        from ...engine.llama.devices import chosen
 
-        try:
-            chosen(offload)
-        except NoDeviceError as error:
-            if list_devices():
-                raise
-            raise NoDeviceError(error.what, remedy_without_device()) from error
+        chosen(offload)
     return offload
 
 

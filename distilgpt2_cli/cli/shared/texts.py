@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ...errors import DistilError, UsageError
 from ...terminal import Terminal
+from .errors import show_error
 
 MAX_CHARACTERS = 2**20
 """The end of standard input that is kept: far more than any context window holds."""
@@ -84,9 +85,7 @@ class InputLines:
     def leave_out(self, error: DistilError, number: int | None = None) -> None:
         """Say what is wrong with a line, with its number unless the error has it, and go on."""
         self.failures += 1
-        if number is not None:
-            error = DistilError(f"Line {number}: {error.what}", error.remedy)
-        self._terminal.failure(error)
+        show_error(self._terminal, error, "" if number is None else f"Line {number}: ")
 
     def check(self) -> None:
         """See to it that the command fails if a line did.

@@ -1,8 +1,8 @@
 """Whole texts evaluated at once, with what the model says at every token of them."""
 
 import ctypes
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ MAX_ROWS = 1024
 """Tokens evaluated by one call. It bounds the memory of the logits: 206 MB for GPT-2."""
 
 Rows = NDArray[np.float32]
+_SHORT = 128  # tokens
+_Item = TypeVar("_Item")
 
 
 class Evaluator(NativeContext):
@@ -102,7 +104,7 @@ class Evaluator(NativeContext):
         """Return the hidden states of a text after the final layer norm: tokens by width.
 
         Raises:
-            NotANumberError: the states are none.
+            NotANumberError: the states are NaN.
             DistilError: llama.cpp can't.
         """
         parts = []
@@ -115,7 +117,7 @@ class Evaluator(NativeContext):
         """Evaluate several texts at once and return the hidden states of each: tokens by width.
 
         Raises:
-            NotANumberError: the states are none.
+            NotANumberError: the states are NaN.
             DistilError: llama.cpp can't.
         """
         self._evaluate(texts, [0] * len(texts))
@@ -171,6 +173,44 @@ class Evaluator(NativeContext):
         if not np.isfinite(rows).all():
             raise NotANumberError
         return rows
+
+
+def evaluator_for(model: Model, longest: int, threads: int | None) -> Evaluator:
+    """Return one with room for texts of so many tokens, or of the model's window at most.
+
+    Args:
+        model: what evaluates.
+        longest: the tokens of the longest text with what stands before it.
+        threads: by default as many as there are cores for long texts, and one for short ones.
+
+    Raises:
+        DistilError: llama.cpp can't make the context.
+    """
+    # Threads wait for each other by spinning. A short text gains little by a second one, and on
+    # cores that others use too, it was found to take ten times as long and more.
+    if threads is None and longest <= _SHORT:
+        threads = 1
+    return Evaluator(model, min(model.window, longest), threads)
+
+
+def packed(
+    items: Iterable[_Item], length: Callable[[_Item], int], capacity: int
+) -> Iterator[list[_Item]]:
+    """Yield items in groups whose lengths add up to at most ``capacity``.
+
+    One that is longer by itself is a group of its own. An item is taken only when its group is
+    the next one.
+    """
+    group: list[_Item] = []
+    room = capacity
+    for item in items:
+        if group and length(item) > room:
+            yield group
+            group, room = [], capacity
+        group.append(item)
+        room -= length(item)
+    if group:
+        yield group
 
 
 def _pointer(array: NDArray[Any], kind: Any) -> Any:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...errors import UsageError
+from ...errors import TextTooLongError
 from ..options import Pool
-from .evaluator import Evaluator, Rows
-from .packing import packed
+from .evaluator import Evaluator, Rows, packed
 
 
 class FeatureExtractor:
@@ -36,15 +35,11 @@ class FeatureExtractor:
         """Return the tokens that a text is evaluated as.
 
         Raises:
-            UsageError: they are more than the window takes, and are not to be split.
+            TextTooLongError: they are more than the window takes, and are not to be split.
         """
         tokens = self._model.tokenize(text) or [self._model.start_token]
         if len(tokens) > self._evaluator.size and not self._split:
-            raise UsageError(
-                f"The text has {len(tokens)} tokens, and the context window"
-                f" {self._evaluator.size}.",
-                "Shorten it, or use --overflow split.",
-            )
+            raise TextTooLongError(len(tokens), self._evaluator.size)
         return tokens
 
     def extract(self, texts: Sequence[Sequence[int]]) -> Iterator[Rows]:

@@ -9,13 +9,13 @@ import numpy as np
 
 from ..llama.model import Model
 from .evaluator import Evaluator
-from .probabilities import Divergence, Logprobs, divergence, logprobs_of
+from .probabilities import Logprobs, RowDivergences, divergence, logprobs_of
 from .scoring import perplexity_of
 from .windows import Window
 
 
 @dataclass(slots=True)
-class Comparison:
+class ReferenceComparison:
     """How a model's distributions differ from a reference's, over the tokens so far.
 
     Attributes:
@@ -26,7 +26,7 @@ class Comparison:
     _divergence: float = field(default=0.0, repr=False)
     _same_top: int = field(default=0, repr=False)
 
-    def add(self, more: Divergence) -> None:
+    def add(self, more: RowDivergences) -> None:
         """Take more distributions into account."""
         self.tokens += len(more.kullback_leibler)
         self._divergence += float(more.kullback_leibler.sum())
@@ -61,7 +61,7 @@ class Perplexity:
     read_bytes: int = 0
     evaluated_tokens: int = 0
     seconds: float = 0.0
-    comparison: Comparison | None = None
+    comparison: ReferenceComparison | None = None
     _sum: float = field(default=0.0, repr=False)
     _squares: float = field(default=0.0, repr=False)
 
@@ -114,7 +114,7 @@ def measure(
     Raises:
         DistilError: llama.cpp can't evaluate a window.
     """
-    result = Perplexity(comparison=Comparison() if reference else None)
+    result = Perplexity(comparison=ReferenceComparison() if reference else None)
     sizes = _PieceSizes(evaluator.model)
     for window in windows:
         targets = list(window.tokens[-window.scored :])

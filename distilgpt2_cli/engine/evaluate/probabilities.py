@@ -18,7 +18,7 @@ _Part = TypeVar("_Part")
 _Logits = TypeVar("_Logits", Rows, Logprobs)
 
 
-class Divergence(NamedTuple):
+class RowDivergences(NamedTuple):
     """How one model's distributions differ from another's, a value for each row.
 
     Attributes:
@@ -42,7 +42,7 @@ def logprobs_of(rows: Rows, targets: Sequence[int]) -> Logprobs:
     """Return the log-probability in nats that each row gives its target token.
 
     Raises:
-        NotANumberError: the logits are none.
+        NotANumberError: the logits are NaN.
     """
     chosen = rows[np.arange(len(rows)), np.asarray(targets)].astype(np.float64)
 
@@ -60,7 +60,7 @@ def logprobs_of(rows: Rows, targets: Sequence[int]) -> Logprobs:
     return logprobs
 
 
-def divergence(reference: Rows, other: Rows) -> Divergence:
+def divergence(reference: Rows, other: Rows) -> RowDivergences:
     """Return how the distributions of ``other`` differ from those of ``reference``, row by row."""
 
     def of_block(block: slice) -> tuple[Logprobs, NDArray[np.bool_]]:
@@ -73,7 +73,7 @@ def divergence(reference: Rows, other: Rows) -> Divergence:
         return np.maximum(-expected.sum(axis=1, dtype=np.float64), 0), same_top
 
     blocks = list(_in_blocks(of_block, len(reference)))
-    return Divergence(*(np.concatenate(part) for part in zip(*blocks, strict=True)))
+    return RowDivergences(*(np.concatenate(part) for part in zip(*blocks, strict=True)))
 
 
 def _in_blocks(function: Callable[[slice], _Part], count: int) -> Iterable[_Part]:

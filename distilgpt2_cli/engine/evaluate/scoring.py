@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import NotANumberError, UsageError
-from .evaluator import Evaluator
-from .packing import packed
+from .evaluator import Evaluator, packed
 from .probabilities import Logprobs, log_softmax, logprobs_of
 from .windows import Window, sliding
 
@@ -121,7 +120,7 @@ class Scorer:
         keeps its end.
 
         Raises:
-            NotANumberError: the logits are none.
+            NotANumberError: the logits are NaN.
             DistilError: llama.cpp can't evaluate the prompt.
         """
         tokens = self._model.tokenize(prompt) or [self._model.start_token]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from ...errors import UsageError
+from ...errors import ParameterError
 
 
 class Window(NamedTuple):
@@ -30,10 +30,10 @@ def sliding(tokens: Iterable[int], size: int, stride: int) -> Iterator[Window]:
     window if ``stride`` equals ``size``.
 
     Raises:
-        UsageError: ``stride`` is not from 1 to ``size``.
+        ParameterError: ``stride`` is not from 1 to ``size``.
     """
     if not 0 < stride <= size:
-        raise UsageError(f"--stride can't be {stride}.", f"Use a number from 1 to {size}.")
+        raise ParameterError("stride", stride, f"a number from 1 to {size}")
     rest = iter(tokens)
     window = list(islice(rest, size))
     new = len(window)
@@ -56,10 +56,10 @@ def disjoint(tokens: Iterable[int], size: int, start_token: int | None) -> Itera
     wants one, and the tokens up to and with the one in the middle are not scored.
 
     Raises:
-        UsageError: ``size`` is so small that nothing is scored.
+        ParameterError: ``size`` is so small that nothing is scored.
     """
     if size < 4:
-        raise UsageError(f"--window can't be {size} with this method.", "Use a number from 4 on.")
+        raise ParameterError("size", size, "a number from 4 on")
     rest = iter(tokens)
     while len(window := list(islice(rest, size))) == size:
         if start_token is not None:

@@ -1,7 +1,7 @@
 """Grammars in GBNF, read before llama.cpp gets them.
 
 llama.cpp's own parser names no line, and some grammars that it takes end the process or never let
-it return: hidden left recursion, a range of repetitions that is upside down, a group in thousands
+it return: hidden left recursion, a reversed range of repetitions, a group in thousands
 of others. So a grammar is read and judged here, and llama.cpp is given the same language in plain
 rules: without groups, with sets of characters that are nothing but characters of UTF-8.
 
@@ -10,11 +10,16 @@ The notation is that of ``grammars/README.md`` in llama.cpp.
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ...errors import UsageError
-from . import characters
-from .characters import Ranges
+
+Ranges = tuple[tuple[int, int], ...]
+"""A set of characters: sorted ranges of code points, first and last, that do not touch."""
+
+ALL: Ranges = ((0x1, 0xD7FF), (0xE000, 0x10FFFF))
+"""What UTF-8 can spell, but for NUL, which ends a text in C."""
 
 MAX_REPETITIONS = 2000
 """The most that llama.cpp repeats; it takes a higher maximum for none at all."""
@@ -35,7 +40,7 @@ class GrammarError(UsageError):
         """Take the line, counted from 1, and a clause that says what is wrong there."""
         super().__init__(
             f"Line {line} of the grammar can't be used: {reason}.",
-            "Mend it; docs/constrained.md says what a grammar may hold.",
+            "Correct it; docs/constrained.md lists what a grammar may contain.",
         )
         self.line = line
         self.reason = reason
@@ -66,7 +71,7 @@ def read(text: str) -> list[Rule]:
     """Return the rules of a grammar, those of its groups among them, ``root`` as the first.
 
     Raises:
-        GrammarError: the text is no grammar, or a rule is missing.
+        GrammarError: the text is not a grammar, or a rule is missing.
     """
     return _Reader(text).read()
 
@@ -83,7 +88,7 @@ class _Reader:
         nul = self._text.find("\0")
         if nul >= 0:
             self._at = nul
-            raise self._error("it holds the character NUL")
+            raise self._error("it contains the character NUL")
         self._skip(_SPACE_AND_LINES)
         while self._at < len(self._text):
             self._read_rule()
@@ -100,7 +105,7 @@ class _Reader:
         number = self._number(name)
         rule = self._rules[number]
         if rule.defined:
-            raise self._error(f"rule {name!r} stands there for a second time")
+            raise self._error(f"rule {name!r} is defined a second time")
         rule.line, rule.defined = self._line(), True
         self._skip(_SPACE)
         if not self._text.startswith("::=", self._at):
@@ -109,7 +114,7 @@ class _Reader:
         self._skip(_SPACE_AND_LINES)
         self._read_alternatives(rule)
         if self._at < len(self._text) and self._text[self._at] not in "\r\n":
-            raise self._error(f"{self._text[self._at]!r} can't stand there")
+            raise self._error(f"{self._text[self._at]!r} is unexpected there")
 
     def _read_alternatives(self, rule: Rule) -> None:
         """Read to the end of the rule. Groups under way are kept in a list, however deep."""
@@ -158,9 +163,9 @@ class _Reader:
             return [self._read_set()]
         if sign == ".":
             self._at += 1
-            return [Item(line, chars=characters.ALL)]
+            return [Item(line, chars=ALL)]
         if sign in "<!":
-            raise self._error("tokens can't be named, as a text shows none; write what they spell")
+            raise self._error("tokens can't be named; write the text that they stand for")
         name = self._match(_NAME)
         return None if name is None else [Item(line, rule=self._number(name))]
 
@@ -170,8 +175,8 @@ class _Reader:
         while not self._text.startswith('"', self._at):
             line = self._line()
             code = self._read_character(start)
-            if not characters.contains(characters.ALL, code):
-                raise GrammarError(line, f"U+{code:04X} is no character of a text")
+            if not contains(ALL, code):
+                raise GrammarError(line, f"U+{code:04X} is not a character of a text")
             items.append(Item(line, chars=((code, code),)))
         self._at += 1
         return items
@@ -188,33 +193,33 @@ class _Reader:
                 self._at += 1
                 high = self._read_character(start)
                 if high < low:
-                    raise self._error(f"the range from U+{low:04X} to U+{high:04X} is upside down")
+                    raise self._error(f"the range from U+{low:04X} to U+{high:04X} is reversed")
             ranges.append((low, high))
         self._at += 1
-        chars = characters.normal(ranges)
+        chars = normal(ranges)
         if negated:
-            chars = characters.others(chars)
+            chars = others(chars)
         if not chars or not (ranges or negated):
-            raise GrammarError(line, f"no character is in {self._text[start : self._at]}")
+            raise GrammarError(line, f"{self._text[start : self._at]} contains no character")
         return Item(line, chars=chars)
 
     def _read_character(self, start: int) -> int:
         if self._at >= len(self._text):
             self._at = start
-            raise self._error(f"what begins with {self._text[start]} there has no end")
+            raise self._error(f"a {self._text[start]} is not closed")
         if self._text[self._at] != "\\":
             self._at += 1
             return ord(self._text[self._at - 1])
         escape = _ESCAPE.match(self._text, self._at)
         if escape is None:
-            raise self._error(f"{self._text[self._at : self._at + 2]} is no escape")
+            raise self._error(f"{self._text[self._at : self._at + 2]} is not an escape")
         self._at = escape.end()
         digits = escape[1] or escape[2] or escape[3]
         return int(digits, 16) if digits else ord(_NAMED_ESCAPES.get(escape[4], escape[4]))
 
     def _repeat(self, items: list[Item], start: int, name: str) -> None:
         if start == len(items):
-            raise self._error(f"nothing stands before {self._text[self._at]} to be repeated")
+            raise self._error(f"there is nothing before {self._text[self._at]} to repeat")
         line = self._line()
         low, high = self._read_repetitions()
         if len(items) - start > 1 or (items[start].low, items[start].high) != (1, 1):
@@ -230,14 +235,14 @@ class _Reader:
             return _SIGNS[sign]
         match = _REPETITIONS.match(self._text, self._at)
         if match is None:
-            raise self._error("after { a number is missing, or its }")
+            raise self._error("a number or } is missing after {")
         numbers = [match[1], *([match[3]] if match[3] else [])]
         if any(len(number) > 9 or int(number) > MAX_REPETITIONS for number in numbers):
-            raise self._error(f"nothing can be repeated over {MAX_REPETITIONS} times by number")
+            raise self._error(f"a number of repetitions is over {MAX_REPETITIONS}")
         low = int(match[1])
         high = low if not match[2] else int(match[3]) if match[3] else None
         if high is not None and high < low:
-            raise self._error(f"{match[0]} is upside down")
+            raise self._error(f"{match[0]} is reversed")
         self._at = match.end()
         return low, high
 
@@ -265,3 +270,29 @@ class _Reader:
 
     def _error(self, reason: str) -> GrammarError:
         return GrammarError(self._line(), reason)
+
+
+def normal(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Return the same set in order, without what is not in `ALL`."""
+    merged: list[tuple[int, int]] = []
+    inside = ((max(low, first), min(high, last)) for low, high in ranges for first, last in ALL)
+    for low, high in sorted(each for each in inside if each[0] <= each[1]):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return tuple(merged)
+
+
+def others(ranges: Ranges) -> Ranges:
+    """Return the characters that are not in a set."""
+    gaps, start = [], 0
+    for low, high in ranges:
+        gaps.append((start, low - 1))
+        start = high + 1
+    return normal([*gaps, (start, 0x10FFFF)])
+
+
+def contains(ranges: Ranges, code: int) -> bool:
+    """Tell whether a code point is in a set."""
+    return any(low <= code <= high for low, high in ranges)

@@ -1,7 +1,7 @@
 """JSON Schema to a grammar, by llama-cpp-python's converter.
 
 The converter (``llama_cpp/llama_grammar.py``) passes over what it does not know, so that its texts
-may not fit the schema, and some of its rules give what is no JSON. So a schema is looked through
+may not fit the schema, and some of its rules give what is not JSON. So a schema is looked through
 first, and refused where it asks for more; those rules are replaced.
 """
 
@@ -51,7 +51,7 @@ def to_grammar(text: str) -> str:
     Not all such JSON follows it: keys come in the order of the schema, for instance.
 
     Raises:
-        UsageError: the text is no JSON Schema, or asks for what can't be had.
+        UsageError: the text is not a JSON Schema, or asks for what is not supported.
     """
     try:
         schema = json.loads(text, parse_constant=_refuse_constant)
@@ -59,7 +59,7 @@ def to_grammar(text: str) -> str:
         _refuse("#", "is nested too deeply")
     except ValueError as error:
         raise UsageError(
-            f"The JSON schema is not JSON: {error}.", "Mend it, or check it with `jq .`."
+            f"The JSON schema is not JSON: {error}.", "Correct it, or check it with `jq .`."
         ) from None
     try:
         return _convert(_Preparation(schema).done())
@@ -89,7 +89,7 @@ def _convert(schema: dict[str, Any]) -> str:
         raise
     except Exception as error:  # it has no exceptions of its own: assertions, and what goes wrong
         reason = str(error) or type(error).__name__
-        _refuse("#", f"is not taken by llama-cpp-python's converter, which says: {reason}")
+        _refuse("#", f"is refused by llama-cpp-python's converter, which says: {reason}")
     # The converter lets a space follow whatever it ends with; a text shall end without.
     lines = converter.format_grammar().split("\n")
     return "".join(
@@ -103,13 +103,13 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is none of its values")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _refuse(place: str, reason: str) -> NoReturn:
     raise UsageError(
-        f"The JSON schema can't be obeyed: {place} {reason}.",
-        "Leave that out or say it otherwise; docs/constrained.md lists what can be asked for.",
+        f"The JSON schema can't be used: {place} {reason}.",
+        "Leave that out, or write it differently; docs/constrained.md lists what is supported.",
     )
 
 
@@ -133,7 +133,7 @@ class _Preparation:
         if schema is True:
             return dict(_ANYTHING)
         if not isinstance(schema, dict):
-            _refuse(place, "is no schema" if schema is not False else "allows nothing")
+            _refuse(place, "is not a schema" if schema is not False else "allows nothing")
         asked = {key: value for key, value in schema.items() if key not in _NOTES}
         if not asked:
             return dict(_ANYTHING)
@@ -178,7 +178,7 @@ class _Preparation:
         if not isinstance(properties, dict) or not isinstance(required, list):
             _refuse(place, "has 'properties' or 'required' of the wrong kind")
         if "" in properties or "$ref" in properties:
-            _refuse(place, "names a property that the converter can't")
+            _refuse(place, "has a property name that the converter can't use")
         missing = next((key for key in required if key not in properties), None)
         if missing is not None:
             _refuse(place, f"requires {missing!r} and does not describe it")
@@ -207,7 +207,7 @@ class _Preparation:
 
     def _each(self, schemas: Any, place: str) -> list[dict[str, Any]]:
         if not isinstance(schemas, list) or not schemas:
-            _refuse(place, "is no list of schemas")
+            _refuse(place, "is not a list of schemas")
         return [self._schema(each, f"{place}/{i}") for i, each in enumerate(schemas)]
 
     def _reference(self, reference: Any, place: str) -> str:
@@ -245,7 +245,7 @@ def _constant(asked: Mapping[str, Any], place: str) -> dict[str, Any]:
         _refuse(place, "has both 'const' and 'enum'")
     values = [asked["const"]] if "const" in asked else asked["enum"]
     if not isinstance(values, list) or not values:
-        _refuse(place, "has an 'enum' that is no list of values")
+        _refuse(place, "has an 'enum' that is not a list of values")
     kinds = asked.get("type")
     if kinds is not None:
         kinds = kinds if isinstance(kinds, list) else [kinds]

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from .characters import Ranges
-from .gbnf import GrammarError, Item, Rule, read
+from .gbnf import GrammarError, Item, Ranges, Rule, read
 
 # llama.cpp looks for left recursion by walking along the first items of rules, again for each way
 # that leads to one, in a function that calls itself.
@@ -47,13 +46,13 @@ def understand(text: str) -> Grammar:
         if item.rule in nullable and max(item.low, item.high or 0) > _MAX_REPETITIONS_OF_NOTHING:
             raise GrammarError(
                 item.line,
-                "what may be empty can't be repeated over"
+                "what may be empty can't be repeated more than"
                 f" {_MAX_REPETITIONS_OF_NOTHING} times by number",
             )
         if item.rule is None:
             terminals.setdefault(item.chars, item.line)
     if not terminals:
-        raise GrammarError(rules[0].line, "only the text without a character follows it")
+        raise GrammarError(rules[0].line, "only the empty text follows it")
     size = sum(max(len(item.chars), 1) * max(item.low, item.high or 1) for item in items)
     if size > _MAX_SIZE:
         raise GrammarError(rules[0].line, "with all its repetitions, it is too large")
@@ -81,7 +80,7 @@ def _check_that_rules_end(rules: list[Rule], used: list[int]) -> None:
     for number in used:
         if number not in ending:
             rule = rules[number]
-            raise GrammarError(rule.line, f"no text of rule {rule.name!r} ever ends")
+            raise GrammarError(rule.line, f"a text of rule {rule.name!r} never ends")
 
 
 def _nullable(rules: list[Rule]) -> set[int]:
@@ -113,7 +112,7 @@ def _closure(rules: list[Rule], holds: Callable[[Item], bool]) -> set[int]:
 
 
 def _check_for_left_recursion(rules: list[Rule], used: list[int], nullable: set[int]) -> None:
-    """See to it that no rule begins with itself, and that llama.cpp finds that out in time."""
+    """Make sure that no rule begins with itself, and that llama.cpp finds that out in time."""
     firsts = {number: list(_first_rules(rules[number], nullable)) for number in used}
     steps: dict[int, int] = {}
     depths: dict[int, int] = {}

@@ -1,8 +1,8 @@
 """The checks in llama.cpp whose failure ends the process.
 
 Some values in a damaged file pass llama.cpp's loader and fail an assertion later, and some drivers
-of GPUs tell only while they compute that their memory is full. ggml then calls what was registered
-with ``ggml_set_abort_callback`` (ggml.h), and aborts.
+of GPUs notice only while they compute that their memory is full. ggml then calls what was
+registered with ``ggml_set_abort_callback`` (ggml.h), and aborts.
 """
 
 import ctypes
@@ -10,38 +10,38 @@ import os
 import re
 from collections.abc import Callable
 
-from ...errors import DistilError, ModelDamagedError
+from ...errors import DeviceFailureError, DistilError, ModelDamagedError
 
 _ASSERTION = re.compile(r"GGML_ASSERT\((.*)\) failed", re.DOTALL)
 _DRIVER = re.compile(r"(?:CUDA|ROCm|MUSA) error")  # such as for want of memory
 _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 
-_tell: Callable[[DistilError], object] | None = None
+_report: Callable[[DistilError], object] | None = None
 
 
-def tell_aborts(tell: Callable[[DistilError], object]) -> None:
-    """From the next model on, let ``tell`` say that llama.cpp gave up, instead of a crash.
+def report_aborts(report: Callable[[DistilError], object]) -> None:
+    """From the next model on, have ``report`` called where llama.cpp gives up, instead of a crash.
 
     For programs: the process ends at once, with the error's status.
     """
-    global _tell
-    _tell = tell
+    global _report
+    _report = report
 
 
 def install() -> None:
-    """Put what `tell_aborts` was given into effect, if it was."""
+    """Put what `report_aborts` was given into effect, if it was."""
     from .bindings import lib
 
     # A later version of the bindings may be laid out differently; then a crash is a crash.
     register = getattr(getattr(lib, "_lib", None), "ggml_set_abort_callback", None)
-    if _tell and register:
+    if _report and register:
         register(_callback)
 
 
 def _end(message: bytes) -> None:
     error = _explain(message.decode(errors="replace"))
-    if _tell:
-        _tell(error)
+    if _report:
+        _report(error)
     os._exit(error.status)
 
 
@@ -49,10 +49,7 @@ def _explain(message: str) -> DistilError:
     from . import log  # it needs llama.cpp, which is loaded by now
 
     if driver := _DRIVER.search(message):
-        return DistilError(
-            f"llama.cpp gave up on the GPU: {driver[0]}: {log.reason()}.",
-            "Use fewer --gpu-layers, or none.",
-        )
+        return DeviceFailureError(f"llama.cpp gave up on the GPU: {driver[0]}: {log.reason()}.")
     assertion = _ASSERTION.search(message)
     reason = f"its check `{assertion[1]}` failed" if assertion else message
     return ModelDamagedError(

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -39,12 +40,18 @@ def _load() -> ModuleType:
     except (ImportError, OSError, RuntimeError) as error:
         raise DistilError(
             f"llama-cpp-python can't be loaded: {error}.",
-            "Install it anew: pip install --force-reinstall --no-cache-dir llama-cpp-python.",
+            "Install it again: pip install --force-reinstall --no-cache-dir llama-cpp-python.",
         ) from error
 
 
 lib: Any = _load()
 """The functions and structures of ``llama.h``, under their own names."""
+
+
+@cache
+def start_backend() -> None:
+    """Have llama.cpp prepare what all models share, once a process."""
+    lib.llama_backend_init()
 
 
 def call(name: str, result: Any, *arguments: Any) -> Any:

@@ -14,7 +14,7 @@ _LOAD = Path("/proc/loadavg")
 def usable_cores() -> int:
     """Return the physical cores that affinity and the CPU quotas of all cgroups leave, at least 1.
 
-    Where the system does not tell, as outside Linux, these are its logical processors.
+    Where the system does not say, as outside Linux, these are its logical processors.
     """
     return max(1, min(_physical_cores(_affinity(), _CPUS), *_quotas(_MEMBERSHIP, _CGROUPS)))
 
@@ -22,7 +22,7 @@ def usable_cores() -> int:
 def running_tasks() -> int | None:
     """Return how many tasks want a processor at this moment, the caller among them.
 
-    None where that is not known, or tells nothing because not all processors are ours. See
+    None where that is not known, or means nothing because not all processors are ours. See
     proc_loadavg(5): it is the first number of the fourth field.
     """
     if len(_affinity()) != os.cpu_count():

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import DistilError
+from ...errors import NoDeviceError
 from . import log
-from .bindings import call, lib
+from .bindings import call, lib, versions
 from .placement import Offload
 
 _GPU, _INTEGRATED_GPU = 1, 2  # GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU
@@ -40,7 +40,7 @@ class Device:
         name: such as ``CUDA0``, by which it is chosen.
         description: such as ``NVIDIA GeForce RTX 4060``.
         backend: what drives it, such as ``CUDA``.
-        free_bytes: of its memory, as the driver tells it.
+        free_bytes: of its memory, as the driver reports it.
         total_bytes: of its memory.
     """
 
@@ -49,10 +49,6 @@ class Device:
     backend: str
     free_bytes: int
     total_bytes: int
-
-
-class NoDeviceError(DistilError):
-    """A device is asked for that this build of llama.cpp, or this machine, does not have."""
 
 
 def list_devices() -> list[Device]:
@@ -81,25 +77,23 @@ def chosen(offload: Offload) -> Any:
     available = {_text("name", pointer).casefold(): pointer for pointer in _gpus()}
     missing = [name for name in offload.devices if name.casefold() not in available]
     if missing or not available:
-        wanted = f"--device {missing[0]}" if missing else f"--gpu-layers {offload.layers}"
+        seen = list_devices()
         raise NoDeviceError(
-            f"{wanted} can't be obeyed: {_situation()}.",
-            "Use one of these devices, or --gpu-layers auto."
-            if available
-            else "Install a build of llama-cpp-python for your GPU, or leave the option out.",
+            missing[0] if missing else None,
+            offload.layers,
+            _situation(seen),
+            [device.name for device in seen],
         )
     if not offload.devices:
         return None
     return _pointers([available[name.casefold()] for name in offload.devices])
 
 
-def _situation() -> str:
-    from .bindings import versions  # it is not needed unless something is wrong
-
-    seen = ", ".join(f"{device.name} ({device.description})" for device in list_devices())
+def _situation(seen: Sequence[Device]) -> str:
+    names = ", ".join(f"{device.name} ({device.description})" for device in seen)
     return (
         f"llama-cpp-python {versions()['llama_cpp_python']} is built for {' and '.join(backends())}"
-        f" here, and sees {seen or 'no GPU'}"
+        f" here, and sees {names or 'no GPU'}"
     )
 
 

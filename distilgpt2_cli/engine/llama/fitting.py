@@ -4,16 +4,12 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from ...errors import DistilError
+from ...errors import DeviceMemoryError
 from . import interrupts
 from .bindings import lib
 from .devices import list_devices
 from .placement import Offload
 from .settings import context_params, load_file
-
-
-class DeviceMemoryError(DistilError):
-    """The devices have no room for the layers that are wanted there."""
 
 
 def no_room(
@@ -41,7 +37,7 @@ def no_room(
     return DeviceMemoryError(
         f"{' and '.join(names)} can't take {wanted} of {layers} layers with a context of {size}"
         f" tokens: {reason}.",
-        f"Use --gpu-layers {most}: so many fit." if most else "Use --gpu-layers none: none fits.",
+        most,
     )
 
 

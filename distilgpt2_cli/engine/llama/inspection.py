@@ -160,7 +160,7 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     It is loaded whole, so that what can be inspected can be used.
 
     Raises:
-        ModelDamagedError: llama.cpp can't load it, or it is no causal language model.
+        ModelDamagedError: llama.cpp can't load it, or it is not a causal language model.
     """
     with Model(path, CPU_ONLY) as model, _opened(path) as gguf:
         pointer = model.pointer
@@ -183,7 +183,7 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
 
 def _quantization(file_type: int) -> str | None:
     """Return the short name of a ``llama_ftype``."""
-    file_type &= ~lib.LLAMA_FTYPE_GUESSED  # set where the file itself does not tell
+    file_type &= ~lib.LLAMA_FTYPE_GUESSED  # set where the file itself does not say
     names = (name for name, value in vars(lib).items() if value == file_type)
     constants = (name for name in names if name.startswith("LLAMA_FTYPE_"))
     return next((name.split("_", 3)[3] for name in constants), None)  # after ALL or MOSTLY

@@ -53,7 +53,7 @@ def load(path: str | os.PathLike[str], offload: Offload = AUTO) -> Model:
     """Return the model that `load_early` has begun with, or load it now.
 
     Raises:
-        NoDeviceError: the placement asks for a device that isn't there.
+        NoDeviceError: ``offload`` asks for a device that isn't there.
         DeviceMemoryError: the devices have no room for what is wanted there.
         ModelDamagedError: llama.cpp can't load the file.
     """

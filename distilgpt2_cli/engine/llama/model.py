@@ -9,7 +9,7 @@ from functools import cached_property
 from types import TracebackType
 
 from ...errors import ModelDamagedError, UsageError
-from . import aborts, interrupts, log
+from . import aborts, bindings, interrupts, log
 from .bindings import lib
 from .fitting import no_room
 from .placement import AUTO, CPU_ONLY, Offload
@@ -18,12 +18,9 @@ from .settings import load_file
 MAX_WINDOW = 8192
 """Tokens. The context window of a model trained on more than this, so that memory stays modest."""
 
-_PIECE_BYTES = 256
+_Piece = ctypes.c_char * 256  # longer ones are rare
 _METADATA_BYTES = 256
 _NOT_UTF8 = re.compile("([\udc80-\udcff]+)")  # as Python keeps such bytes in a string
-
-log.start()  # a backend may have something to say when it begins
-lib.llama_backend_init()
 
 
 class Model:
@@ -49,7 +46,7 @@ class Model:
         Raises:
             NoDeviceError: the placement asks for a device that isn't there.
             DeviceMemoryError: the devices have no room for what is wanted there.
-            ModelDamagedError: llama.cpp can't load it, or it is no causal language model.
+            ModelDamagedError: llama.cpp can't load it, or it is not a causal language model.
         """
         self.path = path
         self.offload = offload
@@ -84,6 +81,7 @@ class Model:
     def _load(self) -> None:
         """Load the file; what only a device refuses goes to the CPU if the placement allows it."""
         log.start()
+        bindings.start_backend()
         aborts.install()
         self.pointer = load_file(self.path, self.offload)
         self.placement = log.placement()
@@ -114,7 +112,7 @@ class Model:
         self.placement = replace(log.placement(), refusal=reason)
 
     def leave_devices(self, reason: str) -> bool:
-        """Move to the CPU what ``auto`` has put on devices, and tell whether there was anything.
+        """Move to the CPU what ``auto`` has put on devices, and return whether there was anything.
 
         Args:
             reason: why the devices won't do, kept in ``placement``.
@@ -127,7 +125,7 @@ class Model:
         return bool(self.pointer)
 
     def _is_no_causal_model(self) -> bool:
-        """Tell whether it has an encoder, or sees the tokens after each (as in BERT)."""
+        """Return whether it has an encoder, or sees the tokens after each (as in BERT)."""
         if lib.llama_model_has_encoder(self.pointer) or not lib.llama_model_has_decoder(
             self.pointer
         ):
@@ -192,13 +190,12 @@ class Model:
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """Return the bytes of a token; of a control token its name if ``special``, else none."""
-        size = _PIECE_BYTES
+        piece = _Piece()  # one a call: several threads may be here
         while True:
-            piece = ctypes.create_string_buffer(size)  # one a call: several threads may be here
             size = lib.llama_token_to_piece(self.vocabulary, token, piece, len(piece), 0, special)
             if size >= 0:
                 return piece.raw[:size]
-            size = -size
+            piece = ctypes.create_string_buffer(-size)
 
     def ends_text(self, token: int) -> bool:
         """Return whether the token means that the text ends here."""

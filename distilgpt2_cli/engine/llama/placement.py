@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ...errors import UsageError
+from ...errors import DeviceConflictError, ParameterError
 
 _MEBIBYTE = 2**20
 _LAYER = re.compile(r"layer +\d+ assigned to device ([^,]+)")
@@ -32,14 +32,12 @@ class Offload:
         """Read ``auto``, ``all``, ``none`` or a number.
 
         Raises:
-            UsageError: it is nothing of these, or devices are named for no layers.
+            ParameterError: it is nothing of these.
+            DeviceConflictError: devices are named for no layers.
         """
         if layers == "none" or (layers.isdecimal() and not int(layers)):
             if devices:
-                raise UsageError(
-                    f"--gpu-layers {layers} leaves nothing for --device {devices[0]}.",
-                    "Leave out one of them.",
-                )
+                raise DeviceConflictError(layers, devices[0])
             return CPU_ONLY
         if layers == "auto":
             return cls("auto", tuple(devices))
@@ -47,9 +45,7 @@ class Offload:
             return cls("all", tuple(devices))
         if layers.isdecimal() and int(layers) < 2**31:
             return cls(int(layers), tuple(devices))
-        raise UsageError(
-            f"--gpu-layers can't be {layers}.", "Use auto, all, none, or a number of layers."
-        )
+        raise ParameterError("layers", layers, "auto, all, none, or a number of layers")
 
     @property
     def asks_for_device(self) -> bool:
@@ -69,7 +65,7 @@ class Placement:
 
     Attributes:
         layers: how many each device has, ``CPU`` among them; the output layer is one.
-        device_bytes: of each device but the CPU, as llama.cpp tells them.
+        device_bytes: of each device but the CPU, as llama.cpp reports it.
         refusal: why no device took the layers that ``auto`` meant for it; None if that is not so.
     """
 

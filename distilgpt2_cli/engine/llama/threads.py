@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 _SAMPLE = 3  # steps on which a number of threads is judged, all but the slowest
 _FASTER = 0.97  # more threads must take at most this part of the time
-_DISTURBED = 1.5  # a step this much slower than usual tells of other work on the machine
+_DISTURBED = 1.5  # a step this much slower than usual is due to other work on the machine
 _FIRST_WAIT, _LAST_WAIT = 32, 1024  # steps between attempts with more threads
 _NO_ROOM_WAIT = 8  # steps until another look, which costs next to nothing
 
@@ -26,7 +26,7 @@ class ThreadTuner:
         Args:
             cores: the most threads.
             apply: puts a choice into effect.
-            running: tells how many tasks want a core now, ours among them, or None.
+            running: returns how many tasks want a core now, ours among them, or None.
         """
         self._cores = cores
         self._running = running

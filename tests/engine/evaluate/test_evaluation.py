@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from distilgpt2_cli.engine import Context, Evaluator, FeatureExtractor, Model, Scorer
-from distilgpt2_cli.engine.evaluate import evaluator as room
-from distilgpt2_cli.errors import UsageError
+from distilgpt2_cli.engine.evaluate import evaluator as evaluator_module
+from distilgpt2_cli.errors import TextTooLongError, UsageError
 
 TEXT = "It was a dark and stormy night; the rain fell in torrents, except at intervals. "
 CLOSE = 2e-3  # of the logits, which are about 10: what other ways to evaluate a text change
@@ -46,7 +46,7 @@ def test_pieces(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = model.tokenize(TEXT * 6)[:100]
     with Evaluator(model) as evaluator:
         (whole,) = (rows.copy() for rows in evaluator.logits(tokens, 60))
-    monkeypatch.setattr(room, "MAX_ROWS", 32)
+    monkeypatch.setattr(evaluator_module, "MAX_ROWS", 32)
     with Evaluator(model) as evaluator:
         pieces = [rows.copy() for rows in evaluator.logits(tokens, 60)]
     assert [len(piece) for piece in pieces] == [24, 32, 4]
@@ -95,7 +95,7 @@ def test_pools_and_splits(model: Model) -> None:
     with Evaluator(model, hidden_states=True) as evaluator:
         tokens = model.tokenize(long)
         assert len(tokens) > 2 * evaluator.size
-        with pytest.raises(UsageError, match="--overflow split"):
+        with pytest.raises(TextTooLongError, match="context window 128"):
             FeatureExtractor(evaluator).tokens(long)
         extractor = FeatureExtractor(evaluator, split=True)
         (rows,) = extractor.extract([extractor.tokens(long)])

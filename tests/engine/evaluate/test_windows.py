@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilgpt2_cli.engine import Window, disjoint, sliding
-from distilgpt2_cli.errors import UsageError
+from distilgpt2_cli.errors import ParameterError
 
 
 def by_positions(count: int, size: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -47,7 +47,7 @@ def test_windows_that_do_not_overlap() -> None:
 
 @pytest.mark.parametrize("stride", [0, -1, 9])
 def test_a_stride_that_leaves_tokens_out_is_refused(stride: int) -> None:
-    with pytest.raises(UsageError, match="--stride"):
+    with pytest.raises(ParameterError, match="stride"):
         list(sliding(range(20), 8, stride))
 
 
@@ -59,5 +59,5 @@ def test_the_windows_of_llama_cpp() -> None:
     assert {window.scored for window in windows} == {3}
     started = list(disjoint(range(8), 8, 99))
     assert started[0].tokens == [99, 1, 2, 3, 4, 5, 6, 7]
-    with pytest.raises(UsageError, match="--window"):
+    with pytest.raises(ParameterError, match="size can't be 3"):
         list(disjoint(range(9), 3, None))

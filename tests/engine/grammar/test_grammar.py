@@ -14,8 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distilgpt2_cli.engine import GenerationOptions, Generator, open_generator
-from distilgpt2_cli.engine.constrained import ConstrainedSampler
+from distilgpt2_cli.engine import GenerationOptions, Generator, constrained, open_generator
 from distilgpt2_cli.engine.grammar.gbnf import GrammarError
 from distilgpt2_cli.engine.grammar.json_schema import to_grammar
 from distilgpt2_cli.engine.grammar.rules import understand
@@ -131,22 +130,20 @@ def test_what_is_drawn_from_is_the_grammar_over_the_whole_vocabulary(
     chosen = GenerationOptions(top_k=top_k, top_p=top_p, grammar=grammar)
     made = Generator(generator.context, chosen, alternatives=0)
     completion = made.complete(PROMPT, 1)
-    sampler = completion._sampler
-    assert isinstance(sampler, ConstrainedSampler)
     seen = []
-    prune = sampler._candidates
+    prune = constrained.likely_candidates
 
-    def compare(logits: Any) -> Any:
-        kept = prune(logits)
+    def compare(text: Any, logits: Any, adjuster: Any, wanted: int) -> Any:
+        kept = prune(text, logits, adjuster, wanted)
         everything = np.zeros(len(logits), kept.dtype)
         everything["id"], everything["logit"] = np.arange(len(logits)), logits
-        allowed = sampler._allowed(everything)
-        best = set(allowed["id"][np.argsort(-allowed["logit"])][: sampler._wanted])
+        allowed = text.allowed(everything)
+        best = set(allowed["id"][np.argsort(-allowed["logit"])][:wanted])
         assert best <= set(kept["id"]) <= set(allowed["id"])
         seen.append(len(best))
         return kept
 
-    monkeypatch.setattr(sampler, "_candidates", compare)
+    monkeypatch.setattr(constrained, "likely_candidates", compare)
     text = "".join(token.text for token in completion)
     assert re.fullmatch(r" [a-z ]{3,40}\.", text)
     assert len(seen) == completion.token_count - 1  # the first was drawn before
@@ -181,30 +178,30 @@ def test_control_tokens_are_no_text(trained: Path) -> None:
         ("", 1, "no rule 'root'"),
         ('a ::= "x"', 1, "no rule 'root'"),
         ('root ::= "a"\n\nb ::= c', 3, "no rule 'c'"),
-        ('root ::= "a\n', 1, "has no end"),
-        ("root ::= [a", 1, "has no end"),
+        ('root ::= "a\n', 1, "is not closed"),
+        ("root ::= [a", 1, "is not closed"),
         ('root ::= ("a"\n| "b"', 2, "not closed"),
-        ('root ::= "a" )', 1, "')' can't stand there"),
+        ('root ::= "a" )', 1, "')' is unexpected there"),
         ('root = "a"', 1, "::= is missing"),
-        ('\n\nroot ::= "\\q"', 3, "no escape"),
+        ('\n\nroot ::= "\\q"', 3, "not an escape"),
         ('root ::= "a"\nroot ::= "b"', 2, "second time"),
-        ("root ::= *", 1, "nothing stands before"),
-        ('root ::= "a"{', 1, "a number is missing"),
-        ('root ::= "a"{3,2}', 1, "upside down"),
-        ('root ::= "a"{2001}', 1, "over 2000 times"),
-        ('root ::= "a"{99999999999999999999}', 1, "over 2000 times"),
-        ("root ::= [z-a]", 1, "upside down"),
-        ("root ::= []", 1, "no character is in"),
-        ("root ::= [^\\x00-\\U0010FFFF]", 1, "no character is in"),
-        ('root ::= "\\uD800"', 1, "no character of a text"),
-        ('root ::= "\\UFFFFFFFF"', 1, "no character of a text"),
+        ("root ::= *", 1, "there is nothing before"),
+        ('root ::= "a"{', 1, "is missing after {"),
+        ('root ::= "a"{3,2}', 1, "reversed"),
+        ('root ::= "a"{2001}', 1, "repetitions is over 2000"),
+        ('root ::= "a"{99999999999999999999}', 1, "repetitions is over 2000"),
+        ("root ::= [z-a]", 1, "reversed"),
+        ("root ::= []", 1, "contains no character"),
+        ("root ::= [^\\x00-\\U0010FFFF]", 1, "contains no character"),
+        ('root ::= "\\uD800"', 1, "not a character of a text"),
+        ('root ::= "\\UFFFFFFFF"', 1, "not a character of a text"),
         ('root ::= "a\0"', 1, "NUL"),
         ("root ::= <|endoftext|>", 1, "tokens can't be named"),
-        ('root ::= ""', 1, "only the text without a character"),
-        ('root ::= "a" |\n  b\nb ::= "x" b', 3, "no text of rule 'b' ever ends"),
+        ('root ::= ""', 1, "only the empty text"),
+        ('root ::= "a" |\n  b\nb ::= "x" b', 3, "a text of rule 'b' never ends"),
         ('root ::= root "a" | "b"', 1, "can begin with itself"),
         ('root ::= "a" | x\nx ::= y root\ny ::= z\nz ::= ""', 1, "begin with itself"),
-        ('root ::= "x" ("a"? "b"?){0,200}', 1, "may be empty can't be repeated over 5"),
+        ('root ::= "x" ("a"? "b"?){0,200}', 1, "may be empty can't be repeated more than 5"),
         ("root ::= " + "(" * 3000 + '"a"' + ")" * 3000, 1, "too deep"),
         ("root ::= " + "[a-ce-gi-l]{2000} " * 200, 1, "too large"),
     ],
@@ -220,8 +217,8 @@ def test_what_is_refused(grammar: str, line: int, reason: str) -> None:
     ("schema", "reason"),
     [
         ("[", "is not JSON: Expecting value: line 1"),
-        ('{"const": NaN}', "NaN is none of its values"),
-        ("3", "# is no schema"),
+        ('{"const": NaN}', "NaN is not a JSON value"),
+        ("3", "# is not a schema"),
         ("false", "allows nothing"),
         ('{"type": "strin"}', "has no type"),
         ('{"type": "number", "minimum": 3}', "# uses 'minimum'"),

@@ -8,7 +8,7 @@ import pytest
 _SCRIPT = """
 import ctypes, sys
 from distilgpt2_cli.engine.llama import aborts, log
-aborts.tell_aborts(lambda error: print(error, flush=True))
+aborts.report_aborts(lambda error: print(error, flush=True))
 from distilgpt2_cli.engine.llama.bindings import call
 aborts.install()
 log.start()
@@ -18,13 +18,13 @@ call("ggml_abort", None, b"x.cpp", ctypes.c_int(1), b"%s", sys.argv[1].encode())
 
 
 @pytest.mark.parametrize(
-    ("message", "status", "told"),
+    ("message", "status", "said"),
     [
         (
             "CUDA error",
             1,
             "llama.cpp gave up on the GPU: CUDA error: out of memory."
-            " Use fewer --gpu-layers, or none.\n",
+            " Use fewer layers there, or none.\n",
         ),
         (
             "GGML_ASSERT(n > 0) failed",
@@ -34,7 +34,7 @@ call("ggml_abort", None, b"x.cpp", ctypes.c_int(1), b"%s", sys.argv[1].encode())
         ),
     ],
 )
-def test_what_ends_the_process(message: str, status: int, told: str) -> None:
+def test_what_ends_the_process(message: str, status: int, said: str) -> None:
     command = [sys.executable, "-c", _SCRIPT, message]
     result = subprocess.run(command, capture_output=True, text=True)
-    assert (result.returncode, result.stdout) == (status, told), result.stderr
+    assert (result.returncode, result.stdout) == (status, said), result.stderr

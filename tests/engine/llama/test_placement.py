@@ -7,7 +7,7 @@ import pytest
 from distilgpt2_cli.engine import Context, Model, NoDeviceError, Offload, Placement, list_devices
 from distilgpt2_cli.engine.llama.devices import backends
 from distilgpt2_cli.engine.llama.placement import CPU_ONLY
-from distilgpt2_cli.errors import UsageError
+from distilgpt2_cli.errors import DeviceConflictError, ParameterError
 
 LOG = [
     "load_tensors: layer   0 assigned to device CPU, is_swa = 0",
@@ -32,9 +32,10 @@ def test_what_the_option_means() -> None:
     assert not Offload.parse("auto").asks_for_device
     assert Offload.parse("auto", ["A"]).asks_for_device
     for malformed in ("", "-1", "1.5", "ALL", "99999999999"):
-        with pytest.raises(UsageError, match="--gpu-layers"):
+        with pytest.raises(ParameterError, match=r"Use auto, all, none, or a number") as caught:
             Offload.parse(malformed)
-    with pytest.raises(UsageError, match="--device A"):
+        assert (caught.value.parameter, caught.value.value) == ("layers", malformed)
+    with pytest.raises(DeviceConflictError, match="none layers leave nothing for A"):
         Offload.parse("none", ["A"])
 
 
@@ -55,5 +56,7 @@ def test_on_a_build_for_the_cpu(tiny: Path) -> None:
         assert context.placement.device_bytes == {}
         assert (str(context.placement), context.placement.short) == ("on the CPU", "CPU")
     for offload in (Offload("all"), Offload(1), Offload("auto", ["CUDA0"])):
-        with pytest.raises(NoDeviceError, match="and sees no GPU"):
+        with pytest.raises(NoDeviceError, match="and sees no GPU") as caught:
             Model(tiny, offload)
+        assert caught.value.device == (offload.devices[0] if offload.devices else None)
+        assert not caught.value.available

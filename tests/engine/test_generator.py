@@ -13,6 +13,7 @@ from distilgpt2_cli.engine import (
     GenerationOptions,
     Generator,
     Model,
+    Request,
     open_generator,
 )
 from distilgpt2_cli.engine.prompts import fit
@@ -192,6 +193,38 @@ def test_a_context_above_the_window_is_refused(tiny: Path) -> None:
     """llama.cpp would abort the process."""
     with Model(tiny) as model, pytest.raises(UsageError, match=r"129 tokens.*from 1 to 128"):
         Context(model, 129)
+
+
+def test_options_are_fixed(tiny: Path) -> None:
+    """A grammar that was set afterwards used to be ignored, and one set before to stay."""
+    with open_generator(tiny, GREEDY) as generator:
+        with pytest.raises(AttributeError):
+            generator.options = GenerationOptions(grammar='root ::= "a"')  # type: ignore[misc]
+        with pytest.raises(AttributeError):
+            generator.alternatives = 3  # type: ignore[misc]
+        assert (generator.options, generator.alternatives) == (GREEDY, None)
+
+
+def test_a_request_has_options_of_its_own(tiny: Path) -> None:
+    own = GenerationOptions(max_tokens=5, stop=("zz",), grammar="root ::= [0-9]+")
+    other = GenerationOptions(grammar='root ::= "yes" | "no"')
+    with open_generator(tiny, other) as generator:
+        batch = generator.complete_all(
+            [
+                Request("Hello", 1),
+                Request("Hello", 1, options=own),
+                Request("Hello", 1, options=GREEDY, alternatives=2),
+                Request("Hello", 1, options=other),
+            ]
+        )
+        first, digits, plain, last = (list(completion) for completion in batch)
+    assert "".join(token.text for token in first) in ("yes", "no")
+    assert last == first
+    assert "".join(token.text for token in digits).isdecimal()
+    assert len(plain) == 20
+    assert all(token.observation and len(token.observation.top) == 2 for token in plain)
+    with open_generator(tiny, own) as generator:
+        assert list(generator.complete("Hello", 1)) == digits
 
 
 def test_the_bindings_come_without_the_package_and_leave_it_whole() -> None:

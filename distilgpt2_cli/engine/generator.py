@@ -1,0 +1,129 @@
+"""Completions of prompts, a token at a time, one after another or several at once."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from .batch import Batch, RunningBatch
+from .completion import Completion
+from .llama.context import Context
+from .options import GenerationOptions
+from .prompts import PromptEvaluator, fit
+from .records import Request
+from .sampling import Sampler, plain_sampler
+
+if TYPE_CHECKING:
+    from .constrained import Constraint
+
+
+class Generator:
+    """Completes prompts in a context, with the same options unless a request has its own.
+
+    A prompt larger than the context keeps its end: as much as leaves room for
+    ``options.max_tokens``, but at least half the context.
+
+    Attributes:
+        load_seconds: what loading the model and making the context took, where that is known.
+    """
+
+    def __init__(
+        self, context: Context, options: GenerationOptions, alternatives: int | None = None
+    ) -> None:
+        """Use all sequences of the context; it must have no other user.
+
+        With ``alternatives``, each token comes with an observation of so many candidates.
+
+        Raises:
+            UsageError: the grammar asks for what the model's vocabulary does not have.
+        """
+        self.load_seconds = 0.0
+        self._context = context
+        self._options = options
+        self._alternatives = alternatives
+        self._prompts = PromptEvaluator(context)
+        self._batch: Batch | None = None
+        self._constraint: Constraint | None = None  # the newest one: its vocabulary takes time
+        if options.grammar is not None:
+            self._constraint_of(options.grammar)
+
+    @property
+    def context(self) -> Context:
+        """Where prompts are completed."""
+        return self._context
+
+    @property
+    def options(self) -> GenerationOptions:
+        """Those of each request that has none of its own."""
+        return self._options
+
+    @property
+    def alternatives(self) -> int | None:
+        """How many candidates each token is observed with; None for no observation."""
+        return self._alternatives
+
+    def complete(self, prompt: str | Sequence[int], seed: int) -> Completion:
+        """Return a new completion; those before it are ended.
+
+        Each is what it would be as the only one: a prompt that is completed several times in a
+        row is evaluated once, and every first token is drawn from the logits of that evaluation.
+
+        Raises:
+            UsageError: the seed is out of range.
+            DistilError: llama.cpp can't evaluate the prompt.
+        """
+        return next(self.complete_all([Request(prompt, seed)]))
+
+    def complete_all(self, requests: Iterable[Request]) -> Batch:
+        """Complete requests in as many sequences at a time as the context has.
+
+        With one sequence, each completion is what it would be as the only one. With several, the
+        logits depend on how many are evaluated together, but the texts are the same for the same
+        requests every time. A request is taken only when a sequence is free for it. Completions
+        under way are ended.
+        """
+        if self._batch:
+            self._batch.interrupt()
+        self._batch = Batch(self._context, self._prompts, self._new_completion, requests)
+        return self._batch
+
+    def running_batch(self) -> RunningBatch:
+        """Return an empty batch for whoever begins and ends completions between its steps."""
+        return RunningBatch(self._context, self._prompts, self._new_completion)
+
+    def _new_completion(self, request: Request, advance: Callable[[], object]) -> Completion:
+        """Prepare a completion, whose prompt is yet to be evaluated.
+
+        Raises:
+            UsageError: the seed is out of range, or the model can't obey the grammar.
+        """
+        context, options = self._context, request.options or self._options
+        whole = request.prompt
+        if isinstance(whole, str):
+            whole = context.model.tokenize(whole)
+        prompt = fit(whole or [context.model.start_token], context.size, options.max_tokens)
+        dropped = max(len(whole) - len(prompt), 0)
+        sampler = self._new_sampler(request, options, prompt)
+        return Completion(request, options, context, prompt, dropped, sampler, advance)
+
+    def _new_sampler(
+        self, request: Request, options: GenerationOptions, prompt: Sequence[int]
+    ) -> Sampler:
+        top = self._alternatives if request.alternatives is None else request.alternatives
+        context, seed = self._context, request.seed
+        # What is imported here needs NumPy, which takes long to import.
+        if options.grammar is not None:
+            from .constrained import constrained_sampler
+
+            constraint = self._constraint_of(options.grammar)
+            return constrained_sampler(context, prompt, options, seed, constraint, top)
+        if top is None:
+            return plain_sampler(context, prompt, options, seed)
+        from .observation import observing_sampler
+
+        return observing_sampler(context, prompt, options, seed, top)
+
+    def _constraint_of(self, grammar: str) -> "Constraint":
+        if self._constraint is None or self._constraint.text != grammar:
+            from .constrained import Constraint
+
+            self._constraint = Constraint(self._context.model, grammar)
+        return self._constraint
