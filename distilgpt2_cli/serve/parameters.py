@@ -13,6 +13,9 @@ MAX_LOGPROBS = 5
 MAX_STOPS, MAX_STOP_CHARACTERS = 4, 1000
 _MAX_INT = 2**31 - 1
 
+# OpenAI's API completes 16 tokens, and has no top-k.
+_DEFAULTS = GenerationOptions(max_tokens=16, top_k=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -138,18 +141,22 @@ def _text(model: Model, tokens: Sequence[int]) -> str:
 
 
 def _options(fields: Fields, max_tokens: int) -> GenerationOptions:
-    temperature = fields.number("temperature", 1, 0, 2)
+    temperature = fields.number("temperature", _DEFAULTS.temperature, 0, 2)
     if 0 < temperature < 0.001:
         raise invalid("temperature", "temperature must be 0, or a number from 0.001 to 2.")
     return GenerationOptions(
-        max_tokens=fields.integer("max_tokens", min(16, max_tokens), 1, max_tokens),
+        max_tokens=fields.integer(
+            "max_tokens", min(_DEFAULTS.max_tokens, max_tokens), 1, max_tokens
+        ),
         temperature=temperature,
-        top_k=fields.integer("top_k", 0, 0, _MAX_INT),
-        top_p=fields.number("top_p", 1, 0, 1),
-        min_p=fields.number("min_p", 0, 0, 1),
-        repetition_penalty=fields.number("repetition_penalty", 1, 0.01, 100),
-        presence_penalty=fields.number("presence_penalty", 0, -2, 2),
-        frequency_penalty=fields.number("frequency_penalty", 0, -2, 2),
+        top_k=fields.integer("top_k", _DEFAULTS.top_k, 0, _MAX_INT),
+        top_p=fields.number("top_p", _DEFAULTS.top_p, 0, 1),
+        min_p=fields.number("min_p", _DEFAULTS.min_p, 0, 1),
+        repetition_penalty=fields.number(
+            "repetition_penalty", _DEFAULTS.repetition_penalty, 0.01, 100
+        ),
+        presence_penalty=fields.number("presence_penalty", _DEFAULTS.presence_penalty, -2, 2),
+        frequency_penalty=fields.number("frequency_penalty", _DEFAULTS.frequency_penalty, -2, 2),
         stop=texts("stop", fields.take("stop"), MAX_STOPS, MAX_STOP_CHARACTERS),
         ignore_eos=fields.boolean("ignore_eos"),
     )

@@ -10,6 +10,13 @@ from ...engine.records import FINISH_REASONS
 from ...errors import DistilError, UsageError
 
 
+# Options that came later are missing in older records, and their defaults have no effect.
+_ALWAYS_RECORDED = (
+    "max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
+    "presence_penalty", "frequency_penalty", "stop", "ignore_eos",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A completion as it was recorded.
@@ -121,10 +128,10 @@ def _options(given: Mapping[str, Any]) -> tuple[GenerationOptions, int]:
         raise ValueError("its option 'parallel' is no number from 1 to 256")
     values: dict[str, Any] = {}
     for each in fields(GenerationOptions):
-        if each.name not in rest and each.name != "grammar":  # which older records do not have
-            raise ValueError(f"its option {each.name!r} is missing")
-        value = rest.pop(each.name, None)
         default = each.default
+        if each.name in _ALWAYS_RECORDED and each.name not in rest:
+            raise ValueError(f"its option {each.name!r} is missing")
+        value = rest.pop(each.name, default)
         if each.name == "stop":
             if not isinstance(value, list) or not all(isinstance(stop, str) for stop in value):
                 raise ValueError("its option 'stop' is no list of texts")
