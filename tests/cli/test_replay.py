@@ -146,7 +146,7 @@ def wait_for_cpu_time(pid: int) -> None:
     ("change", "message"),
     [
         ({"prompt": None}, "'prompt' is missing or of another kind"),
-        ({"seed": -1}, "--seed can't be -1"),
+        ({"seed": -1}, "seed can't be -1"),
         ({"finish_reason": "end"}, "'end' is no finish reason"),
         ({"options": {}}, "'parallel'"),
         ({"options": {"parallel": 1}}, "'max_tokens' is missing"),
@@ -170,7 +170,7 @@ def test_options_that_can_t_be(env: dict[str, str]) -> None:
     (record,) = recorded(env, "--max-tokens", "1", "Hi")
     for change, message in (
         ({"temperature": "1"}, "'temperature' can't be '1'"),
-        ({"temperature": -3.0}, "--temperature can't be -3.0"),
+        ({"temperature": -3.0}, "temperature can't be -3.0"),
         ({"grammar": "root"}, "Line 1 of the grammar"),
         ({"mirostat": 2}, "no option 'mirostat'"),
     ):

@@ -9,7 +9,6 @@ from ...engine.options import GenerationOptions, check_seed
 from ...engine.records import FINISH_REASONS
 from ...errors import DistilError, UsageError
 
-
 # Options that came later are missing in older records, and their defaults have no effect.
 _ALWAYS_RECORDED = (
     "max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
