@@ -1,4 +1,4 @@
-"""Files that a command writes for its user: never over another one, and never half."""
+"""Files that a command writes for its user: never over another file, and never incomplete."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,27 +10,29 @@ from .models.disk import cannot_write, private_folder
 
 
 def check_new_file(path: Path, endings: Sequence[str], *, force: bool) -> None:
-    """See to it, before the work, that a file can be written.
+    """Make sure, before the work, that a file can be written.
 
     Raises:
-        UsageError: its name has none of the endings.
-        DistilError: it exists and is not to be replaced, or its folder does not exist.
+        UsageError: its name has another ending.
+        DistilError: the file exists and ``force`` is false, or its folder does not exist.
     """
     if path.suffix not in endings:
         known = f"{', '.join(endings[:-1])} or {endings[-1]}"
-        raise UsageError(f"{path} has none of the known endings.", f"Use {known}.")
+        raise UsageError(f"{path} must end in {known}.", "Change the name of the file.")
     if os.path.lexists(path) and not force:
-        raise DistilError(f"{path} exists.", "Move it away, or replace it with --force.")
+        raise DistilError(
+            f"{path} already exists.", "Use another name, or overwrite it with --force."
+        )
     if not path.parent.is_dir():
-        raise DistilError(f"{path.parent} is no folder.", "Make it, or name another place.")
+        raise DistilError(f"The folder {path.parent} does not exist.", "Create it first.")
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to; the file appears under its own when the block ends well.
+    """Yield a temporary path to write to; the file appears at ``path`` when the block succeeds.
 
     Raises:
-        DistilError: it can't be written.
+        DistilError: the file can't be written.
     """
     try:
         with private_folder(path.parent) as private:

@@ -18,7 +18,7 @@ Examples:
   distil score "The cat sat on the mat."
 """
 
-# In the order of the help; each is a function of this name in a module of this name.
+# In the order of the help: the command, and its module, which has a function of the same name.
 COMMANDS = {
     "generate": "generate",
     "write": "write",
@@ -43,10 +43,10 @@ COMMANDS = {
 def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
     """Return the app with the command that the arguments name, or else with all of them.
 
-    Importing only what is used is a good part of a quick start.
+    Importing only the command that runs is a large part of a quick start.
     """
     app = typer.Typer(
-        help="DistilGPT2 text in a shell pipe, on llama.cpp.",
+        help="Generate text with DistilGPT2 and llama.cpp, in a shell pipe.",
         epilog=EXAMPLES,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -70,8 +70,8 @@ def distil(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Continue texts with DistilGPT2."""
+    """Generate text with DistilGPT2."""

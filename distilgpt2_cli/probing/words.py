@@ -1,4 +1,4 @@
-"""The words of completions, as they are counted."""
+"""Counts the words of completions."""
 
 import re
 from collections import Counter
@@ -9,9 +9,9 @@ _WORD = re.compile(r"[^\W_]+(?:['\u2019\-][^\W_]+)*")
 def words_of(prompt: str, text: str, *, cut: bool) -> Counter[str]:
     """Count the words of a completion, in lower case.
 
-    A word is letters and digits, with apostrophes and hyphens between them. What continues the
-    last word of the prompt is no word of its own, and where the completion was ``cut`` in or
-    after a word, that word may not be whole: neither is counted.
+    A word is letters and digits, with apostrophes and hyphens between them. Two words are not
+    counted: the rest of the prompt's last word, and, if the completion was ``cut`` by the token
+    limit, a last word that may be incomplete.
     """
     matches = list(_WORD.finditer(text))
     if matches and matches[0].start() == 0 and _WORD.fullmatch(prompt[-1:]):

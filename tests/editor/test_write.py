@@ -328,7 +328,7 @@ def test_what_a_terminal_is_needed_for(env: dict[str, str], path: Path) -> None:
     for kind in ("dumb", ""):
         with emulated("write", "--model", "demo", env={**env, "TERM": kind}) as on:
             assert on.screen.wait() == 1
-        assert b"can't place the cursor" in on.screen.output
+        assert b"can't move the cursor" in on.screen.output
 
 
 def test_a_file_that_is_no_text(env: dict[str, str], path: Path) -> None:
