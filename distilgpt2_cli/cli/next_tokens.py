@@ -75,7 +75,7 @@ def next_tokens(
 
 
 def _filters(chosen: GenerationOptions) -> bool:
-    return chosen != GenerationOptions(max_tokens=1, top_k=0)
+    return chosen != generation_options(_UNFILTERED)
 
 
 def _show(
