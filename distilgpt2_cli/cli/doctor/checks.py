@@ -135,7 +135,7 @@ def _threads(trial: Trial) -> Finding:
     chosen = trial.generation["threads"] if trial.generation else None
     text = f"{cores} usable cores"
     if chosen:
-        text += f"; auto used {chosen} of them now"
+        text += f"; auto chose {chosen}"
     found = {"cores": cores, "threads": chosen}
     return Finding("threads", "ok", text, facts=found)
 
