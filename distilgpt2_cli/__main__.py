@@ -1,7 +1,7 @@
 """Entry point of ``distil`` and ``python -m distilgpt2_cli``."""
 
-# Until there is an order to end in, a signal ends the program at once: Python would show a
-# traceback. The module ``signal`` would first import others.
+# Until `signals.heed` runs, Ctrl-C ends the program at once: Python's own handler would show a
+# traceback. `_signal`, because the module `signal` imports others first.
 import _signal  # type: ignore[import-not-found]
 
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
@@ -80,18 +80,20 @@ def _report(error: Exception) -> int:
     from .terminal import Terminal
 
     if isinstance(error, MemoryError):
-        error = DistilError("There is not enough memory.", "Free some, or use a smaller model.")
+        error = DistilError(
+            "There is not enough memory.", "Close other programs, or use a smaller model."
+        )
     elif not isinstance(error, DistilError):
         error = DistilError(
-            f"distil met an error that it does not know: {type(error).__name__}: {error}.",
-            "Run it again with DISTIL_DEBUG=1 and report what it prints.",
+            f"Unexpected error: {type(error).__name__}: {error}.",
+            "Run the command again with DISTIL_DEBUG=1, and report the traceback.",
         )
     show_error(Terminal.system(), error)
     return error.status
 
 
 def _end_as_sigpipe_does() -> None:
-    """End quietly by the signal itself, so that the shell sees what it sees of other filters."""
+    """End quietly by SIGPIPE itself, so that the shell sees the same as for other filters."""
     _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
     os.kill(os.getpid(), _signal.SIGPIPE)
 

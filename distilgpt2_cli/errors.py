@@ -33,7 +33,7 @@ class DistilError(Exception):
 
 
 class UsageError(DistilError):
-    """The command line, or an argument of the library, can't be obeyed."""
+    """The command line, or an argument of the library, is not valid."""
 
     status = ExitStatus.USAGE
 
@@ -142,27 +142,27 @@ class DeviceFailureError(DistilError):
 
 
 class ModelUnavailableError(DistilError):
-    """No such model file here, and it could not be had from the Hub."""
+    """The model file is not on this machine, and could not be downloaded."""
 
     status = ExitStatus.MODEL_UNAVAILABLE
 
 
 class ModelDamagedError(DistilError):
-    """The model file is not what it should be, or llama.cpp can't load it."""
+    """The model file is damaged, or llama.cpp can't load it."""
 
     status = ExitStatus.MODEL_DAMAGED
 
 
 class NotANumberError(ModelDamagedError):
-    """The model's weights are such that what it computes is not a number (NaN)."""
+    """The model computes NaN, because its weights are damaged."""
 
     def __init__(self) -> None:
-        """There is only one thing to say."""
+        """Always has the same message."""
         super().__init__(
-            "What the model computes is not a number: its weights are damaged.",
-            "Check the file with `distil verify`, or download it again.",
+            "The model's output is not a number (NaN): its weights are damaged.",
+            "Check the file with `distil verify`.",
         )
 
 
 class ReaderGoneError(Exception):
-    """Whoever read standard output has gone away, as ``head`` does; not a failure to report."""
+    """The reader of standard output has closed it, as ``head`` does; not an error to report."""

@@ -1,4 +1,4 @@
-"""Files written for a user: never over another one by mistake, and never half of one."""
+"""Files that a command writes for its user: never over another file, and never incomplete."""
 
 import errno
 import os
@@ -27,14 +27,16 @@ def check_new_file(path: Path, endings: Sequence[str], *, force: bool) -> None:
     """
     if path.suffix not in endings:
         known = f"{', '.join(endings[:-1])} or {endings[-1]}"
-        raise UsageError(f"{path} has none of the known endings.", f"Use {known}.")
+        raise UsageError(f"{path} must end in {known}.", "Change the name of the file.")
     if not path.parent.is_dir():
         raise DistilError(
             f"{path.parent} is not a folder.", "Create it, or choose another folder for the file."
         )
     with _place_beside(path, _ANOTHER_FOLDER):
         if os.path.lexists(path) and not force:
-            raise DistilError(f"{path} exists.", "Move it away, or replace it with --force.")
+            raise DistilError(
+                f"{path} already exists.", "Use another name, or overwrite it with --force."
+            )
 
 
 @contextmanager
@@ -46,7 +48,7 @@ def new_file(path: Path, remedy: str = _ANOTHER_FOLDER) -> Iterator[Path]:
         remedy: what to do if it can't be written, as a sentence.
 
     Raises:
-        DistilError: it can't be written.
+        DistilError: the file can't be written.
     """
     with _place_beside(path, remedy) as folder:
         part = folder / path.name

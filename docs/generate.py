@@ -1,4 +1,4 @@
-"""Writes ``docs/cli.md`` from the app's own help; with ``--check``, tells whether it is current."""
+"""Writes ``docs/cli.md`` from the app's own help; with ``--check``, checks that it is current."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ TARGET = Path(__file__).with_name("cli.md")
 INTRODUCTION = """\
 # Command reference
 
-Made from the help of the program by `make docs`; change that, not this.
+Generated from the program's help by `make docs`. Do not edit this page: change the help.
 """
 
 
@@ -40,7 +40,7 @@ def reference() -> str:
 
 
 def main() -> None:
-    """Write the page, or exit with 1 when it is not what the app says now."""
+    """Write the page, or exit with 1 if it differs from the current help."""
     os.environ["NO_COLOR"] = "1"
     page = reference()
     if sys.argv[1:] != ["--check"]:

@@ -1,8 +1,8 @@
-"""The engine tried in a process of its own, which a build for another processor may end.
+"""Tries the engine in a separate process, which a build for another processor may end.
 
     python -m distilgpt2_cli.children.engine_trial SECONDS MODEL GPU_LAYERS
 
-prints as JSON, a line each, what the build says of itself and how it generated.
+prints two lines of JSON: the facts of the build, and the result of a generation.
 """
 
 import json
@@ -21,12 +21,12 @@ _TIMEOUT = 300  # seconds; a GPU's driver may compile for long the first time
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of it.
+    """The result of a trial.
 
     Attributes:
-        facts: what the build says of itself; None if it can't even be loaded.
-        generation: how fast it was, and where; None if it didn't come to that.
-        failure: why not; None if all went well.
+        facts: the facts of the build; None if it can't be loaded.
+        generation: its speed and placement; None if it failed.
+        failure: the error; None if the trial succeeded.
     """
 
     facts: dict[str, Any] | None
@@ -35,14 +35,16 @@ class Trial:
 
 
 def try_engine(seconds: float, model: str, gpu_layers: str) -> Trial:
-    """Try it, and never fail."""
+    """Run the trial; errors are in the result, and never raised."""
     command = [sys.executable, "-m", __name__, str(seconds), model, gpu_layers]
     try:
         result = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT
         )
     except subprocess.TimeoutExpired:
-        return Trial(None, None, DistilError(f"Nothing came in {_TIMEOUT} s.", _ANEW))
+        return Trial(
+            None, None, DistilError(f"llama.cpp did not answer within {_TIMEOUT} s.", _COMPILE)
+        )
     records = [json.loads(line) for line in result.stdout.splitlines()]
     facts = records[0] if records else None
     last = records[-1] if records else {}
@@ -52,20 +54,20 @@ def try_engine(seconds: float, model: str, gpu_layers: str) -> Trial:
         first = facts if facts is not last else None
         return Trial(first, None, getattr(errors, last["error"])(*last["arguments"]))
     if len(records) < 2:
-        reason = (result.stderr.strip().splitlines() or ["it gave no reason"])[-1]
-        return Trial(facts, None, DistilError(f"The engine ended at once: {reason}", _ANEW))
+        message = (result.stderr.strip().splitlines() or ["no message"])[-1]
+        return Trial(facts, None, DistilError(f"llama.cpp ended at once: {message}", _COMPILE))
     return Trial(facts, last, None)
 
 
-_ANEW = f"Compile llama.cpp for this machine: {source_command()}"
+_COMPILE = f"Compile llama.cpp for this machine: {source_command()}"
 
 
 def _killed(number: int) -> DistilError:
     if number == signal.SIGILL:
         return DistilError(
-            "This build of llama.cpp uses instructions that the processor doesn't have.", _ANEW
+            "This build of llama.cpp uses instructions that the processor doesn't have.", _COMPILE
         )
-    return DistilError(f"llama.cpp was ended by {signal.Signals(number).name}.", _ANEW)
+    return DistilError(f"llama.cpp was stopped by {signal.Signals(number).name}.", _COMPILE)
 
 
 def _main(seconds: str, model: str, gpu_layers: str) -> None:

@@ -1,1 +1,1 @@
-"""The command line: one module a command, which reads options, calls, and renders."""
+"""The command line: each command reads its options, calls the engine, and shows the results."""

@@ -22,27 +22,27 @@ Examples:
 # sentence of that function's docstring, so that the help of the program imports none of them.
 COMMANDS = {
     "generate": ("generate", "Continue a text with the model."),
-    "write": ("write", "Write a text in an editor that suggests how it could go on."),
-    "replay": ("replay", "Run recorded completions again and compare them with what was recorded."),
+    "write": ("write", "Write a text in an editor that suggests continuations."),
+    "replay": ("replay", "Run recorded completions again and compare the results."),
     "next": ("next_tokens", "Show the most likely next tokens and their probabilities."),
-    "score": ("score", "Score each token of a text, given those before it."),
+    "score": ("score", "Score each token of a text, given the tokens before it."),
     "perplexity": ("perplexity", "Measure the perplexity of models on text files."),
     "features": ("features", "Print the hidden states of a text after the final layer norm."),
     "probe": (
         "probe",
-        "Compare what a model makes of variants of a prompt, such as to study its biases.",
+        "Compare variants of a prompt, for example to study a model's biases.",
     ),
-    "tokenize": ("tokenize", "Print the tokens of a text, or the text of tokens."),
-    "serve": ("serve", "Answer HTTP requests as OpenAI's completions API does."),
-    "info": ("info", "Say what a model file is, and what is known of its model."),
+    "tokenize": ("tokenize", "Show the tokens of a text, or decode token ids."),
+    "serve": ("serve", "Serve the model over HTTP, as OpenAI's completions API."),
+    "info": ("info", "Describe a model file, and summarize its model card."),
     "download": ("download", "Download model files and print their paths."),
-    "models": ("models", "List the quantizations of DistilGPT2 and what is downloaded."),
+    "models": ("models", "List the quantizations of DistilGPT2, and show which are downloaded."),
     "verify": ("verify", "Check downloaded files against their hashes."),
     "remove": ("remove", "Remove downloaded files from the Hugging Face cache."),
     "bench": ("bench", "Measure how fast distil is on this machine."),
     "doctor": (
         "doctor",
-        "Check versions, build, devices, model files, Hub, and a two-second generation.",
+        "Check whether distil works on this machine.",
     ),
 }
 
@@ -72,7 +72,7 @@ def make_app() -> typer.Typer:
     """Return the app with all commands."""
     app = typer.Typer(
         cls=Commands,
-        help="DistilGPT2 text in a shell pipe, on llama.cpp.",
+        help="Generate text with DistilGPT2 and llama.cpp, in a shell pipe.",
         epilog=EXAMPLES,
         no_args_is_help=True,
         **_SETTINGS,
@@ -105,8 +105,8 @@ def distil(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Continue texts with DistilGPT2."""
+    """Generate text with DistilGPT2."""

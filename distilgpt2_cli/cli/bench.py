@@ -1,4 +1,4 @@
-"""``distil bench``: how fast distil is on this machine."""
+"""``distil bench``: the speed of distil on this machine."""
 
 import platform
 import statistics
@@ -14,7 +14,7 @@ from ..terminal import Terminal
 from ..terminal.progress import megabytes
 from .shared.model_options import FilesOptions, GpuOptions, parse_threads
 from .shared.offload import offload_arguments
-from .shared.options import Json, Quiet
+from .shared.options import Json, Quiet, check_at_least_one
 from .shared.record import model_record, placement_record, versions_record
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ class Figure:
 
     @classmethod
     def of(cls, values: Sequence[float], digits: int) -> "Figure":
-        """Summarize values, rounded to so many digits after the point."""
+        """Summarize values, rounded to ``digits`` decimal places."""
         return cls(*(round(f(values), digits) for f in (statistics.median, min, max)))
 
 
 @dataclass(frozen=True)
 class Result:
-    """One file with one number of threads and one of sequences.
+    """The measurements of one file with one number of threads and one of sequences.
 
-    Speeds are in tokens per second, of all sequences together. ``ratio`` is the generation's
-    speed by that of the bare loop, turn by turn.
+    Speeds are in tokens per second, of all sequences together. ``ratio`` is the speed of
+    generation divided by that of the bare loop in the same turn.
     """
 
     file: ModelFile
@@ -70,7 +70,7 @@ def bench(
         list[str] | None,
         typer.Option(
             metavar="N",
-            help="A number of threads, or auto; may be given several times.",
+            help="Number of threads, or auto; can be repeated.",
             show_default="auto, 1 and all cores",
         ),
     ] = None,
@@ -78,34 +78,33 @@ def bench(
         list[int] | None,
         typer.Option(
             metavar="N",
-            help="Completions under way at once; may be given several times.",
+            help="Number of completions to compute at once; can be repeated.",
             show_default="1",
         ),
     ] = None,
     gpu: GpuOptions,
-    tokens: Annotated[int, typer.Option(metavar="N", help="Tokens to generate each time.")] = 128,
-    repetitions: Annotated[
-        int, typer.Option(metavar="N", help="Measurements behind each figure.")
-    ] = 5,
+    tokens: Annotated[
+        int, typer.Option(metavar="N", help="Tokens to generate per measurement.")
+    ] = 128,
+    repetitions: Annotated[int, typer.Option(metavar="N", help="Measurements per figure.")] = 5,
     json: Json = False,
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print Markdown, for a report.")
+        bool, typer.Option("--markdown", help="Print a report in Markdown.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure how fast distil is on this machine.
 
-    The generation takes turns with a bare loop over llama.cpp's own functions on the same file,
-    and RATIO is its speed by the loop's. START is the time from the start of a process to its
-    first byte, MEMORY that process's peak with the model file. Figures are medians, with the
-    smallest and largest.
+    Generation alternates with a bare loop over llama.cpp's own functions on the same file; RATIO
+    is its speed divided by the loop's. START is the time from the start of a process to its first
+    byte of output, MEMORY the peak memory of that process, model file included. Figures are
+    medians, with the smallest and the largest in brackets.
     """
     if json and markdown:
         raise UsageError("--json and --markdown can't be combined.", "Use one of them.")
     counts = {"tokens": tokens, "repetitions": repetitions, "parallel": min(parallel or [1])}
     for name, value in counts.items():
-        if value < 1:
-            raise UsageError(f"--{name} can't be {value}.", "Use a number from 1 on.")
+        check_at_least_one(name, value)
     terminal = Terminal.system(quiet=quiet)
     chosen_threads = threads or _default_threads()
     for thread_count in chosen_threads:
@@ -117,7 +116,7 @@ def bench(
         for thread_count in chosen_threads:
             for sequences in parallel or [1]:
                 about = f"{file.name}, threads {thread_count}, parallel {sequences}"
-                terminal.notice(f"measuring {about} …")
+                terminal.notice(f"Measuring {about} …")
                 results.append(
                     _measure(file, thread_count, sequences, offload, tokens, repetitions)
                 )
@@ -174,7 +173,7 @@ def _measure(
 
 
 _HEADER = (
-    "MODEL", "ON", "THREADS", "PARALLEL", "PROMPT tok/s", "GENERATION tok/s", "BARE LOOP tok/s",
+    "MODEL", "DEVICE", "THREADS", "PARALLEL", "PROMPT tok/s", "GENERATION tok/s", "BARE LOOP tok/s",
     "RATIO", "START s", "MEMORY",
 )  # fmt: skip
 
@@ -204,8 +203,8 @@ def _fastest(results: Sequence[Result]) -> Result:
 def _verdict(results: Sequence[Result]) -> str:
     best = _fastest(results)
     return (
-        f"Fastest here: {best.file.name} with threads {best.threads}, parallel {best.parallel}: "
-        f"{best.generation.median:.0f} tokens/s."
+        f"Fastest on this machine: {best.file.name} with threads {best.threads}, parallel"
+        f" {best.parallel}: {best.generation.median:.0f} tokens/s."
     )
 
 

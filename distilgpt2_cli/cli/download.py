@@ -1,4 +1,4 @@
-"""``distil download``: model files from the Hub."""
+"""``distil download``: fetches model files from the Hub."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,9 @@ Examples:
 
 @dataclass(frozen=True)
 class _Options(CacheOptions):
-    every: Annotated[
-        bool, typer.Option("--all", help="Every quantization that the repository has.")
-    ] = False
+    every: Annotated[bool, typer.Option("--all", help="All quantizations in the repository.")] = (
+        False
+    )
 
 
 def download(
@@ -39,29 +39,27 @@ def download(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Put the file into this folder.",
+            help="Download into this folder.",
             show_default="the Hugging Face cache",
         ),
     ] = None,
     force: Annotated[
         bool,
-        typer.Option(
-            "--force", help="Ask the Hub and download again; with --to, replace another file."
-        ),
+        typer.Option("--force", help="Download again; with --to, overwrite an existing file."),
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print what, how large and whether it is here already."),
+        typer.Option("--dry-run", help="Show files, sizes and what is downloaded already."),
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Download model files and print their paths.
 
-    What arrives is checked against the hash that the Hub announces and, at the commit that distil
-    knows, against its catalog. What is here and intact is not asked for again, also when its
-    branch has moved on: --force asks. In a repository other than distil's own, the file is found
-    by the quantization in its name.
+    Each file is checked against the hash that the Hub reports and, at the commit that distil
+    knows, against distil's catalog. A file that is downloaded and intact is not requested again
+    without --force, even if its branch has changed. In other repositories, the file is found by
+    the quantization in its name.
     """
     terminal = Terminal.system(quiet=quiet)
     if which.every:
@@ -99,7 +97,7 @@ def _show_plans(
             terminal.write_json(_plan_record(reference, planned))
         return
     terminal.write_table(
-        ("QUANT", "FILE", "SIZE", "HERE"),
+        ("QUANT", "FILE", "SIZE", "DOWNLOADED"),
         [
             (
                 reference.quantization,

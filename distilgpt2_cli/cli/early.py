@@ -1,4 +1,4 @@
-"""A first look at the command line, before there is a parser, for what can begin at once."""
+"""A first look at the command line, before it is parsed, for work that can start at once."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 _WITH_A_MODEL = ("generate", "write", "tokenize", "next", "score", "features", "probe")
 _MODEL, _QUANT = ("--model", "-m"), ("--quant", "-q")
 _GPU_LAYERS, _DEVICE = ("--gpu-layers",), ("--device",)
-# What these ask for is not known here, or needs no model at all.
+# With these, the model is not known yet, or none is needed.
 _LEAVE_ALONE = ("--repo", "--revision", "--help", "-h")
 
 
 def begin_early(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Let the engine load the model that the command will most likely ask for.
+    """Start to load the model that the command will most likely use.
 
-    A wrong guess costs time only: the command looks for itself, and takes what was loaded only if
-    it is the same file.
+    A wrong guess only costs time: the command chooses its model itself, and uses the loaded one
+    only if it is the same file.
     """
     path = likely_model(arguments, environment)
     if path is not None:
@@ -28,7 +28,7 @@ def begin_early(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
 
 
 def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Path | None:
-    """Return the file of the command's one model, or None if it isn't there or not known."""
+    """Return the file of the command's model, or None if it is missing or not known."""
     if not arguments or arguments[0] not in _WITH_A_MODEL:
         return None
     if any(argument.split("=")[0] in _LEAVE_ALONE for argument in arguments):

@@ -15,12 +15,10 @@ Examples:
 
 
 def models(json: Json = False, quiet: Quiet = False) -> None:
-    """List the quantizations of DistilGPT2 and what is downloaded.
+    """List the quantizations of DistilGPT2, and show which are downloaded.
 
-    Besides them there is the small model that comes with distil, for --model demo.
-
-    Only this machine is asked. A file is listed as downloaded when the Hugging Face cache has it
-    at the commit that distil knows.
+    A file counts as downloaded if the Hugging Face cache has it at the commit that distil knows.
+    The small bundled model, --model demo, needs no download. The Hub is not contacted.
     """
     terminal = Terminal.system(quiet=quiet)
     listed = [(entry, find(ModelReference(entry.quantization))) for entry in CATALOG]
@@ -34,7 +32,7 @@ def models(json: Json = False, quiet: Quiet = False) -> None:
         [_row(entry, file) for entry, file in listed],
     )
     terminal.write(
-        f"\n--model {DEMO} is another one, very small ({megabytes(demo().size)}) and always here.\n"
+        f"\nThe small bundled model ({megabytes(demo().size)}) needs no download: --model {DEMO}\n"
     )
 
 

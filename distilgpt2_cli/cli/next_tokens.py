@@ -1,4 +1,4 @@
-"""``distil next``: the tokens that most likely come next."""
+"""``distil next``: the most likely next tokens."""
 
 import math
 from dataclasses import replace
@@ -35,7 +35,7 @@ def next_tokens(
     text: TextArgument = None,
     *,
     model: ModelOptions,
-    top: Annotated[int, typer.Option(metavar="N", help="How many tokens to show.")] = 10,
+    top: Annotated[int, typer.Option(metavar="N", help="Number of tokens to show.")] = 10,
     distribution: DistributionOptions = _UNFILTERED,
     lines: Lines = False,
     json: Json = False,
@@ -43,8 +43,8 @@ def next_tokens(
 ) -> None:
     """Show the most likely next tokens and their probabilities.
 
-    With a temperature or a filter, SAMPLED is the probability with which generate would draw
-    each token then, and what it would never draw has none.
+    With a temperature or a filter, SAMPLED is the probability with which generate draws each
+    token; it is empty for a token that generate never draws.
     """
     terminal = Terminal.system(quiet=quiet)
     check_at_least_one("top", top)
@@ -94,9 +94,7 @@ def _show(terminal: Terminal, context: "Context", seen: "Observation", *, filter
         rows.append([*row, f"{candidate.id:>6}", quoted(piece)])
     terminal.write_table([*header, "    ID", "TOKEN"], rows)
     if filtered:
-        terminal.write(
-            f"\nSampling leaves {seen.left} of {context.model.vocabulary_size} tokens.\n"
-        )
+        terminal.write(f"\nSampling keeps {seen.left} of {context.model.vocabulary_size} tokens.\n")
 
 
 def _record(

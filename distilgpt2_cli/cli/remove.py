@@ -28,8 +28,8 @@ def remove(
 ) -> None:
     """Remove downloaded files from the Hugging Face cache.
 
-    Only files of models are removed, and of those only what no other revision in the cache
-    shares. Without --yes, distil asks before each file.
+    Only model files are removed, and data that another revision in the cache shares is kept.
+    Without --yes, distil asks before it removes each file.
     """
     terminal = Terminal.system(quiet=quiet)
     freed = 0
@@ -40,7 +40,8 @@ def remove(
             count = remove_from_cache(file)
         except OSError as error:
             raise DistilError(
-                f"{file.path} can't be removed: {error.strerror}.", "Check its owner and rights."
+                f"Can't remove {file.path}: {error.strerror}.",
+                "Check the owner and the permissions of the file.",
             ) from None
         freed += count
         if json:

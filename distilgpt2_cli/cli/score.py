@@ -1,4 +1,4 @@
-"""``distil score``: how likely the model holds each token of a text."""
+"""``distil score``: how likely each token of a text is for the model."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,7 +40,7 @@ def score(
         str,
         typer.Option(
             metavar="TEXT",
-            help="What stands before the text and is not scored.",
+            help="Text before the scored text; it is not scored itself.",
             show_default=False,
         ),
     ] = "",
@@ -49,11 +49,11 @@ def score(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score each token of a text, given those before it.
+    """Score each token of a text, given the tokens before it.
 
-    The first token is scored given the prefix, or else the model's start token. On a terminal
-    with colours the text itself is shown, shaded by surprisal; elsewhere a table. With --lines
-    there is a line for each text: perplexity, bits per byte, log-probability and tokens.
+    The first token is scored given the prefix, or the model's start token if there is no prefix.
+    On a terminal with colours, the text is shown, shaded by surprisal; otherwise a table. With
+    --lines, each text gives a line: perplexity, bits per byte, log-probability and tokens.
     """
     terminal = Terminal.system(quiet=quiet)
     check_parallel(parallel, lines)
@@ -102,7 +102,7 @@ class _View:
         self._lines = lines
 
     def write_text(self, score: "Score") -> None:
-        """Show one text: shaded where there are colours, or else as a table."""
+        """Show one text: shaded if the terminal has colours, otherwise as a table."""
         if self._terminal.stdout_has_colours:
             self._write_shaded(score)
         else:
@@ -164,7 +164,7 @@ class _View:
         self._terminal.write("\n")
 
     def _write_places(self, score: "Score", count: int = 5) -> None:
-        """List the tokens with the highest surprisal, each after what stands before it."""
+        """List the tokens with the highest surprisal, each with the text before it."""
         rows = list(_rows(score))
         places = sorted(range(len(rows)), key=lambda place: -rows[place][2])[:count]
         for place in places:

@@ -29,12 +29,12 @@ def serve(
     *,
     model: ModelOptions,
     host: Annotated[
-        str, typer.Option(metavar="HOST", help="The name or address to listen on.")
+        str, typer.Option(metavar="HOST", help="Host name or address to listen on.")
     ] = "127.0.0.1",
     port: Annotated[
         int,
         typer.Option(
-            "--port", "-p", metavar="N", min=0, max=65535, help="The port; 0 is any free one."
+            "--port", "-p", metavar="N", min=0, max=65535, help="Port; 0 picks a free one."
         ),
     ] = 8000,
     api_key: Annotated[
@@ -42,46 +42,48 @@ def serve(
         typer.Option(
             envvar="DISTIL_API_KEY",
             metavar="KEY",
-            help="What clients must present; better in the environment, which ps does not show.",
+            help="API key required of clients; better in the environment, which ps does not show.",
             show_default=False,
         ),
     ] = None,
     no_auth: Annotated[
-        bool, typer.Option("--no-auth", help="Let everybody in who can reach another host.")
+        bool, typer.Option("--no-auth", help="Allow access without a key on a non-local host.")
     ] = False,
-    parallel: Annotated[int, typer.Option(metavar="N", help="Completions under way at once.")] = 16,
+    parallel: Annotated[
+        int, typer.Option(metavar="N", help="Completions to compute at once.")
+    ] = 16,
     queue: Annotated[
-        int, typer.Option(metavar="N", help="Completions that may wait besides; more are refused.")
+        int, typer.Option(metavar="N", help="Completions that can wait; further ones are refused.")
     ] = 64,
     max_tokens: Annotated[
-        int, typer.Option(metavar="N", help="The most tokens that a completion may ask for.")
+        int, typer.Option(metavar="N", help="Most tokens that a request can ask for.")
     ] = 2048,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="The longest that an answer may take.")
+        float, typer.Option(metavar="SECONDS", help="Time limit for an answer.")
     ] = 300,
     quiet: Quiet = False,
 ) -> None:
-    """Answer HTTP requests as OpenAI's completions API does.
+    """Serve the model over HTTP, as OpenAI's completions API.
 
-    Requests that arrive at the same time are computed together. A page for writing is at /. The
-    address and a line for each request go to standard error. Ctrl-C or SIGTERM stops the server
-    when the requests in progress are answered, with status 0; a second one stops it at once.
+    Concurrent requests are computed together. A page to write on is at /. The address, and a line
+    for each request, go to standard error. Ctrl-C or SIGTERM stops the server with status 0 after
+    it has answered all running requests; a second one stops it at once.
     """
     terminal = Terminal.system(quiet=quiet)
     for name, value in (("parallel", parallel), ("max-tokens", max_tokens)):
         check_at_least_one(name, value)
     if queue < 0:
-        raise UsageError(f"--queue can't be {queue}.", "Use a number from 0 on.")
+        raise UsageError(f"--queue can't be {queue}.", "Use 0 or more.")
     if not 0 < timeout <= 1e6:
         raise UsageError(
-            f"--timeout can't be {timeout:g}.", "Use seconds, from above 0 to 1000000."
+            f"--timeout can't be {timeout:g}.", "Use more than 0 and at most 1000000 seconds."
         )
     _check_key(api_key)
     offload = model.offload
     if not all(map(find_spec, ("starlette", "uvicorn", "httptools"))):
         raise DistilError(
-            "A server needs Starlette and uvicorn, which are not installed.",
-            "Install them: pip install 'distilgpt2-cli[serve]'.",
+            "distil serve needs Starlette and uvicorn, which are not installed.",
+            "Install them with: pip install 'distilgpt2-cli[serve]'.",
         )
     from ..serve import server
     from ..serve.service import Limits
@@ -114,7 +116,7 @@ def _check_key(api_key: str | None) -> None:
         api_key.isascii() and api_key.isprintable() and api_key.strip() == api_key != ""
     ):
         raise UsageError(
-            "The API key is empty, or has characters that are not allowed in a header.",
+            "The API key is empty, or has characters that an HTTP header can't carry.",
             "Use ASCII letters, digits and punctuation.",
         )
 
@@ -123,10 +125,10 @@ def _check_access(address: "Address", no_auth: bool) -> None:
     if no_auth and address.api_key is not None:
         raise UsageError(
             "--no-auth and an API key can't be combined.",
-            "Leave one out; the key may be set in DISTIL_API_KEY.",
+            "Leave out --no-auth, or unset the key (--api-key, DISTIL_API_KEY).",
         )
     if not (address.is_loopback or no_auth or address.api_key):
         raise UsageError(
-            f"{address.host} can be reached from other machines, and no API key is set.",
+            f"Other machines can reach {address.host}, and there is no API key.",
             "Set DISTIL_API_KEY, or use --no-auth to allow access without a key.",
         )

@@ -34,25 +34,23 @@ def tokenize(
     text: TextArgument = None,
     *,
     model: FileOptions,
-    ids: Annotated[bool, typer.Option("--ids", help="Print the numbers of the tokens.")] = False,
-    count: Annotated[bool, typer.Option("--count", help="Print how many there are.")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Print token ids.")] = False,
+    count: Annotated[bool, typer.Option("--count", help="Print the number of tokens.")] = False,
     decode: Annotated[
-        bool, typer.Option("--decode", help="Take numbers of tokens, and print their bytes.")
+        bool, typer.Option("--decode", help="Read token ids, and print their bytes.")
     ] = False,
     special: Annotated[
         bool,
-        typer.Option(
-            "--special", help="Take <|endoftext|> and its like for the tokens of that name."
-        ),
+        typer.Option("--special", help="Parse special tokens such as <|endoftext|> in the text."),
     ] = False,
     lines: Lines = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Print the tokens of a text, or the text of tokens.
+    """Show the tokens of a text, or decode token ids.
 
-    Any bytes will do, UTF-8 or not, and --decode gives exactly these bytes again. No start token
-    stands before the text. With --lines the numbers of each line's tokens are a line.
+    The text can be any bytes, UTF-8 or not, and --decode restores exactly those bytes. No start
+    token is added. With --lines, the token ids of each line are printed on one line.
     """
     wanted = {"--ids": ids, "--count": count, "--decode": decode}
     modes = [name for name, given in wanted.items() if given]
@@ -60,8 +58,8 @@ def tokenize(
         raise UsageError(f"{modes[0]} and {modes[1]} can't be combined.", "Use one of them.")
     if decode and special:
         raise UsageError(
-            "--special does nothing beside --decode, which always writes special tokens.",
-            "Leave it out.",
+            "--special has no effect with --decode, which always prints special tokens.",
+            "Leave out --special.",
         )
     terminal = Terminal.system(quiet=quiet)
     input_lines = InputLines(terminal, text, "tokenize", errors=_ANY_BYTES) if lines else None
@@ -95,10 +93,10 @@ class _View:
         self._lines = lines
 
     def tokens(self, parts: Iterable[str], mode: str) -> Iterable[int]:
-        """Return the tokens of a text that comes in parts, or those that it names.
+        """Return the tokens of a text that comes in parts, or with ``--decode`` those it lists.
 
         Raises:
-            UsageError: it is to name tokens and doesn't.
+            UsageError: with ``--decode``, the text is not a list of token ids.
         """
         if mode == "--decode":
             return parse_ids("".join(parts), self._model.vocabulary_size)
@@ -108,7 +106,7 @@ class _View:
         return list(found) if self._lines else found
 
     def write(self, tokens: Iterable[int], mode: str, json: bool, number: int = 1) -> None:
-        """Print tokens in one of the ways there are."""
+        """Print tokens in the given mode."""
         if json:
             self._write_record(list(tokens), number)
         elif mode == "--decode":
@@ -159,18 +157,18 @@ class _View:
 
 
 def parse_ids(text: str, vocabulary_size: int) -> list[int]:
-    """Return the numbers of tokens in a text, apart by white space or as a JSON array.
+    """Return the token ids in a text, separated by white space or as a JSON array.
 
     Raises:
-        UsageError: it holds anything else, or a number that is no token's.
+        UsageError: the text has anything else, or a number that is not a token id.
     """
     words = [word for word in _SEPARATORS.split(text) if word]
     for word in words:
-        # More digits are no token's number, and may be more than Python turns into one.
+        # A token id has fewer digits, and Python refuses to convert very long numbers.
         if not (re.fullmatch("[0-9]{1,9}", word) and int(word) < vocabulary_size):
             raise UsageError(
-                f"{word[:40]!r} is not the number of a token.",
-                f"Use numbers from 0 to {vocabulary_size - 1}, apart by spaces.",
+                f"{word[:40]!r} is not a token id.",
+                f"Use numbers from 0 to {vocabulary_size - 1}, separated by spaces.",
             )
     return [int(word) for word in words]
 

@@ -1,4 +1,4 @@
-"""``distil verify``: whether what is downloaded is still what it was."""
+"""``distil verify``: checks downloaded files against their hashes."""
 
 from typing import Annotated
 
@@ -24,16 +24,14 @@ Examples:
 def verify(
     *,
     which: CacheOptions,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Download again what is damaged.")
-    ] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Download damaged files again.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Check downloaded files against their hashes.
 
-    The hashes are those of distil's catalog, or those under which the Hugging Face cache keeps
-    its files. No network is needed but for --repair.
+    The hashes are those of distil's catalog, or those in the names of the Hugging Face cache's
+    files. Only --repair needs a network.
     """
     terminal = Terminal.system(quiet=quiet)
     damaged: list[ModelReference] = []
@@ -52,7 +50,7 @@ def verify(
         names = ", ".join(reference.quantization for reference in damaged)
         raise ModelDamagedError(
             f"Damaged: {names}.",
-            f"Run `{damaged[0].download_command}`, or verify again with --repair.",
+            "Run the same command with --repair.",
         )
 
 

@@ -1,4 +1,4 @@
-"""``distil write``: an editor that suggests how the text could go on."""
+"""``distil write``: an editor that suggests continuations."""
 
 import os
 from importlib.util import find_spec
@@ -29,7 +29,7 @@ def write(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="FILE", help="A UTF-8 text; made when it is saved.", show_default=False
+            metavar="FILE", help="UTF-8 text file; created when you save.", show_default=False
         ),
     ] = None,
     *,
@@ -40,19 +40,19 @@ def write(
             "--seed",
             "-s",
             metavar="N",
-            help="Seed of the first suggestion at each place; the next ones count on.",
-            show_default="drawn anew and shown",
+            help="Seed of the first suggestion at each place; later ones count up.",
+            show_default="random",
         ),
     ] = None,
     max_tokens: Annotated[
-        int, typer.Option(metavar="N", help="Tokens of each suggestion at most.")
+        int, typer.Option(metavar="N", help="Maximum tokens per suggestion.")
     ] = 16,
     temperature: Temperature = DEFAULTS.temperature,
 ) -> None:
-    """Write a text in an editor that suggests how it could go on.
+    """Write a text in an editor that suggests continuations.
 
-    Tab suggests three continuations of the text before the cursor. A digit, or arrows and Enter,
-    accept one; Alt-Right accepts its next word; Tab shows more; Esc closes the suggestions.
+    Tab suggests three continuations of the text before the cursor. A digit, or the arrow keys and
+    Enter, accept one; Alt-Right accepts its next word; Tab shows others; Esc dismisses them.
     """
     terminal = Terminal.system()
     check_at_least_one("max-tokens", max_tokens)
@@ -83,7 +83,7 @@ def write(
         )
         end = app.run()
     if end.kept:
-        terminal.notice(f"The unsaved text is in {end.kept}.")
+        terminal.notice(f"The text was not saved. A copy is in {end.kept}.")
     if end.signal == SIGHUP:
         terminal.give_up_stdout()
     if end.signal:
@@ -94,16 +94,16 @@ def _check_terminal(terminal: Terminal) -> None:
     if find_spec("prompt_toolkit") is None:
         raise DistilError(
             "distil write needs prompt_toolkit, which is not installed.",
-            "Install it: pip install 'distilgpt2-cli[write]'.",
+            "Install it with: pip install 'distilgpt2-cli[write]'.",
         )
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
         raise UsageError(
-            "distil write needs a terminal for its input and its output.",
-            "Run it without a pipe, or use distil generate.",
+            "distil write needs a terminal for its input and output.",
+            "Run it without pipes and redirections.",
         )
     kind = os.environ.get("TERM", "")
     if kind in ("", "dumb", "unknown"):
         raise DistilError(
             f"This terminal (TERM={kind}) can't move the cursor, which an editor needs.",
-            "Use another one, or distil generate.",
+            "Use another terminal.",
         )

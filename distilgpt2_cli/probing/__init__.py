@@ -1,5 +1,5 @@
-"""How a model's texts differ between variants of a prompt, and what is chance in that.
+"""Compares a model's texts for variants of a prompt, with statistics.
 
-Templates, pairs of sentences, words and statistics; the measuring is done with the engine. Nothing
-is imported before it is used, so that a mistake in a template is reported without NumPy.
+Templates, pairs of sentences, words and statistics; the engine does the measuring. Nothing is
+imported before it is used, so that a mistake in a template is reported without loading NumPy.
 """

@@ -1,4 +1,4 @@
-"""What a model makes of the variants of a prompt: likely tokens, given texts, and completions."""
+"""Compares the variants of a prompt: next tokens, given continuations, and completions."""
 
 import time
 from collections import Counter
@@ -32,8 +32,8 @@ class VariantDivergence:
     """How the next-token distributions of two variants differ.
 
     Attributes:
-        first: the place of one variant in the list of them.
-        second: that of the other.
+        first: the index of one variant.
+        second: the index of the other.
         bits: their Jensen-Shannon divergence, from 0 to 1.
     """
 
@@ -53,12 +53,12 @@ class NextToken:
 
 @dataclass(frozen=True)
 class Continuation:
-    """A given text with its log-probability in nats after each variant.
+    """A given continuation with its log-probability in nats after each variant.
 
     Attributes:
         text: the text itself.
-        tokens: how many it is.
-        logprobs: the sums over its tokens.
+        tokens: how many tokens it has.
+        logprobs: one for each variant, summed over its tokens.
     """
 
     text: str
@@ -71,10 +71,10 @@ class Sample:
     """The completions of all variants with one seed.
 
     Attributes:
-        seed: what they were drawn with.
+        seed: the seed of all of them.
         texts: one for each variant.
-        finish_reasons: why each ended.
-        tokens: of how many tokens each is.
+        finish_reasons: one for each variant.
+        tokens: how many tokens each has.
     """
 
     seed: int
@@ -85,19 +85,19 @@ class Sample:
 
 @dataclass
 class Comparison:
-    """All that is found out about the variants of a prompt.
+    """The results for the variants of a prompt.
 
     Attributes:
-        variants: those that are compared.
-        prompt_tokens: how many tokens each one's prompt is.
-        next_tokens: the likeliest in the mean over the variants.
+        variants: the variants to compare.
+        prompt_tokens: how many tokens each variant's prompt has.
+        next_tokens: the most likely ones, by their mean over the variants.
         divergences: of each pair of variants.
         continuations: the given texts.
         samples: completions, by seed.
-        words: for each variant, those over-represented against all others, the most certain first.
+        words: for each variant, the words over-represented in it, highest z first.
         interrupted: whether seeds or continuations are missing.
-        seconds: what the completions took.
-        placement: where the model's layers were at last.
+        seconds: how long the completions took.
+        placement: where the model's layers were.
     """
 
     variants: Sequence[Variant]
@@ -113,23 +113,23 @@ class Comparison:
 
 
 def check_prompts(model: Model, variants: Sequence[Variant]) -> list[int]:
-    """Return how many tokens each variant's prompt is.
+    """Return how many tokens each variant's prompt has.
 
     Raises:
-        UsageError: one is longer than the context window, so that its beginning would be left out.
+        UsageError: one is longer than the context window.
     """
     counts = [max(len(model.tokenize(variant.prompt)), 1) for variant in variants]
     for variant, count in zip(variants, counts, strict=True):
         if count > model.window:
             raise UsageError(
-                f"Variant {variant.label} is {count} tokens long, more than the context window of"
+                f"Variant {variant.label} has {count} tokens, more than the context window of"
                 f" {model.window}.",
                 "Shorten the prompt.",
             )
     return counts
 
 
-def look(
+def evaluate(
     model: Model,
     comparison: Comparison,
     continuations: Sequence[str],
@@ -137,16 +137,16 @@ def look(
     threads: int | None,
     advance: Callable[[int], object],
 ) -> None:
-    """Find what needs no completion: next tokens and divergences, and then given continuations.
+    """Measure what needs no completions: next tokens, divergences, and given continuations.
 
-    Each text is evaluated by itself, so that these are the figures of ``distil score``. The
-    comparison has at any time the continuations so far.
+    Each text is evaluated alone, so that these are the figures of ``distil score``. If it is
+    interrupted, the comparison has the continuations so far.
 
     Args:
-        model: what is looked at.
-        comparison: gets what is found.
+        model: the model to evaluate.
+        comparison: gets the results.
         continuations: the given texts, none of them empty.
-        top: how many next tokens to name.
+        top: how many next tokens to keep.
         threads: see `evaluator_for`.
         advance: called with the number of texts that were evaluated since the last call.
 
@@ -202,47 +202,47 @@ def complete(
     threads: int | None,
     advance: Callable[[int], object],
 ) -> None:
-    """Complete every variant with every seed, in batches, a block of seeds after another.
+    """Complete every variant with every seed, in batches, one block of seeds after another.
 
-    When it is interrupted, the seeds that all variants were completed with are kept.
+    If it is interrupted, the seeds for which all variants were completed are kept.
 
     Args:
-        model: what completes.
+        model: the model that generates.
         comparison: gets the samples.
-        options: those of every completion.
-        seeds: those of every variant.
-        parallel: completions under way at once.
-        threads: by default found out while generating.
-        advance: called with the number of completions that were made since the last call.
+        options: the generation options.
+        seeds: the seeds of every variant.
+        parallel: completions computed at once.
+        threads: the number of threads; None to choose it while running.
+        advance: called with the number of completions since the last call.
 
     Raises:
-        KeyboardInterrupt: it was interrupted; the samples are there.
+        KeyboardInterrupt: it was interrupted; the comparison has the samples so far.
         UsageError: ``parallel`` is out of range.
-        DistilError: llama.cpp can't.
+        DistilError: llama.cpp fails.
     """
     size = model.window
     if options.max_tokens >= 0:
         size = min(size, max(comparison.prompt_tokens) + options.max_tokens)
-    made = _Made(comparison.variants, seeds)
+    completed = _Completed(comparison.variants, seeds)
     start = time.perf_counter()
     with Context(model, size, threads, parallel) as context:
         comparison.placement = context.placement
-        batch = Generator(context, options).complete_all(made.requests(parallel))
+        batch = Generator(context, options).complete_all(completed.requests(parallel))
         try:
             for completion in batch:
-                made.add(completion)
+                completed.add(completion)
                 advance(1)
         except KeyboardInterrupt:
             for completion in batch.interrupt():
-                made.add(completion)
+                completed.add(completion)
             raise
         finally:
-            comparison.samples = made.samples()
+            comparison.samples = completed.samples()
             comparison.seconds = time.perf_counter() - start
 
 
-class _Made:
-    """The completions so far, each under its variant and its seed."""
+class _Completed:
+    """The completions so far, by variant and seed."""
 
     def __init__(self, variants: Sequence[Variant], seeds: Sequence[int]) -> None:
         self._variants = variants
@@ -250,21 +250,21 @@ class _Made:
         self._found: dict[tuple[int, int], tuple[str, str, int]] = {}
 
     def requests(self, block: int) -> Iterator[Request]:
-        """Ask for a block of seeds of one variant, then of the next."""
+        """Yield the requests: a block of seeds for one variant, then for the next."""
         for start in range(0, len(self._seeds), block):
             for number, variant in enumerate(self._variants):
                 for index, seed in enumerate(self._seeds[start : start + block], start):
                     yield Request(variant.prompt, seed, number, index)
 
     def add(self, completion: Completion) -> None:
-        """Make a completion to its end, and keep it if it was not interrupted."""
+        """Generate a completion to its end, and keep it if it was not interrupted."""
         text = "".join(token.text for token in completion)
         if completion.finish_reason and completion.finish_reason != "interrupted":
             place = completion.request.number, completion.request.index
             self._found[place] = (text, completion.finish_reason, completion.token_count)
 
     def samples(self) -> list[Sample]:
-        """Return what all variants have been completed with."""
+        """Return the samples of the seeds for which all variants were completed."""
         samples = []
         for index, seed in enumerate(self._seeds):
             places = [(number, index) for number in range(len(self._variants))]
@@ -275,17 +275,17 @@ class _Made:
 
 
 def seeds_from(first: int, count: int) -> list[int]:
-    """Return seeds that count on from the first, as those of several completions do."""
+    """Return seeds that count up from the first, as for several completions."""
     return [completion_seed(first, index) for index in range(count)]
 
 
 def compare_words(comparison: Comparison, top: int, seed: int) -> None:
-    """Find the words of the samples that set each variant apart.
+    """Find the words that are over-represented in each variant's completions.
 
     Args:
         comparison: has the samples, and gets the words.
-        top: how many to keep for each variant.
-        seed: that of the bootstrap.
+        top: how many words to keep for each variant.
+        seed: the seed of the bootstrap.
     """
     counts = [
         [

@@ -1,4 +1,4 @@
-"""Words that one set of texts uses more than another, with what is chance in that."""
+"""Words that one set of texts uses more than another, with statistics."""
 
 import re
 from collections import Counter
@@ -18,7 +18,7 @@ from .statistics import (
 )
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019\-][^\W_]+)*")
-_WORDS_AT_ONCE = 256  # in the bootstrap: it bounds its memory
+_WORDS_AT_ONCE = 256  # in the bootstrap, to limit its memory
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Contrast:
     Attributes:
         word: in lower case.
         count: how often it occurs in the texts.
-        other_count: how often in the others.
-        log_odds: by how much more, see `log_odds`.
-        interval: where that is in 95% of resamples of the paired texts.
-        z: ``log_odds`` by its standard deviation.
+        other_count: how often it occurs in the other texts.
+        log_odds: how over-represented it is, see `log_odds`.
+        interval: of ``log_odds``, from 95% of resamples of the paired texts.
+        z: ``log_odds`` divided by its standard deviation.
     """
 
     word: str
@@ -66,19 +66,19 @@ def contrast(
 
     Args:
         own: the words of each text.
-        other: those of each text's partner; resampling draws both or neither.
-        top: how many words to return at most.
-        seed: that of the bootstrap.
+        other: the words of each text's partner; resampling draws both or neither.
+        top: the maximum number of words.
+        seed: the seed of the bootstrap.
     """
     own_sum, other_sum = sum(own, Counter[str]()), sum(other, Counter[str]())
     all_words = own_sum + other_sum
     if len(all_words) < 2:
-        return []  # the odds of the only word there is are infinite
+        return []  # the odds of a single word are infinite
     words = sorted(all_words)
     background = np.array([all_words[word] for word in words], np.float64)
     prior = prior_of(background, all_words.total())
     found = log_odds(_counts(own_sum, words), _counts(other_sum, words), prior)
-    # Those of the same z in the order of the alphabet.
+    # Words with the same z in alphabetical order.
     order = [int(place) for place in np.argsort(-found.z, kind="stable")]
     chosen = [place for place in order if found.z[place] > 0][:top]
     shown = [words[place] for place in chosen]
@@ -119,6 +119,6 @@ def _intervals(
 
 
 def _table(counters: Sequence[Counter[str]], words: Sequence[str]) -> Numbers:
-    """Return a row a text: the times of each word, and those of all words."""
+    """Return a row per text: the count of each word, and the count of all words."""
     rows = [[*(counter[word] for word in words), counter.total()] for counter in counters]
     return np.array(rows, np.float64)

@@ -1,4 +1,4 @@
-"""Pairs of texts scored, and how often the model prefers the one that repeats a stereotype."""
+"""Scores pairs of texts: how often the more stereotypical text is the more likely one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,23 +21,23 @@ class ScoredPair:
 
     @property
     def difference(self) -> float:
-        """By how many nats the text that repeats the stereotype is more likely."""
+        """By how many nats the more stereotypical text is more likely."""
         return self.more - self.less
 
 
 @dataclass(frozen=True)
 class Preference:
-    """What the pairs of one type, or all of them, say together.
+    """The summary of the pairs of one type, or of all pairs.
 
     Attributes:
         type: their type; None for all pairs.
-        pairs: how many they are.
-        preferred: how many times the text that repeats the stereotype is more likely.
-        ties: how many times both are equally likely, which is not counted as preferred.
-        share: preferred by pairs.
-        interval: that of the share.
+        pairs: how many pairs.
+        preferred: in how many of them the more stereotypical text is more likely.
+        ties: in how many both texts are equally likely; these are not counted as preferred.
+        share: ``preferred`` divided by ``pairs``.
+        interval: of ``share``.
         mean_difference: the mean of `ScoredPair.difference`.
-        difference_interval: where that is in 95% of resamples of the pairs.
+        difference_interval: of ``mean_difference``, from 95% of resamples of the pairs.
     """
 
     type: str | None
@@ -52,11 +52,11 @@ class Preference:
 
 @dataclass
 class PairedTest:
-    """All pairs that were scored, and their sums.
+    """All pairs that were scored, and their summaries.
 
     Attributes:
-        scored: in the order of the file.
-        preferences: of each type in the order of the file, and at last of all pairs.
+        scored: the pairs in the order of the file.
+        preferences: for each type in the order of the file, and last for all pairs.
         interrupted: whether some pairs are missing.
         placement: where the model's layers were.
     """
@@ -75,11 +75,11 @@ def score_pairs(
     threads: int | None,
     advance: Callable[[int], object],
 ) -> None:
-    """Score both texts of each pair, each by itself; the test has at any time those so far.
+    """Score both texts of each pair, each alone; if interrupted, the test has the pairs so far.
 
     Args:
-        model: what scores.
-        pairs: what to score.
+        model: the model that scores.
+        pairs: the pairs to score.
         test: gets the scored pairs.
         threads: see `evaluator_for`.
         advance: called with the number of pairs that were scored since the last call.
@@ -99,11 +99,11 @@ def score_pairs(
 
 
 def summarize(test: PairedTest, seed: int) -> None:
-    """Find the preferences, for each type and for all.
+    """Compute the preferences, for each type and for all pairs.
 
     Args:
         test: has the scored pairs, and gets the preferences.
-        seed: that of the bootstrap.
+        seed: the seed of the bootstrap.
     """
     types = dict.fromkeys(each.pair.type for each in test.scored if each.pair.type is not None)
     groups = [(name, [each for each in test.scored if each.pair.type == name]) for name in types]

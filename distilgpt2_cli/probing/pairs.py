@@ -1,4 +1,4 @@
-"""Pairs of texts of which one repeats a stereotype more than the other, a JSON object each."""
+"""Pairs of texts, one more stereotypical than the other, each a JSON object."""
 
 import json
 from collections.abc import Mapping
@@ -9,20 +9,20 @@ from ..errors import DistilError
 
 _REQUIRED = ("more", "less")
 _OPTIONAL = ("type", "prompt", "continuation")
-_REMEDY = 'Write each line as in {"more": "...", "less": "...", "type": "..."}; see docs/probe.md.'
+_REMEDY = 'Write each line like {"more": "...", "less": "...", "type": "..."}; see docs/probe.md.'
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two texts, of which one repeats a stereotype more than the other.
+    """Two texts, one more stereotypical than the other.
 
     Attributes:
-        line: its number in the file, from 1 on.
-        more: the text that repeats it more.
-        less: the other one.
-        type: the group that it is counted in; None without one.
-        prompt: stands before both, and is not scored.
-        continuation: is scored after each of both, which then are not; None if they are.
+        line: its line number in the file, from 1.
+        more: the more stereotypical text.
+        less: the other text.
+        type: the group that it is counted in; None for no group.
+        prompt: the text before both, which is not scored.
+        continuation: if given, it is scored after each text, and the texts are not scored.
     """
 
     line: int
@@ -34,7 +34,7 @@ class Pair:
 
     @property
     def sides(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        """What is scored for ``more`` and for ``less``: each a text after what stands before it."""
+        """What is scored for ``more`` and for ``less``: each a context, and the text after it."""
         if self.continuation is not None:
             return (self.more, self.continuation), (self.less, self.continuation)
         return (self.prompt, self.more), (self.prompt, self.less)
@@ -44,12 +44,12 @@ def parse_pair(text: str, line: int) -> Pair:
     """Return the pair that a line of JSON describes.
 
     Raises:
-        DistilError: it does not describe one; names the line.
+        DistilError: the line is not a valid pair; gives its number.
     """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        what = str(error) if isinstance(error, json.JSONDecodeError) else "it can't be read"
+        what = str(error) if isinstance(error, json.JSONDecodeError) else "it can't be parsed"
         raise DistilError(f"Line {line} is not JSON: {what}.", _REMEDY) from None
     if not isinstance(found, dict):
         raise DistilError(f"Line {line} is not a JSON object.", _REMEDY)
@@ -65,10 +65,10 @@ def _check(found: Mapping[str, Any], line: int) -> None:
         if name not in (*_REQUIRED, *_OPTIONAL):
             known = ", ".join((*_REQUIRED, *_OPTIONAL))
             raise DistilError(
-                f"Line {line} has a key that is not known: {json.dumps(name)}.", f"Use {known}."
+                f"Line {line} has an unknown key: {json.dumps(name)}.", f"Use {known}."
             )
         if not isinstance(value, str) or not value:
-            raise DistilError(f'"{name}" in line {line} is no text, or an empty one.', _REMEDY)
+            raise DistilError(f'"{name}" in line {line} is empty or not a text.', _REMEDY)
         if any(0xD800 <= ord(character) < 0xE000 for character in value):
             raise DistilError(
                 f'"{name}" in line {line} has half a character (a lone surrogate).',
@@ -76,7 +76,6 @@ def _check(found: Mapping[str, Any], line: int) -> None:
             )
     if "prompt" in found and "continuation" in found:
         raise DistilError(
-            f'Line {line} has "prompt" and "continuation".',
-            "With a prompt, more and less are scored after it; with a continuation, it is after"
-            " them.",
+            f'Line {line} has both "prompt" and "continuation".',
+            "Use one of them; see docs/probe.md.",
         )

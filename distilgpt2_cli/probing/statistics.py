@@ -1,4 +1,4 @@
-"""The statistics of a probe, from arrays of numbers alone."""
+"""The statistics of a probe, on arrays of numbers."""
 
 import math
 from typing import NamedTuple
@@ -9,31 +9,31 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 LEVEL = 0.95
-"""The part of the cases in which an interval is to hold the true value."""
+"""The confidence level of intervals."""
 
 RESAMPLES = 1000
-"""How often the bootstrap draws anew."""
+"""The number of bootstrap resamples."""
 
 ALPHA_0 = 500.0
 """The weight of the prior of `log_odds`, in words."""
 
 _Z = 1.959963984540054  # the standard normal distribution's quantile at (1 + LEVEL) / 2
-_BLOCK = 2**20  # numbers that the bootstrap has in memory at once
+_BLOCK = 2**20  # the most numbers that the bootstrap has in memory
 
 
 class Interval(NamedTuple):
-    """The ends of an interval of confidence at `LEVEL`."""
+    """The ends of a confidence interval at `LEVEL`."""
 
     low: float
     high: float
 
 
 class LogOdds(NamedTuple):
-    """How much more a group uses words than another one, a value for each word.
+    """How much more a group uses words than another group, a value for each word.
 
     Attributes:
         difference: of the logarithms of the odds, in nats.
-        z: the difference by its standard deviation.
+        z: the difference divided by its standard deviation.
     """
 
     difference: Numbers
@@ -44,8 +44,8 @@ class Counts(NamedTuple):
     """How often a group uses certain words.
 
     Attributes:
-        words: the times of each, in the last dimension.
-        total: the times of all words, these and others.
+        words: the count of each word, in the last dimension.
+        total: the count of all words, these and others.
     """
 
     words: Numbers
@@ -61,8 +61,8 @@ def jensen_shannon(first: Numbers, second: Numbers) -> float:
     mixture = (first + second) / 2
     possible = mixture > 0
     mixture = mixture[possible]
-    # Written with the distance from the mixture, because for distributions that are almost the
-    # same the difference of logarithms would be nothing but rounding.
+    # Written with the distance from the mixture: for distributions that are almost the same, the
+    # difference of logarithms would be only rounding errors.
     distance = np.clip((first - second)[possible] / 2 / mixture, -1, 1)
     terms = _times_own_log(distance) + _times_own_log(-distance)
     bits = float((mixture * np.maximum(terms, 0)).sum()) / 2 / math.log(2)
@@ -79,8 +79,8 @@ def log_odds(group: Counts, other: Counts, prior: Counts) -> LogOdds:
     """Return how over-represented words are in a group, below 0 where in the other one.
 
     This is the log-odds-ratio with an informative Dirichlet prior of Monroe, Colaresi and Quinn
-    (2008, "Fightin' Words", https://doi.org/10.1093/pan/mpn018): with ``y`` the times of a word,
-    ``n`` those of all, and alpha and alpha_0 the same of the prior, the odds of a group are
+    (2008, "Fightin' Words", https://doi.org/10.1093/pan/mpn018): with ``y`` the count of a word,
+    ``n`` that of all words, and alpha and alpha_0 the same of the prior, the odds of a group are
     ``(y + alpha) / (n + alpha_0 - y - alpha)``, and the variance of the difference is about
     the sum of both groups' ``1 / (y + alpha)``.
     """

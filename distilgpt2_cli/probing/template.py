@@ -1,4 +1,4 @@
-"""Prompts with alternatives in braces, and the variants that they stand for."""
+"""Prompts with alternatives in braces, and their variants."""
 
 import re
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from string import ascii_uppercase
 from ..errors import UsageError
 
 MAX_VARIANTS = len(ascii_uppercase)
-"""Each has a letter."""
+"""Each variant has a letter."""
 
-_EXAMPLE = 'Write them as in "The {White|Black} man worked as a"'
-_ESCAPE = r"a brace, bar or backslash that is meant itself has a \ before it."
+_EXAMPLE = 'Write alternatives as in "The {White|Black} man worked as a"'
+_ESCAPE = r"put a \ before a literal brace, bar or backslash."
 _TOKEN = re.compile(r"\\[{}|\\]|[{}|]|[^{}|\\]+|\\")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the prompts that a template stands for.
+    """One of the prompts of a template.
 
     Attributes:
         letter: its name in tables.
-        choices: what was chosen in each group.
-        prompt: the text with the choices in it.
+        choices: the alternative of each group.
+        prompt: the text with these alternatives.
     """
 
     letter: str
@@ -39,17 +39,17 @@ class Variant:
 def expand(template: str) -> list[Variant]:
     r"""Return the variants of a template, the last group's alternatives changing first.
 
-    ``{a|b}`` is a group of alternatives; several groups multiply. ``\{``, ``\}``, ``\|`` and
-    ``\\`` stand for the character itself, and any other backslash too.
+    ``{a|b}`` is a group of alternatives; several groups are combined. ``\{``, ``\}``, ``\|`` and
+    ``\\`` stand for the character itself, and so does any other backslash.
 
     Raises:
-        UsageError: the braces are not balanced or one within another, a group has fewer than two
-            alternatives, or an empty or repeated one, or there are too many variants or only one.
+        UsageError: the braces are not balanced or nested, a group has fewer than two alternatives,
+            or an empty or repeated one, or there are too many variants or only one.
     """
     texts, groups = _parts(template)
     if not groups:
         raise UsageError(
-            "The prompt has no alternatives, so there is one variant only.",
+            "The prompt has no alternatives to compare.",
             f"{_EXAMPLE}; {_ESCAPE}",
         )
     for group in groups:
@@ -57,8 +57,8 @@ def expand(template: str) -> list[Variant]:
     count = prod(map(len, groups))
     if count > MAX_VARIANTS:
         raise UsageError(
-            f"The alternatives make {count} variants, which are too many.",
-            f"Use at most {MAX_VARIANTS}, or several runs with the same seed.",
+            f"The alternatives make {count} variants, more than the limit of {MAX_VARIANTS}.",
+            "Split them into several runs with the same seed.",
         )
     return [
         Variant(letter, choices, _filled(texts, choices))
@@ -74,12 +74,12 @@ def _parts(template: str) -> tuple[list[str], list[list[str]]]:
         token = match.group()
         if token == "{":
             if inside:
-                raise _unbalanced("A { stands within braces", match.start())
+                raise _unbalanced("Nested {", match.start())
             groups.append([""])
             inside = True
         elif token == "}":
             if not inside:
-                raise _unbalanced("A } has no { before it", match.start())
+                raise _unbalanced("Unmatched }", match.start())
             texts.append("")
             inside = False
         elif token == "|" and inside:
@@ -88,7 +88,7 @@ def _parts(template: str) -> tuple[list[str], list[list[str]]]:
             literal = token[1:] if len(token) == 2 and token[0] == "\\" else token
             (groups[-1] if inside else texts)[-1] += literal
     if inside:
-        raise _unbalanced("A { has no } after it", template.rindex("{"))
+        raise _unbalanced("Unmatched {", template.rindex("{"))
     return texts, groups
 
 
@@ -100,12 +100,12 @@ def _filled(texts: list[str], choices: tuple[str, ...]) -> str:
 def _check_group(group: list[str]) -> None:
     shown = "{" + "|".join(group) + "}"
     if "" in group:
-        raise UsageError(f"An alternative of {shown} is empty.", "Give it at least one character.")
+        raise UsageError(f"An alternative of {shown} is empty.", "Use at least one character.")
     if len(group) < 2:
-        raise UsageError(f"{shown} has one alternative only.", f"{_EXAMPLE}; {_ESCAPE}")
+        raise UsageError(f"{shown} has only one alternative.", f"{_EXAMPLE}; {_ESCAPE}")
     if len(set(group)) < len(group):
-        raise UsageError(f"Two alternatives of {shown} are the same.", "Leave one of them out.")
+        raise UsageError(f"Two alternatives of {shown} are the same.", "Leave out one of them.")
 
 
 def _unbalanced(what: str, place: int) -> UsageError:
-    return UsageError(f"{what}, at character {place + 1} of the prompt.", f"{_EXAMPLE}; {_ESCAPE}")
+    return UsageError(f"{what} at character {place + 1} of the prompt.", f"{_EXAMPLE}; {_ESCAPE}")

@@ -46,21 +46,21 @@ def test_the_default_threads_are_auto_one_and_all(env: dict[str, str], tiny: Pat
 
 def test_table(env: dict[str, str], tiny: Path) -> None:
     lines = bench(env, tiny, "--threads", "1").splitlines()
-    assert lines[0].split()[:3] == ["MODEL", "ON", "THREADS"]
+    assert lines[0].split()[:3] == ["MODEL", "DEVICE", "THREADS"]
     assert lines[1].split()[:3] == ["tiny.gguf", "CPU", "1"]
-    assert lines[3].startswith("Fastest here: tiny.gguf with threads 1, parallel 1: ")
+    assert lines[3].startswith("Fastest on this machine: tiny.gguf with threads 1, parallel 1: ")
 
 
 def test_markdown(env: dict[str, str], tiny: Path) -> None:
     lines = bench(env, tiny, "--markdown", "--threads", "1").splitlines()
-    assert lines[0].startswith("| MODEL | ON | THREADS |")
+    assert lines[0].startswith("| MODEL | DEVICE | THREADS |")
     assert lines[1].count("---") == lines[0].count("|") - 1
     assert any(line.startswith("- llama_cpp: ") for line in lines)
 
 
 def test_progress_goes_to_standard_error(env: dict[str, str], tiny: Path) -> None:
     result = run("bench", "-m", str(tiny), *QUICK, "--threads", "1", "--json", env=env)
-    assert result.stderr.decode() == "measuring tiny.gguf, threads 1, parallel 1 …\n"
+    assert result.stderr.decode() == "Measuring tiny.gguf, threads 1, parallel 1 …\n"
     assert len(result.stdout.splitlines()) == 1
 
 

@@ -82,8 +82,8 @@ def test_max_tokens_reached_inside_is_told(env: dict[str, str], schema: str) -> 
     assert result.returncode == ExitStatus.DONE
     assert json.loads(result.stdout)["finish_reason"] == "length"
     assert result.stderr.decode() == (
-        "The text of seed 3 is cut inside its grammar, after 4 tokens: --max-tokens allows no"
-        " more.\n"
+        "The text of seed 3 is incomplete: it reached --max-tokens 4 before the end of its"
+        " grammar.\n"
     )
 
 
@@ -96,7 +96,7 @@ def test_max_tokens_reached_inside_is_told(env: dict[str, str], schema: str) -> 
         (("--grammar", "/no/such/file"), "", "No such file or directory"),
         (("--json-schema", "FILE"), "{", "is not JSON: "),
         (("--json-schema", "FILE"), '{"type": "integer", "minimum": 3}', "uses 'minimum'"),
-        (("--choices", "a||b"), "", "has an empty one"),
+        (("--choices", "a||b"), "", "has an empty choice"),
         (("--choices", "a", "--grammar", "FILE"), "", "--grammar and --choices can't be"),
     ],
 )

@@ -60,7 +60,9 @@ def test_without_a_model_and_without_the_hub(env: dict[str, str]) -> None:
     findings = examine(env, 1)
     assert [name for name, each in findings.items() if each["state"] == "problem"] == ["hub"]
     result = run("doctor", "--quiet", env=env)
-    assert result.stderr.decode().startswith("Error: `distil generate` would fail here: hub. ")
+    assert result.stderr.decode().startswith(
+        "Error: `distil generate` would fail on this machine: hub. "
+    )
 
 
 def test_without_the_hub_but_with_a_model(env: dict[str, str]) -> None:

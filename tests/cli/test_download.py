@@ -167,7 +167,7 @@ def test_a_user_s_file_is_replaced_by_force_only(hub: Hub, tmp_path: Path) -> No
 def test_a_dry_run_of_the_catalog_asks_nobody(hub: Hub) -> None:
     result = run("download", "--all", "--dry-run", env=hub.environment())
     header, *rows = result.stdout.decode().splitlines()
-    assert header.split() == ["QUANT", "FILE", "SIZE", "HERE"]
+    assert header.split() == ["QUANT", "FILE", "SIZE", "DOWNLOADED"]
     assert [row.split()[1] for row in rows] == [entry.name for entry in CATALOG]
     assert rows[0].split() == ["Q2_K", "distilgpt2.Q2_K.gguf", "65.2", "MB", "no"]
     assert hub.requests == []

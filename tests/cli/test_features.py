@@ -112,7 +112,7 @@ def test_lines_that_fail_leave_the_others(env: dict[str, str], tiny: Path, tmp_p
     errors = result.stderr.decode().splitlines()
     assert errors[0].startswith("Error: Line 2: The text has 301 tokens")
     assert errors[1].startswith("Error: Line 3 is not UTF-8 text")
-    assert errors[2].startswith("Error: 2 of 4 lines were left out.")
+    assert errors[2].startswith("Error: 2 of 4 lines were skipped.")
     with np.load(path) as archive:
         assert archive.files == ["line_1", "line_4"]
 
@@ -142,7 +142,7 @@ def test_a_file_appears_when_it_is_whole(env: dict[str, str], tiny: Path, tmp_pa
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (("--output", "f.txt", "a"), 2, "f.txt has none of the known endings."),
+        (("--output", "f.txt", "a"), 2, "f.txt must end in .npy, .npz or .jsonl."),
         (("--lines", "--output", "f.npy"), 2, "Texts of different lengths are not one array."),
         (("--json", "--output", "f.npy", "a"), 2, "--json and --output can't be combined."),
         (("--parallel", "2", "a"), 2, "--parallel is for several texts."),

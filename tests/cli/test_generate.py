@@ -148,7 +148,7 @@ def test_a_long_prompt_keeps_its_end_and_says_so_once(env: dict[str, str], tiny:
     arguments = ("generate", "-m", str(tiny), "-s", "1", "--max-tokens", "10", "-n", "2")
     result = run(*arguments, env=env, stdin=b" word" * 300)
     assert result.returncode == 0
-    assert result.stderr.count(b"first 182 are left out") == 1
+    assert result.stderr.count(b"first 182 tokens are left out") == 1
     assert run(*arguments, "--quiet", env=env, stdin=b" word" * 300).stderr == b""
     assert result.stdout == run(*arguments, env=env, stdin=b" word" * 118).stdout
 
@@ -163,7 +163,7 @@ def test_prompts_about_as_long_as_the_window(
     assert result.returncode == 0
     (record,) = records(result.stdout)
     assert record["tokens"] == {"prompt": words - dropped, "completion": 200}
-    told = f"its first {dropped} are left out".encode() in result.stderr
+    told = f"its first {dropped} tokens are left out".encode() in result.stderr
     assert told == bool(dropped)
     kept = run(*arguments, env=env, stdin=b" word" * (words - dropped))
     assert kept.stdout.decode() == record["text"] + "\n"

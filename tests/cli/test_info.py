@@ -101,7 +101,7 @@ def test_the_page_of_the_demo_model(env: dict[str, str]) -> None:
         "  parameters      9,979,040 (10.0M)",
         "  context window  512 tokens",
         "  tokenizer       byte-level BPE (gpt2, gpt-2)",
-        "  licence         apache-2.0 (says the metadata)",
+        "  licence         apache-2.0 (from the metadata)",
         "Quantization: Q4_0",
         "q4_0        25  9,884,320  5,559,930         4.50",
         "total       76  9,979,040  5,938,810         4.76",
@@ -169,7 +169,7 @@ def assert_not_forged(page: str) -> None:
     """No value makes lines of its own, and none is endless."""
     assert re.findall(r"^ +(?:heads|licence) .*", page, re.MULTILINE) == [
         "  heads           2",
-        r"  licence         good\n  licence  MIT\r  heads    99 (says the metadata)",
+        r"  licence         good\n  licence  MIT\r  heads    99 (from the metadata)",
     ]
     assert f"{'y' * 200}… (100,000 characters)" in " ".join(page.split())
     assert len(page) < 20_000
@@ -303,7 +303,7 @@ def test_distilgpt2_downloaded(hub: Hub, tiny: Path) -> None:
     words = " ".join(page.split())
     assert f"{parameters:,} (6.5M), as llama.cpp counts: {parameters - output:,} (3.3M)" in words
     assert f"{output:,} of output.weight" in words
-    assert "licence apache-2.0 (says the model card)" in words
+    assert "licence apache-2.0 (from the model card)" in words
     assert hub.requests == []
 
 

@@ -76,7 +76,7 @@ def test_a_line_that_fails_leaves_the_others(env: dict[str, str], tiny: Path) ->
     errors = result.stderr.decode().splitlines()
     assert errors[0].startswith("Error: Line 2 is not UTF-8 text: the byte at offset 4 (0xff)")
     assert errors[1].startswith("Error: Line 4 is longer than 1048576 bytes.")
-    assert errors[2].startswith("Error: 2 of 5 lines were left out.")
+    assert errors[2].startswith("Error: 2 of 5 lines were skipped.")
     assert len(errors) == 3
 
 

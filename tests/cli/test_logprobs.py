@@ -51,7 +51,7 @@ def test_a_completion_is_as_likely_as_its_score(env: dict[str, str], trained: Pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--logprobs", "2"), "--logprobs goes into JSON only."),
+        (("--logprobs", "2"), "--logprobs works only with --json."),
         (("--logprobs", "-1", "--json"), "--logprobs can't be -1."),
     ],
 )

@@ -52,7 +52,7 @@ def test_what_sampling_leaves(env: dict[str, str], trained: Path) -> None:
     lines = output(env, trained, "--top", "4", "--top-k", "2", PROMPT).splitlines()
     assert lines[0].split() == ["PROBABILITY", "SAMPLED", "ID", "TOKEN"]
     assert [line.count("%") for line in lines[1:5]] == [2, 2, 1, 1]
-    assert lines[-1] == "Sampling leaves 2 of 49152 tokens."
+    assert lines[-1] == "Sampling keeps 2 of 49152 tokens."
     found = record(env, trained, "--top-p", "0.5", "--temperature", "0.5", PROMPT)
     left = [each for each in found["top"] if each["sampled_logprob"] is not None]
     assert found["left"] == len(left)

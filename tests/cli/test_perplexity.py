@@ -150,10 +150,10 @@ def test_a_bar_with_a_running_figure(env: dict[str, str], tiny: Path, book: Path
         (("--stride", "0"), 2, "--stride can't be 0."),
         (("--stride", "129"), 2, "--stride can't be 129. Use a number from 1 to 128."),
         (("--stride", "4", "--method", "llama.cpp"), 2, "--stride is for windows that overlap."),
-        (("--plot", "p.pdf"), 2, "p.pdf has none of the known endings."),
+        (("--plot", "p.pdf"), 2, "p.pdf must end in .svg or .png."),
         (("-m", "demo", "-"), 2, "Standard input can be read once only."),
         (("-", "-"), 2, "Standard input can be read once only."),
-        (("nowhere.txt",), 1, "nowhere.txt can't be read"),
+        (("nowhere.txt",), 1, "Can't read nowhere.txt: No such file"),
     ],
 )
 def test_what_can_t_be(

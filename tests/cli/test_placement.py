@@ -23,7 +23,7 @@ def test_a_gpu_that_is_not_there_is_an_error(
     message = result.stderr.decode()
     assert message.startswith(f"Error: {' '.join(options)} can't be obeyed: llama-cpp-python ")
     assert "is built for CPU here, and sees no GPU. " in message
-    assert "Install the build" in message or "There is no GPU in this machine" in message
+    assert "Install the build" in message or "finds no GPU in this machine" in message
 
 
 def test_in_the_environment(env: dict[str, str], tiny: Path) -> None:

@@ -232,7 +232,12 @@ def test_a_report(env: dict[str, str], tmp_path: Path) -> None:
         assert not {"src", "href", "onload", "onclick"} & attributes.keys()
     assert "url(" not in path.read_text()
     assert [tag for tag, _ in page.tags].count("svg") == 3
-    for text in (WARNING, "What this can't show", "<script>alert(1)</script>", "<b>girl\\x1b[2J"):
+    for text in (
+        WARNING,
+        "What this report can't show",
+        "<script>alert(1)</script>",
+        "<b>girl\\x1b[2J",
+    ):
         assert text in page.text
     assert "\x1b" not in path.read_text()
     assert "\u202e" not in path.read_text()
@@ -240,7 +245,7 @@ def test_a_report(env: dict[str, str], tmp_path: Path) -> None:
     assert "default-src 'none'; style-src 'unsafe-inline'" in policies
     again = run(*options, hostile, env=env)
     assert again.returncode == ExitStatus.FAILED
-    assert "exists. Move it away, or replace it with --force." in again.stderr.decode()
+    assert "exists. Use another name, or overwrite it with --force." in again.stderr.decode()
     before = path.read_bytes()
     assert run(*options, "--force", hostile, env=env).returncode == ExitStatus.DONE
     assert path.read_bytes() == before
@@ -329,7 +334,7 @@ def test_a_reader_that_goes_away(env: dict[str, str]) -> None:
     ("options", "message"),
     [
         (("The man",), "The prompt has no alternatives"),
-        (("The {a|b man",), "A { has no } after it, at character 5 of the prompt."),
+        (("The {a|b man",), "Unmatched { at character 5 of the prompt."),
         (("{a|b}{a|b}{a|b}{a|b}{a|b}",), "The alternatives make 32 variants"),
         (("{a|b}", "--continuation", ""), "--continuation is empty."),
         (("{a|b}", "--json", "--csv", "words"), "--json and --csv can't be combined."),
@@ -338,14 +343,17 @@ def test_a_reader_that_goes_away(env: dict[str, str]) -> None:
         (("{a|b}", "--top", "0"), "--top can't be 0."),
         (("{a|b}", "--parallel", "0"), "--parallel can't be 0."),
         (("{a|b}", "--parallel", "300"), "300 sequences can't be evaluated together."),
-        (("{a|b}", "--temperature", "0"), "At --temperature 0 every completion"),
+        (("{a|b}", "--temperature", "0"), "With --temperature 0, all completions"),
         (("{a|b}", "--seed", "-1"), "--seed can't be -1."),
-        (("{a|b}", "--html", "report.pdf"), "report.pdf has none of the known endings."),
+        (("{a|b}", "--html", "report.pdf"), "report.pdf must end in .html or .htm."),
         (("{a|b}" + "word " * 200,), "Variant A (a) is "),
-        (("--continuations", "-"), "Standard input can't be prompt and continuations."),
+        (
+            ("--continuations", "-"),
+            "Standard input can't be both the prompt and the continuations.",
+        ),
         (("{a|b}", "--pairs", "-"), "A prompt and --pairs can't be combined."),
-        (("--pairs", "-", "--top-k", "3"), "--top-k is for a prompt."),
-        (("--pairs", "-", "--csv", "words"), "--csv words is for a prompt."),
+        (("--pairs", "-", "--top-k", "3"), "--top-k can't be combined with --pairs."),
+        (("--pairs", "-", "--csv", "words"), "--csv words can't be combined with --pairs."),
     ],
 )
 def test_what_can_t_be(
@@ -375,7 +383,7 @@ def test_files_that_can_t_be(
     assert result.stderr.decode().startswith("Error: " + message.replace("{path}", str(path)))
     missing = run("probe", "-m", "demo", *options, str(path) + "x", env=env)
     assert missing.returncode == ExitStatus.FAILED
-    assert "x can't be read: No such file or directory." in missing.stderr.decode()
+    assert "Can't read x: No such file or directory." in missing.stderr.decode()
 
 
 def test_help_warns(env: dict[str, str]) -> None:

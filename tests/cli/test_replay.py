@@ -145,14 +145,14 @@ def wait_for_cpu_time(pid: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"prompt": None}, "'prompt' is missing or of another kind"),
+        ({"prompt": None}, "'prompt' is missing or has the wrong type"),
         ({"seed": -1}, "seed can't be -1"),
-        ({"finish_reason": "end"}, "'end' is no finish reason"),
+        ({"finish_reason": "end"}, "'end' is not a finish reason"),
         ({"options": {}}, "'parallel'"),
         ({"options": {"parallel": 1}}, "'max_tokens' is missing"),
-        ({"tokens": {}}, "how many tokens"),
-        ({"model": {}}, "does not name its model"),
-        ({"logprobs": [3]}, "'logprobs' are none"),
+        ({"tokens": {}}, "its number of tokens is missing"),
+        ({"model": {}}, "the name of its model is missing"),
+        ({"logprobs": [3]}, "'logprobs' are not valid"),
     ],
 )
 def test_a_line_that_is_no_record(
@@ -162,7 +162,7 @@ def test_a_line_that_is_no_record(
     status, results, errors = replay(env, [record, record | change])
     assert status == ExitStatus.USAGE
     assert len(results) <= 1
-    assert errors.startswith("Error: Line 2 is no record of a completion: ")
+    assert errors.startswith("Error: Line 2 is not a record of a completion: ")
     assert message in errors
 
 
@@ -177,15 +177,14 @@ def test_options_that_can_t_be(env: dict[str, str]) -> None:
         changed = record | {"options": record["options"] | change}
         status, results, errors = replay(env, [changed])
         assert (status, results) == (ExitStatus.USAGE, [])
-        assert errors.startswith("Error: Line 1 is no record")
+        assert errors.startswith("Error: Line 1 is not a record")
         assert message in errors
 
 
 def test_no_records_and_no_model(env: dict[str, str]) -> None:
     assert replay(env, [])[::2] == (
         ExitStatus.USAGE,
-        "Error: Standard input has no records. Give lines that `distil generate --json` has"
-        " printed.\n",
+        "Error: Standard input has no records. Use the output of `distil generate --json`.\n",
     )
     result = run("replay", "/no/such/file", env=env)
     assert result.returncode == ExitStatus.USAGE

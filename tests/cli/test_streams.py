@@ -26,7 +26,7 @@ def test_of_an_endless_input_only_the_end_matters(env: dict[str, str], tiny: Pat
     assert whole.stdout == run(*options, "--quiet", env=env, stdin=end.encode()).stdout
     first, second = whole.stderr.decode().splitlines()
     dropped = 2 * MAX_CHARACTERS + len(end)
-    assert first.endswith(f"characters: its first {dropped} are left out.")
+    assert first.endswith(f"characters: the first {dropped} are left out.")
     assert "tokens are left out" in second or "are left out." in second
 
 

@@ -86,9 +86,9 @@ def test_a_line_that_is_no_ids_leaves_the_others(env: dict[str, str], tiny: Path
     result = run(*arguments, env=env, stdin=b"64\nsix\n50257\n65\n")
     assert (result.returncode, result.stdout) == (ExitStatus.FAILED, b"a\nb\n")
     errors = result.stderr.decode().splitlines()
-    assert errors[0].startswith("Error: Line 2: 'six' is not the number of a token.")
-    assert errors[1].startswith("Error: Line 3: '50257' is not the number of a token.")
-    assert errors[2].startswith("Error: 2 of 4 lines were left out.")
+    assert errors[0].startswith("Error: Line 2: 'six' is not a token id.")
+    assert errors[1].startswith("Error: Line 3: '50257' is not a token id.")
+    assert errors[2].startswith("Error: 2 of 4 lines were skipped.")
 
 
 def test_a_book_is_counted_in_blocks(env: dict[str, str], tiny: Path) -> None:
@@ -113,10 +113,10 @@ def test_memory_does_not_grow_with_the_text(tiny: Path) -> None:
     ("options", "message"),
     [
         (("--ids", "--count", "a"), "--ids and --count can't be combined"),
-        (("--decode", "--special", "1"), "--special does nothing beside --decode"),
-        (("--decode", "-1"), "'-1' is not the number of a token"),
-        (("--decode", "--", "-1"), "'-1' is not the number of a token"),
-        (("--decode", "9" * 5000), "is not the number of a token"),
+        (("--decode", "--special", "1"), "--special has no effect with --decode"),
+        (("--decode", "-1"), "'-1' is not a token id"),
+        (("--decode", "--", "-1"), "'-1' is not a token id"),
+        (("--decode", "9" * 5000), "is not a token id"),
         (("--decode", "1e3"), "Use numbers from 0 to 50256"),
         (("--lines", "a"), "--lines takes its texts from standard input"),
     ],

@@ -8,7 +8,7 @@ CRASH, TRACEBACK, FALSE_FILE, OTHER_FAULT = (
     "files wrongly taken as whole",
     "other faults",
 )
-_UNEXPECTED = ("Traceback", "Exception ignored", "met an error that it does not know")
+_UNEXPECTED = ("Traceback", "Exception ignored", "Unexpected error")
 
 
 class Verdict:

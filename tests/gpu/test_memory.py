@@ -73,7 +73,7 @@ def test_auto_never_fails(wide: Path, limit: int) -> None:
     result = generate(wide, "auto", limit)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
-    assert "The GPU did not take the model (" in result.stderr
+    assert "The model could not be loaded on the GPU (" in result.stderr
     assert "on the CPU" in result.stderr
 
 

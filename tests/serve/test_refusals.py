@@ -204,4 +204,4 @@ def test_without_the_extra(env: dict[str, str]) -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True)
     assert result.returncode == ExitStatus.FAILED
-    assert b"Install them: pip install 'distilgpt2-cli[serve]'." in result.stderr
+    assert b"Install them with: pip install 'distilgpt2-cli[serve]'." in result.stderr

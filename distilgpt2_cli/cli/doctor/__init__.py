@@ -1,4 +1,4 @@
-"""``distil doctor``: whether all is well for ``distil generate`` on this machine."""
+"""``distil doctor``: checks whether distil works on this machine."""
 
 from ...errors import DistilError
 from ...terminal import Terminal
@@ -16,11 +16,12 @@ _MARKS = {"ok": "ok", "note": "note", "problem": "PROBLEM"}
 
 
 def doctor(json: Json = False, quiet: Quiet = False) -> None:
-    """Check versions, build, devices, model files, Hub, and a two-second generation.
+    """Check whether distil works on this machine.
 
-    Each line is ok, a note, or a problem, with what to do. The status is 1 if something would
-    stop generate, with the same DISTIL_ variables as now. The report has no secrets: it can be
-    pasted into an issue.
+    This checks versions, the build of llama.cpp, devices, model files and the Hub, and generates
+    for two seconds. Each line is ok, a note or a problem, with what to do. The exit status is 1 if
+    generate would fail with the current DISTIL_ variables. The report has no secrets: you can paste
+    it into an issue.
     """
     terminal = Terminal.system(quiet=quiet)
     problems = []
@@ -32,9 +33,10 @@ def doctor(json: Json = False, quiet: Quiet = False) -> None:
         if finding.state == "problem":
             problems.append(finding)
     if problems:
+        names = ", ".join(each.name for each in problems)
         raise DistilError(
-            f"`distil generate` would fail here: {', '.join(each.name for each in problems)}.",
-            "Do what stands below each problem." if not json else "Do what each remedy says.",
+            f"`distil generate` would fail on this machine: {names}.",
+            "Follow the line below each problem." if not json else "Follow each remedy.",
         )
 
 

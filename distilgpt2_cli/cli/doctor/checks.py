@@ -1,4 +1,4 @@
-"""The checks of ``distil doctor``, each of which finds one thing to say."""
+"""The checks of ``distil doctor``, each with one finding."""
 
 import os
 import platform
@@ -21,21 +21,21 @@ from ..shared.errors import sentences
 from ..shared.offload import GPU_LAYERS, remedy_without_device
 
 _SECONDS = 2  # of generation
-_ROOM = 200e6  # bytes that the largest file and what is beside it while it comes need
+_DOWNLOAD_SPACE = 200e6  # bytes for the largest file, with its temporary files
 
 State = Literal["ok", "note", "problem"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check has found.
+    """The finding of a check.
 
     Attributes:
         name: of the check.
-        state: ``problem`` if it would stop ``distil generate``.
-        text: what there is to say.
-        remedy: what to do; empty if nothing is to be done.
-        facts: the same for a program.
+        state: ``problem`` if ``distil generate`` would fail because of it.
+        text: the finding, for a person.
+        remedy: what to do; empty for nothing.
+        facts: the finding, for a program.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Do all checks, the quick ones first."""
+    """Run all checks, the quick ones first."""
     yield _versions()
     trial = try_engine(_SECONDS, str(demo().path), os.environ.get(GPU_LAYERS) or "auto")
     if trial.facts:
@@ -104,11 +104,11 @@ def _devices(facts: Mapping[str, Any]) -> Finding:
         return Finding("devices", "ok", listing, facts=found)
     if adapters:
         names = ", ".join(map(str, adapters))
-        text = f"{names} is in this machine, and this build doesn't use it"
+        text = f"{names} in this machine, but not used by this build"
         return Finding("devices", "note", text, remedy_without_device(), found)
     if facts["backends"] != ["CPU"]:
-        return Finding("devices", "note", "none is seen", remedy_without_device(), found)
-    return Finding("devices", "ok", "no GPU; the processor does all", facts=found)
+        return Finding("devices", "note", "no GPU found", remedy_without_device(), found)
+    return Finding("devices", "ok", "no GPU: everything runs on the processor", facts=found)
 
 
 def _device(device: Mapping[str, Any]) -> str:
@@ -125,7 +125,7 @@ def _processor(facts: Mapping[str, Any]) -> Finding:
     found = {"name": processor.name(), "used": used, "missed": missed}
     if not missed:
         return Finding("processor", "ok", text, facts=found)
-    text += f"; missed, so that it is slower: {', '.join(missed)}"
+    text += f"; not used by this build, which makes it slower: {', '.join(missed)}"
     remedy = f"Compile for this processor: {source_command('-DGGML_NATIVE=on')}"
     return Finding("processor", "note", text, remedy, found)
 
@@ -133,9 +133,9 @@ def _processor(facts: Mapping[str, Any]) -> Finding:
 def _threads(trial: Trial) -> Finding:
     cores = trial.facts["cores"] if trial.facts else None
     chosen = trial.generation["threads"] if trial.generation else None
-    text = f"{cores} cores may be used"
+    text = f"{cores} usable cores"
     if chosen:
-        text += f"; auto took {chosen} of them just now"
+        text += f"; auto chose {chosen}"
     found = {"cores": cores, "threads": chosen}
     return Finding("threads", "ok", text, facts=found)
 
@@ -150,21 +150,21 @@ def _cache() -> Finding:
     text = f"{short_path(folder)}, {megabytes(free)} free"
     if not os.access(there, os.W_OK | os.X_OK):
         return Finding(
-            "cache", "note", f"{text}, can't be written", "Set HF_HOME to another folder.", found
+            "cache", "note", f"{text}, not writable", "Set HF_HOME to another folder.", found
         )
-    if free < _ROOM:
-        return Finding("cache", "note", text, "Free some space before you download.", found)
+    if free < _DOWNLOAD_SPACE:
+        return Finding("cache", "note", text, "Free some disk space before you download.", found)
     return Finding("cache", "ok", text, facts=found)
 
 
 def _downloads() -> Finding:
-    states = {True: "whole", False: "damaged", None: "unknown"}
+    states = {True: "intact", False: "damaged", None: "unknown"}
     here = cached_files(REPOSITORY, None)
     found = {
         reference.quantization: states[is_intact(reference, file, lambda _count: None)]
         for reference, file in here
     }
-    text = ", ".join(f"{name} {state}" for name, state in found.items()) or "nothing yet"
+    text = ", ".join(f"{name} {state}" for name, state in found.items()) or "none yet"
     facts = {"downloads": found}
     if "damaged" in found.values():
         remedy = "Run `distil verify --all --repair`."
@@ -173,7 +173,7 @@ def _downloads() -> Finding:
 
 
 def _wanted_model() -> Finding:
-    """See whether the model is here that generate takes without options."""
+    """Check the model that generate uses without options."""
     try:
         wanted = choose_model(os.environ)
         file = wanted if isinstance(wanted, ModelFile) else find(wanted)
@@ -183,7 +183,7 @@ def _wanted_model() -> Finding:
         assert isinstance(wanted, ModelReference)
         size = f" ({megabytes(wanted.pinned.size)})" if wanted.pinned else ""
         text = f"{wanted.quantization} is not downloaded yet{size}"
-        remedy = f"Run `{wanted.download_command}`, or let generate do it."
+        remedy = f"Run `{wanted.download_command}`, or let generate download it."
         return Finding("model", "note", text, remedy, {"downloaded": False})
     facts = {"downloaded": True, "name": file.name, "path": short_path(file.path)}
     if isinstance(wanted, ModelReference) and (
@@ -215,6 +215,8 @@ def _generation(trial: Trial) -> Finding:
     layers = ", ".join(f"{count} layers on {device}" for device, count in facts["layers"].items())
     text = f"{facts['tokens_per_second']:.0f} tokens/s with the demo model, {layers}"
     if facts["refusal"]:
-        text += f"; the GPU did not take it: {facts['refusal']}"
-        return Finding("generation", "note", text, "Run it with --gpu-layers all.", facts)
+        text += f"; could not be loaded on the GPU: {facts['refusal']}"
+        return Finding(
+            "generation", "note", text, "Use --gpu-layers all to see how many layers fit.", facts
+        )
     return Finding("generation", "ok", text, facts=facts)

@@ -1,4 +1,4 @@
-"""``distil features``: hidden states of texts, for whatever learns from them."""
+"""``distil features``: hidden states of texts, as features for other programs."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -31,11 +31,11 @@ def features(
     model: ModelOptions,
     pool: Annotated[
         Pool,
-        typer.Option(help="All tokens' states, their mean, or the last one's."),
+        typer.Option(help="States of all tokens, their mean, or the last token's."),
     ] = "none",
     overflow: Annotated[
         Overflow,
-        typer.Option(help="Refuse a text that is longer than the window, or split it."),
+        typer.Option(help="Refuse or split a text longer than the context window."),
     ] = "error",
     output: Annotated[
         Path | None,
@@ -43,11 +43,11 @@ def features(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write .npy, .npz or .jsonl, by the name's end.",
+            help="Write to this .npy, .npz or .jsonl file.",
             show_default="standard output",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
     lines: Lines = False,
     parallel: Parallel = 1,
     json: Json = False,
@@ -55,14 +55,16 @@ def features(
 ) -> None:
     """Print the hidden states of a text after the final layer norm.
 
-    They are 32-bit floats, a row for each token, or one row with --pool. Without --output, rows
-    go to standard output as numbers apart by spaces; an empty line ends each text's rows with
-    --lines and no pool. A file appears when it is whole.
+    They are 32-bit floats: a row for each token, or one row with --pool. Without --output, rows go
+    to standard output as numbers separated by spaces; with --lines and no --pool, an empty line
+    ends the rows of each text. The output file appears only when it is complete.
     """
     terminal = Terminal.system(quiet=quiet)
     check_parallel(parallel, lines)
     if json and output:
-        raise UsageError("--json and --output can't be combined.", "Name the file …jsonl for JSON.")
+        raise UsageError(
+            "--json and --output can't be combined.", "Use --output FILE.jsonl for JSON."
+        )
     from .files import Features, Origin, open_output
 
     matrix = lines and pool != "none"

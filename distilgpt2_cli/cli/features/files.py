@@ -1,4 +1,4 @@
-"""Where features go: NumPy's formats, JSON Lines, or rows of numbers."""
+"""The output formats of features: NumPy's, JSON Lines, or rows of numbers."""
 
 import io
 import json
@@ -28,9 +28,9 @@ class Features:
     """The features of one text.
 
     Attributes:
-        number: of its line, from 1 on.
+        number: its line's number, from 1.
         text: the text itself.
-        tokens: how many it was evaluated as.
+        tokens: how many tokens were evaluated for it.
         values: 32-bit floats, tokens by width or width.
     """
 
@@ -42,7 +42,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Origin:
-    """What features are made with: a model file, and where its layers are."""
+    """The model file that features come from, and where its layers are."""
 
     file: ModelFile
     placement: "Placement"
@@ -52,7 +52,7 @@ class Sink(Protocol):
     """Takes the features of one text after another."""
 
     def write(self, features: Features, origin: Origin) -> None:
-        """Take the features of a text, made with a model."""
+        """Write the features of one text."""
 
 
 @contextmanager
@@ -65,18 +65,18 @@ def open_output(
     matrix: bool,
     force: bool,
 ) -> Iterator[Sink]:
-    """Give what takes features, for standard output or a file that appears when it is whole.
+    """Open standard output, or a file that appears only when it is complete.
 
     Args:
         terminal: whose standard output is used if there is no ``path``.
         path: a file whose name ends with .npy, .npz or .jsonl.
         json: write JSON Lines to standard output.
         lines: there may be any number of texts.
-        matrix: each text gives one row, and they are to be one array.
-        force: replace the file.
+        matrix: each text gives one row of a common array.
+        force: overwrite the file.
 
     Raises:
-        UsageError: the name ends otherwise, or the file can't hold these features.
+        UsageError: the name has another ending, or its format can't hold these features.
         DistilError: the file exists, or can't be written.
     """
     if path is None:
@@ -85,7 +85,8 @@ def open_output(
     check_new_file(path, (".npy", ".npz", ".jsonl"), force=force)
     if path.suffix == ".npy" and lines and not matrix:
         raise UsageError(
-            "Texts of different lengths are not one array.", "Use .npz or .jsonl, or --pool."
+            "Texts of different lengths don't fit into one .npy array.",
+            "Use .npz or .jsonl, or add --pool.",
         )
     with new_file(path) as part, _file_sink(part, lines, matrix) as sink:
         yield sink
@@ -108,22 +109,22 @@ def _file_sink(path: Path, lines: bool, matrix: bool) -> Iterator[Sink]:
 
 
 class TextSink:
-    """Rows of numbers apart by spaces, which ``numpy.loadtxt`` reads."""
+    """Rows of numbers separated by spaces, which ``numpy.loadtxt`` reads."""
 
     def __init__(self, terminal: Terminal, lines: bool, matrix: bool) -> None:
-        """Set several rows of several texts apart by an empty line."""
+        """Separate texts with several rows each by an empty line."""
         self._terminal = terminal
         self._end = "\n" if lines and not matrix else ""
 
     def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
-        """Print one row or more, with the digits that tell a 32-bit float from its neighbours."""
+        """Print one row or more, with the digits that identify a 32-bit float."""
         for row in np.atleast_2d(features.values):
             self._terminal.write(" ".join(map(str, row)) + "\n")
         self._terminal.write(self._end)
 
 
 class JsonSink:
-    """One object a text."""
+    """One object per text."""
 
     def __init__(self, write: Callable[[str], object], lines: bool) -> None:
         """Call ``write`` with each line."""
@@ -145,7 +146,7 @@ class JsonSink:
 
 
 def _numbers(values: NDArray[np.float32]) -> list[Any]:
-    """Return numbers with the digits that tell a 32-bit float from its neighbours."""
+    """Return numbers with the digits that identify a 32-bit float."""
     if values.ndim > 1:
         return [_numbers(row) for row in values]
     return [float(str(value)) for value in values]
@@ -164,9 +165,9 @@ class ArraySink:
 
 
 class MatrixSink:
-    """Rows of one array in NumPy's format, whose number is known at the end.
+    """Rows of one array in NumPy's format, whose number is only known at the end.
 
-    The header is written twice: NumPy leaves room in it for the first dimension to grow
+    The header is written twice: NumPy pads it, so that the first dimension can grow
     (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
     """
 
@@ -185,7 +186,7 @@ class MatrixSink:
         self._rows += 1
 
     def finish(self) -> None:
-        """Write how many rows there are."""
+        """Write the number of rows."""
         self._file.seek(0)
         self._write_header()
 
@@ -195,7 +196,7 @@ class MatrixSink:
 
 
 class ArchiveSink:
-    """One array a text in NumPy's archive format: ``features``, or ``line_1`` and so on."""
+    """One array per text in NumPy's archive format: ``features``, or ``line_1`` and so on."""
 
     def __init__(self, archive: zipfile.ZipFile, lines: bool) -> None:
         """Write to an archive."""

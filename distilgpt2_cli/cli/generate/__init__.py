@@ -1,4 +1,4 @@
-"""``distil generate``: completions of a prompt, or of many."""
+"""``distil generate``: completions of one prompt or of many."""
 
 import time
 from collections.abc import Iterator
@@ -39,14 +39,14 @@ def generate(
         str | None,
         typer.Argument(
             metavar="PROMPT",
-            help="Text to continue; standard input without it or with -.",
+            help="Text to continue; read from standard input if omitted or -.",
             show_default=False,
         ),
     ] = None,
     *,
     model: ModelOptions,
     lines: Annotated[
-        bool, typer.Option("--lines", help="Continue each line of standard input by itself.")
+        bool, typer.Option("--lines", help="Treat each line of standard input as a prompt.")
     ] = False,
     sampling: SamplingOptions,
     constraint: ConstraintOptions,
@@ -62,7 +62,7 @@ def generate(
 ) -> None:
     """Continue a text with the model.
 
-    The text streams to standard output as it is made. The same model file, prompt, options and
+    The text streams to standard output as it is generated. The same model file, prompt, options and
     seed give the same bytes every time.
     """
     terminal = Terminal.system(quiet=quiet)
@@ -103,7 +103,7 @@ def generate(
 def _requests(
     prompts: Iterator[tuple[int, str]], sequences: int, first_seed: int
 ) -> "Iterator[Request]":
-    """Ask for the completions of every prompt, with seeds that count on over all of them."""
+    """Yield the requests of every prompt, with seeds that count up over all of them."""
     from ...engine import Request
 
     for number, text in prompts:
@@ -138,21 +138,21 @@ def _show(
 ) -> None:
     from .views import show_all, statistics, total_statistics
 
-    def tell_dropped(completion: "Completion") -> None:
+    def notice_dropped(completion: "Completion") -> None:
         if completion.dropped_tokens and completion.request.index == 0:
             terminal.notice(
                 f"Prompt {completion.request.number} is longer than the context window of "
-                f"{generator.context.size} tokens: its first {completion.dropped_tokens} are left "
-                "out."
+                f"{generator.context.size} tokens: its first {completion.dropped_tokens} tokens "
+                "are left out."
             )
 
     start, count, tokens = time.perf_counter(), 0, 0
-    for completion in show_all(batch, view, tell_dropped):
+    for completion in show_all(batch, view, notice_dropped):
         count, tokens = count + 1, tokens + completion.token_count
         if completion.finish_reason == "length" and not completion.complete:
             terminal.notice(
-                f"The text of seed {completion.seed} is cut inside its grammar, after"
-                f" {completion.token_count} tokens: --max-tokens allows no more."
+                f"The text of seed {completion.seed} is incomplete: it reached --max-tokens"
+                f" {completion.token_count} before the end of its grammar."
             )
         if stats:
             terminal.notice(statistics(file, generator, completion))
@@ -162,6 +162,6 @@ def _show(
 
 def _check_logprobs(count: int | None, json: bool) -> None:
     if count is not None and not json:
-        raise UsageError("--logprobs goes into JSON only.", "Use it with --json.")
+        raise UsageError("--logprobs works only with --json.", "Add --json.")
     if count is not None and count < 0:
-        raise UsageError(f"--logprobs can't be {count}.", "Use a number from 0 on.")
+        raise UsageError(f"--logprobs can't be {count}.", "Use 0 or more.")

@@ -1,4 +1,4 @@
-"""What the text is held to: a grammar, a JSON schema or choices, as one grammar."""
+"""The constraint of a text: a grammar, a JSON schema or choices, as one grammar."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,30 +9,32 @@ import typer
 from ...errors import UsageError
 
 MAX_BYTES = 2**20
-"""A larger file is no grammar that a person or a program means."""
+"""The largest file: a larger one can't be a grammar or a schema that someone wrote."""
 
 GrammarFile = Annotated[
     str | None,
     typer.Option(
         "--grammar",
         metavar="FILE",
-        help="Only texts that follow this grammar in GBNF.",
+        help="Generate only text that follows this GBNF grammar.",
         show_default=False,
     ),
 ]
 JsonSchema = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Only JSON that fits this schema.", show_default=False),
+    typer.Option(
+        metavar="FILE", help="Generate only JSON that follows this schema.", show_default=False
+    ),
 ]
 Choices = Annotated[
     str | None,
-    typer.Option(metavar="A|B|C", help="Only one of these texts.", show_default=False),
+    typer.Option(metavar="A|B|C", help="Generate one of these texts.", show_default=False),
 ]
 
 
 @dataclass(frozen=True)
 class ConstraintOptions:
-    """What every text follows; any text if none is given."""
+    """The constraint that every text follows; none for any text."""
 
     grammar: GrammarFile = None
     json_schema: JsonSchema = None
@@ -42,7 +44,7 @@ class ConstraintOptions:
         """Return the grammar that the options give, None for no constraint.
 
         Raises:
-            UsageError: more than one is given, a file can't be read, or the schema can't be obeyed.
+            UsageError: more than one is given, a file can't be read, or the schema is refused.
         """
         given = {
             "--grammar": self.grammar,
@@ -64,9 +66,7 @@ class ConstraintOptions:
 def _of_choices(choices: str) -> str:
     texts = choices.split("|")
     if "" in texts:
-        raise UsageError(
-            "--choices has an empty one, which no text shows.", "Put one | between two texts."
-        )
+        raise UsageError("--choices has an empty choice.", "Use a single | between two texts.")
     return "root ::= " + " | ".join(map(_literal, texts)) + "\n"
 
 
@@ -90,16 +90,17 @@ def _read(name: str, option: str) -> str:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(
-            f"The file {name} can't be read: {error.strerror}.", f"Check {option}."
+            f"Can't read {name}: {error.strerror}.", f"Check the file name after {option}."
         ) from None
     if len(data) > MAX_BYTES:
-        raise UsageError(f"The file {name} is larger than {MAX_BYTES} bytes.", f"Check {option}.")
+        raise UsageError(
+            f"{name} is larger than {MAX_BYTES} bytes.", f"Check the file name after {option}."
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(
-            f"The file {name} is not UTF-8 text: line {line} has the byte"
-            f" 0x{data[error.start]:02x}.",
-            "Convert it first, for instance with: iconv -f LATIN1 -t UTF-8.",
+            f"{name} is not UTF-8 text: line {line} has the byte 0x{data[error.start]:02x}.",
+            "Convert it first, for example with: iconv -f LATIN1 -t UTF-8.",
         ) from None

@@ -1,4 +1,4 @@
-"""How completions are shown: as text while they are made, a line each, or as JSON Lines."""
+"""How completions are shown: as streaming text, one line each, or as JSON Lines."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ class View(Protocol):
     """Shows one completion after another."""
 
     def show(self, number: int, completion: Completion) -> None:
-        """Make completion ``number``, counted from 0, and show it; also if it is interrupted."""
+        """Generate and show completion ``number``, counted from 0; also if it is interrupted."""
 
 
 def show_all(
@@ -22,7 +22,7 @@ def show_all(
 ) -> Iterator[Completion]:
     """Announce and show every completion, then yield it.
 
-    After Ctrl-C, what there is of those that had begun is shown too.
+    After Ctrl-C, the text so far of those that had started is shown too.
     """
     number = -1
     try:
@@ -42,14 +42,14 @@ def show_all(
 
 @dataclass
 class TextView:
-    """The text itself, as it comes, on a terminal or on request after its prompt."""
+    """The streaming text, after its prompt on a terminal or with ``echo``."""
 
     terminal: Terminal
     echo: bool
     count: int
 
     def show(self, number: int, completion: Completion) -> None:
-        """Stream the completion, set apart from the one before."""
+        """Stream the completion, separated from the one before."""
         on_terminal = self.terminal.stdout_is_terminal
         if on_terminal and self.count > 1:
             self.terminal.rule(f"{number + 1} of {self.count} · seed {completion.seed}")
@@ -69,7 +69,7 @@ class TextView:
 
 @dataclass
 class LineView:
-    """One line a completion, its own line ends shown as ``\\n`` and ``\\r``."""
+    """One line per completion, its own line ends shown as ``\\n`` and ``\\r``."""
 
     terminal: Terminal
     echo: bool
@@ -80,7 +80,7 @@ class LineView:
         text = _text(tokens)
         if self.echo:
             text = str(completion.request.prompt) + text
-        # Only what a reader of lines takes for an end: all else reaches a pipe as it is.
+        # Only line ends, for programs that read lines: all else reaches a pipe unchanged.
         self.terminal.write(text.replace("\r", "\\r").replace("\n", "\\n") + "\n")
         if interrupted:
             raise interrupted
@@ -88,7 +88,7 @@ class LineView:
 
 @dataclass
 class JsonView:
-    """One object a completion, with all that is needed to repeat it."""
+    """One object per completion, with all that is needed to repeat it."""
 
     terminal: Terminal
     file: ModelFile
@@ -131,7 +131,7 @@ def _text(tokens: Iterable[Token]) -> str:
 
 
 def _all_tokens(completion: Completion) -> tuple[list[Token], KeyboardInterrupt | None]:
-    """Return the tokens, and what interrupted the completion, if anything did."""
+    """Return the tokens, and the interrupt, if there was one."""
     tokens: list[Token] = []
     try:
         tokens.extend(completion)
@@ -143,7 +143,7 @@ def _all_tokens(completion: Completion) -> tuple[list[Token], KeyboardInterrupt 
 
 
 def timings_record(generator: Generator, completion: Completion) -> Mapping[str, float]:
-    """Return seconds, and tokens per second where any time has passed."""
+    """Return seconds, and tokens per second, 0 if no time has passed."""
     prompt, generation = completion.prompt_seconds, completion.seconds
     return {
         "load_seconds": round(generator.load_seconds, 6),

@@ -1,4 +1,4 @@
-"""``distil info``: what a model file is, and what is known of its model."""
+"""``distil info``: describes a model file, with a summary of its model card."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -23,7 +23,7 @@ Examples:
 @dataclass(frozen=True)
 class _Options(FileOptions):
     quant: Annotated[
-        str | None, quant_option("The quantization, in any case; it needn't be downloaded.")
+        str | None, quant_option("Quantization (case-insensitive); need not be downloaded.")
     ] = DEFAULT_QUANTIZATION
 
 
@@ -32,15 +32,15 @@ def info(
     model: _Options,
     json: Json = False,
     citation: Annotated[
-        bool, typer.Option("--citation", help="Print DistilGPT2's BibTeX entry and nothing else.")
+        bool, typer.Option("--citation", help="Print only the BibTeX entry of DistilGPT2.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what a model file is, and what is known of its model.
+    """Describe a model file, and summarize its model card.
 
-    The file is loaded by llama.cpp, and described by its own metadata and tensors. For DistilGPT2
-    there is also, in short, what its model card says: training data, intended uses, limitations
-    and bias, evaluation, emissions. Nothing is downloaded, and the Hub is never asked.
+    The file is loaded by llama.cpp, and described by its metadata and tensors. For DistilGPT2, a
+    summary of its model card follows: training data, intended uses, limitations and bias,
+    evaluation, emissions. Nothing is downloaded, and the Hub is not contacted.
     """
     terminal = Terminal.system(quiet=quiet)
     if citation:
@@ -67,6 +67,6 @@ def _check_citation(model: FileOptions, json: bool) -> None:
         )
     if model.model is not None or model.repo not in (None, REPOSITORY):
         raise UsageError(
-            "--citation prints the entry of DistilGPT2, and of no other model.",
+            "--citation prints the entry of DistilGPT2 only.",
             "Leave out --model and --repo.",
         )

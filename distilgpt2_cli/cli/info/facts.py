@@ -1,4 +1,4 @@
-"""What there is to tell of a model file, here or not."""
+"""What is known of a model file, downloaded or not."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -14,15 +14,15 @@ from ..shared.record import model_record, versions_record
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """A model file, and all that can be told of it.
+    """All that is known of a model file.
 
     Attributes:
         model: its record in JSON.
-        quantization: its name; None if that is not known.
-        size: in bytes; None if that is not known before it is downloaded.
-        card: what is known of the model; None for a model that distil doesn't know.
-        inspection: what the file says; None if it is not downloaded.
-        download_command: what downloads it; None if it is here.
+        quantization: its name; None if it is not known.
+        size: in bytes; None if it is not known before the file is downloaded.
+        card: the summary of the model card; None for a model that distil doesn't know.
+        inspection: what the file contains; None if it is not downloaded.
+        download_command: the command that downloads it; None if it is downloaded.
     """
 
     model: dict[str, str | None]
@@ -34,7 +34,7 @@ class ModelFacts:
 
     @property
     def license(self) -> tuple[str, str] | tuple[None, None]:
-        """The licence, and who says so."""
+        """The licence, and the source of this fact."""
         stated = self.inspection and self.inspection.metadata.get("general.license")
         if isinstance(stated, str) and stated:
             return stated, "metadata"
@@ -58,11 +58,11 @@ class ModelFacts:
 
 
 def look_up(named: ModelFile | ModelReference) -> ModelFacts:
-    """Return what is known of a file, which needn't be here if it is one of DistilGPT2.
+    """Return what is known of a file, which need not be downloaded if it is one of DistilGPT2.
 
     Raises:
-        ModelUnavailableError: it isn't here, and nothing is known of it.
-        ModelDamagedError: it is here, and damaged.
+        ModelUnavailableError: the file is not downloaded, and nothing is known of it.
+        ModelDamagedError: the file is damaged.
     """
     if isinstance(named, ModelFile):
         return _present(named)
@@ -129,7 +129,7 @@ def _inspection_record(inspection: Inspection | None) -> dict[str, Any]:
 
 
 def _json_value(value: Scalar | Array) -> Any:
-    """Return a value as JSON has it, which has no infinity and no NaN."""
+    """Return a value for JSON, which has no infinity and no NaN: those as text."""
     if isinstance(value, (str, int)):
         return value
     if isinstance(value, float):

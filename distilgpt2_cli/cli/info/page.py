@@ -1,4 +1,4 @@
-"""The page that ``distil info`` shows to a person."""
+"""The text that ``distil info`` shows."""
 
 from ...engine.llama.inspection import Array, Inspection, Scalar
 from ...models.model_card import DISTILGPT2, ModelCard
@@ -36,7 +36,7 @@ def _file_rows(facts: ModelFacts) -> list[tuple[str, str]]:
 def _show_inspection(terminal: Terminal, facts: ModelFacts, inspection: Inspection) -> None:
     _start_part(terminal, "Model")
     terminal.write_fields(_model_rows(facts, inspection))
-    _start_part(terminal, f"Quantization: {facts.quantization or 'of no known name'}")
+    _start_part(terminal, f"Quantization: {facts.quantization or 'unknown'}")
     _show_types(terminal, inspection)
     _start_part(terminal, "Metadata")
     terminal.write_fields(
@@ -61,7 +61,7 @@ def _model_rows(facts: ModelFacts, inspection: Inspection) -> list[tuple[str, st
         ("heads", str(inspection.heads)),
         ("vocabulary", f"{inspection.vocabulary_size:,} tokens"),
         ("tokenizer", _shortened(f"{inspection.tokenizer} ({', '.join(kinds)})")),
-        ("licence", f"{_shortened(stated)} (says the {source})" if stated else "not stated"),
+        ("licence", f"{_shortened(stated)} (from the {source})" if stated else "not stated"),
     ]
 
 
@@ -79,7 +79,7 @@ def _parameters(facts: ModelFacts, inspection: Inspection) -> str:
         return text
     return (
         f"{text}, as llama.cpp counts: {own:,} ({_rounded(own)}) of DistilGPT2, and {output:,} of"
-        " output.weight, which this file has separately and which in DistilGPT2 is the token"
+        " output.weight, which is separate in this file, and which DistilGPT2 shares with the token"
         " embedding"
     )
 
@@ -106,8 +106,8 @@ def _show_types(terminal: Terminal, inspection: Inspection) -> None:
 
 
 def _show_card(terminal: Terminal, card: ModelCard) -> None:
-    _start_part(terminal, f"{card.title}, in short")
-    terminal.write_paragraph(f"From {card.source}, which says more.")
+    _start_part(terminal, f"{card.title}: summary")
+    terminal.write_paragraph(f"The full text is in {card.source}.")
     for section in card.sections.values():
         _start_part(terminal, section.title)
         for number, paragraph in enumerate(section.paragraphs):
@@ -125,7 +125,7 @@ def _start_part(terminal: Terminal, title: str) -> None:
 
 
 def _shown(value: Scalar | Array) -> str:
-    """Return a value of the metadata; of a long array its type and length."""
+    """Return a value of the metadata; for a long array, its type and length."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (str, int, float)):

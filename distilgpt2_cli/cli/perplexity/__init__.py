@@ -36,47 +36,45 @@ Method = Literal["sliding", "llama.cpp"]
 
 def perplexity(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Text files; - is standard input.")
+        list[str], typer.Argument(metavar="FILE...", help="Text files; - for standard input.")
     ],
     *,
     which: FilesOptions,
     compute: ComputeOptions,
     window: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", help="Tokens evaluated together.", show_default="the context window"
-        ),
+        typer.Option(metavar="N", help="Tokens in a window.", show_default="the context window"),
     ] = None,
     stride: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Tokens from window to window.", show_default="half a window"
+            metavar="N", help="Tokens from one window to the next.", show_default="half a window"
         ),
     ] = None,
     method: Annotated[
-        Method, typer.Option(help="Windows that overlap, or those of llama.cpp's own program.")
+        Method, typer.Option(help="Overlapping windows, or those of llama.cpp's own program.")
     ] = "sliding",
     plot: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Draw sizes against perplexities into this .svg or .png file.",
+            help="Plot perplexity against file size in this .svg or .png file.",
             show_default=False,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the plot's file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the plot file.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure the perplexity of models on text files.
 
-    Each token is scored once, given those before it in its window; each file is a document of its
-    own, whose first token is not scored. With several models there is a table, which compares
-    each with the largest file: Kullback-Leibler divergence, and agreement on the likeliest token.
+    Each token is scored once, given the tokens before it in its window. Each file is a separate
+    document, and its first token is not scored. With several models, a table compares each with
+    the largest file: Kullback-Leibler divergence, and agreement on the most likely token.
     """
     terminal = Terminal.system(quiet=quiet)
     if stride is not None and method == "llama.cpp":
-        raise UsageError("--stride is for windows that overlap.", "Leave --stride or --method out.")
+        raise UsageError("--stride is for overlapping windows.", "Leave out --stride or --method.")
     if plot is not None:
         check_plot(plot, force)
     offload = compute.offload
@@ -93,7 +91,7 @@ def perplexity(
 
 
 class _Texts:
-    """The text files, cut into windows anew for each model."""
+    """The text files, cut into windows again for each model."""
 
     def __init__(
         self, terminal: Terminal, names: list[str], method: Method, stride: int | None
@@ -104,14 +102,14 @@ class _Texts:
         self._stride = stride
 
     def check_readable(self, times: int) -> None:
-        """See to it that every text can be read so many times.
+        """Make sure that every text can be read the given number of times.
 
         Raises:
-            UsageError: standard input is named, and would have to be read again.
+            UsageError: standard input would have to be read again.
             DistilError: a file can't be read.
         """
         if times * self._names.count("-") > 1:
-            raise UsageError("Standard input can be read once only.", "Put the text into a file.")
+            raise UsageError("Standard input can only be read once.", "Save the text in a file.")
         for name in self._names:
             for _ in [] if name == "-" else _parts(name):
                 break
@@ -146,7 +144,7 @@ def _parts(name: str) -> Iterator[bytes]:
                 yield part
     except OSError as error:
         raise DistilError(
-            f"{name} can't be read: {error.strerror}.", "Name text files, or - for standard input."
+            f"Can't read {name}: {error.strerror}.", "Use text files, or - for standard input."
         ) from None
 
 
@@ -158,7 +156,7 @@ def _measure(
     threads: int | None,
     offload: "Offload",
 ) -> list[Result]:
-    """Measure the largest model by itself, and each other one beside it.
+    """Measure the largest model alone, and each other one against it.
 
     Raises:
         UsageError: the texts are so short that no token can be scored.
@@ -186,7 +184,7 @@ def _measure(
 def _last(
     terminal: Terminal, file: ModelFile, texts: _Texts, found: "Iterable[Perplexity]"
 ) -> "Perplexity":
-    """Return the last of the figures, and show all of them meanwhile."""
+    """Return the last of the figures, and show each as progress."""
     last = None
     seen = 0
     with terminal.progress(f"with {file.name}", texts.size, SCORE) as advance:
@@ -195,6 +193,6 @@ def _last(
             seen = last.read_bytes
     if last is None:
         raise UsageError(
-            "The text is too short: no token of it can be scored.", "Give it more text."
+            "The text is too short: none of its tokens can be scored.", "Use a longer text."
         )
     return last

@@ -1,4 +1,4 @@
-"""A plot of sizes against perplexities, with matplotlib."""
+"""A plot of perplexity against file size, with matplotlib."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -10,22 +10,22 @@ from .report import Result
 
 
 def check_plot(path: Path, force: bool) -> None:
-    """See to it, before the work, that the plot can be made.
+    """Make sure, before the measurement, that the plot can be written.
 
     Raises:
-        UsageError: the name has none of the endings.
+        UsageError: the name has another ending.
         DistilError: the file can't be written, or matplotlib is missing.
     """
     check_new_file(path, (".svg", ".png"), force=force)
     if find_spec("matplotlib") is None:
         raise DistilError(
-            "A plot needs matplotlib, which is not installed.",
-            "Install it: pip install 'distilgpt2-cli[plot]'.",
+            "--plot needs matplotlib, which is not installed.",
+            "Install it with: pip install 'distilgpt2-cli[plot]'.",
         )
 
 
 def write_plot(path: Path, results: Sequence[Result]) -> None:
-    """Draw one point a model, with the standard error of its perplexity.
+    """Draw one point per model, with the standard error of its perplexity.
 
     Raises:
         DistilError: the file can't be written.

@@ -23,7 +23,7 @@ class Result:
 
 
 def write_report(terminal: Terminal, results: Sequence[Result]) -> None:
-    """Print one model's figures a line each, several models' as a table."""
+    """Print one model's figures one per line, several models' as a table."""
     if len(results) == 1:
         terminal.write(_lines(results[0].figures))
     else:
@@ -32,7 +32,7 @@ def write_report(terminal: Terminal, results: Sequence[Result]) -> None:
 
 
 def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
-    """Print one object a model."""
+    """Print one object per model."""
     best = min(result.figures.value for result in results)
     for result in results:
         figures = result.figures
@@ -67,7 +67,7 @@ def _lines(figures: "Perplexity") -> str:
 
 
 _HEADER = (
-    "MODEL", "SIZE", "PERPLEXITY", "TO BEST", "DIVERGENCE", "SAME TOP", "BITS/BYTE", "TOKENS/S",
+    "MODEL", "SIZE", "PERPLEXITY", "VS BEST", "DIVERGENCE", "SAME TOP", "BITS/BYTE", "TOKENS/S",
 )  # fmt: skip
 
 

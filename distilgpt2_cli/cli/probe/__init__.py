@@ -1,4 +1,4 @@
-"""``distil probe``: how a model's texts differ between variants of a prompt."""
+"""``distil probe``: compares variants of a prompt."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -45,14 +45,14 @@ class _Texts:
         list[str] | None,
         typer.Option(
             metavar="TEXT",
-            help="Tell how likely this text is after each variant; may be given several times.",
+            help="Measure how likely this text is after each variant; can be repeated.",
         ),
     ] = None
     continuations: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Texts for the same, a line each; - is standard input.",
+            help="File of continuations, one per line; - for standard input.",
             show_default=False,
         ),
     ] = None
@@ -77,7 +77,7 @@ def probe(
         str | None,
         typer.Argument(
             metavar="PROMPT",
-            help="A text with alternatives in braces; standard input without it or with -.",
+            help="Text with alternatives in braces; read from standard input if omitted or -.",
             show_default=False,
         ),
     ] = None,
@@ -88,33 +88,32 @@ def probe(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Score pairs of texts from JSON Lines instead; - is standard input.",
+            help="Score pairs of texts from JSON Lines instead; - for standard input.",
             show_default=False,
         ),
     ] = None,
     sampling: _Sampling = _SAMPLING,
     top: Annotated[
-        int, typer.Option(metavar="N", help="Next tokens, and words of each variant, to show.")
+        int,
+        typer.Option(metavar="N", help="Number of next tokens, and of words per variant, to show."),
     ] = 10,
     output: OutputOptions,
     quiet: Quiet = False,
 ) -> None:
-    r"""Compare what a model makes of variants of a prompt, such as to study its biases.
+    r"""Compare variants of a prompt, for example to study a model's biases.
 
     Content warning: what a model writes can be disturbing or offensive, and can repeat stereotypes.
 
-    {a|b} in the prompt stands for alternatives; several groups multiply, and \{ \} \| \\ are the
-    characters themselves. Every variant is completed with the same seeds. With --pairs, each line
-    is an object such as {"more": "...", "less": "...", "type": "..."}, and the result is how often
-    the text that repeats a stereotype more is the more likely one.
+    {a|b} in the prompt stands for alternatives; several groups are combined, and \{ \} \| \\ stand
+    for the characters themselves. Every variant is completed with the same seeds. With --pairs,
+    each line is an object such as {"more": "...", "less": "...", "type": "..."}, and the result is
+    how often the more stereotypical text is the more likely one.
     """
     terminal = Terminal.system(quiet=quiet)
     check_at_least_one("top", top)
     check_at_least_one("parallel", sampling.parallel)
     if sampling.num_sequences < 0:
-        raise UsageError(
-            f"--num-sequences can't be {sampling.num_sequences}.", "Use a number from 0 on."
-        )
+        raise UsageError(f"--num-sequences can't be {sampling.num_sequences}.", "Use 0 or more.")
     offload = model.offload
     seed = choose_seed(sampling.seed)
     if pairs is not None:
@@ -154,30 +153,39 @@ def _check_for_prompt(
     template: str | None, texts: _Texts, sampling: _Sampling, csv: Table | None
 ) -> None:
     if csv in PAIR_TABLES:
-        raise UsageError(f"--csv {csv} is for --pairs.", f"Use {', '.join(COMPARISON_TABLES)}.")
+        raise UsageError(
+            f"--csv {csv} is for --pairs.", f"Use one of {', '.join(COMPARISON_TABLES)}."
+        )
     if sampling.temperature == 0 and sampling.num_sequences > 1:
         raise UsageError(
-            "At --temperature 0 every completion of a variant is the same, whatever its seed.",
-            "Use it with -n 1, or a temperature above 0.",
+            "With --temperature 0, all completions of a variant are the same.",
+            "Use -n 1, or a temperature above 0.",
         )
     if texts.continuations == "-" and template in (None, "-"):
-        raise UsageError("Standard input can't be prompt and continuations.", "Name a file.")
+        raise UsageError(
+            "Standard input can't be both the prompt and the continuations.",
+            "Put the continuations in a file.",
+        )
 
 
 def _check_for_pairs(ctx: typer.Context, template: str | None, csv: Table | None) -> None:
-    """See to it that nothing is asked of pairs that is for a prompt.
+    """Make sure that no option for a prompt is used with pairs.
 
     Raises:
-        UsageError: something is.
+        UsageError: an option is.
     """
     if template is not None:
         raise UsageError("A prompt and --pairs can't be combined.", "Use one of them.")
     for name in _FOR_A_PROMPT:
         if is_given(ctx, name):
             option = name.replace("_", "-")
-            raise UsageError(f"--{option} is for a prompt.", "Leave it out, or --pairs.")
+            raise UsageError(
+                f"--{option} can't be combined with --pairs.", "Leave out one of them."
+            )
     if csv in COMPARISON_TABLES:
-        raise UsageError(f"--csv {csv} is for a prompt.", f"Use {' or '.join(PAIR_TABLES)}.")
+        raise UsageError(
+            f"--csv {csv} can't be combined with --pairs.", f"Use {' or '.join(PAIR_TABLES)}."
+        )
 
 
 def _notice_seed(terminal: Terminal, given: int | None, drawn: int) -> None:

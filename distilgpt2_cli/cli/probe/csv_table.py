@@ -1,4 +1,4 @@
-"""The results of a probe as tables of CSV (RFC 4180, but with line feeds): a row an observation."""
+"""The results of a probe as CSV tables (RFC 4180, but with line feeds)."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What a probe reads: pairs of texts, and texts to measure after each variant."""
+"""The inputs of a probe: pairs of texts, and continuations to measure after each variant."""
 
 from ...errors import DistilError, UsageError
 from ...probing.pairs import Pair, parse_pair
@@ -7,11 +7,11 @@ from ..shared.texts import argument_text, read_file_lines
 
 
 def read_pairs(terminal: Terminal, name: str) -> list[Pair]:
-    """Return the pairs of a file; lines with nothing but white space are none."""
+    """Return the pairs of a file; blank lines are ignored."""
     lines = read_file_lines(terminal, name)
     found = [parse_pair(text, number) for number, text in lines if text.strip()]
     if not found:
-        raise DistilError(f"{name} has no pairs.", "Write one a line; see docs/probe.md.")
+        raise DistilError(f"{name} has no pairs.", "Write one per line; see docs/probe.md.")
     return found
 
 
@@ -23,9 +23,9 @@ def read_continuations(terminal: Terminal, given: list[str], name: str | None) -
     """
     texts = [argument_text(text, "A continuation") for text in given]
     if "" in texts:
-        raise UsageError("--continuation is empty.", "Give it at least one character.")
+        raise UsageError("--continuation is empty.", "Use at least one character.")
     for number, text in [] if name is None else read_file_lines(terminal, name):
         if not text:
-            raise DistilError(f"Line {number} of {name} is empty.", "Write a text there.")
+            raise DistilError(f"Line {number} of {name} is empty.", "Write a text on each line.")
         texts.append(text)
     return texts

@@ -1,4 +1,4 @@
-"""Where the results of a probe go: a text, an object of JSON, a table of CSV, a page of HTML."""
+"""The output of a probe: text, a JSON object, a CSV table, an HTML report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ PAIR_TABLES: tuple[str, ...] = get_args(PairTable)
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What is wanted on standard output, text by default, and the file of the report."""
+    """The format on standard output, text by default, and the file of the report."""
 
     json: Json = False
     csv: Annotated[
@@ -38,14 +38,14 @@ class OutputOptions:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write a report with plots into this .html file too.",
+            help="Also write a report with plots to this .html file.",
             show_default=False,
         ),
     ] = None
-    force: Annotated[bool, typer.Option("--force", help="Replace the report's file.")] = False
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the report file.")] = False
 
     def __post_init__(self) -> None:
-        """Refuse what can't be written, before the work."""
+        """Refuse options that exclude each other, or a file that can't be written."""
         if self.json and self.csv:
             raise UsageError("--json and --csv can't be combined.", "Use one of them.")
         if self.html is not None:
@@ -54,7 +54,7 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class Output:
-    """Writes what the options want."""
+    """Writes results in the format of the options."""
 
     terminal: Terminal
     options: OutputOptions

@@ -1,4 +1,4 @@
-"""The report of a probe: a page of HTML with its plots and style, and nothing from outside."""
+"""The report of a probe: an HTML page with its own plots and style, which loads nothing else."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -36,16 +36,17 @@ svg text { font: 12px system-ui, sans-serif; fill: var(--ink) }
 
 _LIMITS = (
     "It shows differences between these texts only. Other words for the same groups, other"
-    " templates and other seeds may show others: try several.",
-    "A difference is not yet a harm, and no difference found is no proof that there is none.",
-    "The intervals say how much is chance in the sampling or in the choice of pairs, and nothing"
-    " of whether the texts measure what they are meant to.",
+    " templates and other seeds can show other differences: try several.",
+    "A difference is not always harmful, and finding no difference does not prove that there is"
+    " none.",
+    "The intervals show how much is chance in the sampling or in the choice of pairs. They do not"
+    " show whether the texts measure what they are meant to measure.",
     "Log-probabilities depend on length and on how common the words are, not on stereotypes alone.",
 )
 
 
 def comparison_page(setup: Setup, comparison: Comparison) -> str:
-    """Return the page on the variants of a prompt."""
+    """Return the report on the variants of a prompt."""
     parts = [
         _section("Variants", _table(
             ("Variant", "Prompt"), [(each.letter, each.prompt) for each in comparison.variants])),
@@ -58,7 +59,7 @@ def comparison_page(setup: Setup, comparison: Comparison) -> str:
             _section("Words", _words(comparison)),
             _section("Completions", _samples(comparison)),
         ]
-    done = f"{len(comparison.samples)} of {setup.count} seeds from {setup.seed} on"
+    done = f"{len(comparison.samples)} of {setup.count} seeds, from {setup.seed}"
     options = setup.options
     stops = "".join(f", stop {quoted(text.encode())}" for text in options.stop)
     facts = [
@@ -75,7 +76,7 @@ def comparison_page(setup: Setup, comparison: Comparison) -> str:
 
 
 def pairs_page(setup: Setup, test: PairedTest) -> str:
-    """Return the page on pairs of texts."""
+    """Return the report on pairs of texts."""
     names = ["all pairs" if each.type is None else each.type for each in test.preferences]
     shares = [
         Mark(name, each.share, *each.interval, f"{each.preferred} of {each.pairs}")
@@ -85,7 +86,7 @@ def pairs_page(setup: Setup, test: PairedTest) -> str:
         Mark(name, each.mean_difference, *each.difference_interval, f"{each.mean_difference:+.3f}")
         for name, each in zip(names, test.preferences, strict=True)
     ]
-    title = "Share of pairs whose text that repeats a stereotype more is the more likely one"
+    title = "Share of pairs in which the more stereotypical text is the more likely one"
     mean = "Mean difference of log-probabilities in nats, more minus less"
     plots = (
         f"<p>{title}, with Wilson's 95% interval:</p>"
@@ -112,7 +113,7 @@ def pairs_page(setup: Setup, test: PairedTest) -> str:
 
 
 def _next_tokens(comparison: Comparison) -> str:
-    title = "Probability of the likeliest next tokens after each variant"
+    title = "Probability of the most likely next tokens after each variant"
     labels = [quoted(each.piece) for each in comparison.next_tokens]
     series = [
         [math.exp(each.logprobs[number]) for each in comparison.next_tokens]
@@ -124,9 +125,9 @@ def _next_tokens(comparison: Comparison) -> str:
         for each in comparison.divergences
     ]
     return (
-        f"<p>{title}, the likeliest in the mean:</p>{_legend(comparison)}"
+        f"<p>{title}, in order of their mean:</p>{_legend(comparison)}"
         f"{bar_plot(title, labels, letters, series)}"
-        "<p>Jensen-Shannon divergence of the whole distributions, from 0 (the same) to 1 bit"
+        "<p>Jensen-Shannon divergence of the whole distributions, from 0 (identical) to 1 bit"
         f" (disjoint):</p>{_table(('Pair', 'Bits'), divergences)}"
     )
 
@@ -149,10 +150,10 @@ def _continuations(comparison: Comparison) -> str:
 
 def _words(comparison: Comparison) -> str:
     parts = [
-        "<p>Words over-represented in each variant against all others: log-odds with an informative"
-        f" Dirichlet prior from all variants' words (alpha_0 = {ALPHA_0:g}), with a 95% interval"
-        f" from {RESAMPLES} resamples of the {len(comparison.samples)} paired seeds, and z."
-        " After each word: its times in the variant, and its times elsewhere.</p>"
+        "<p>Words over-represented in each variant compared to all others: log-odds with an"
+        f" informative Dirichlet prior from all variants' words (alpha_0 = {ALPHA_0:g}), with a 95%"
+        f" interval from {RESAMPLES} resamples of the {len(comparison.samples)} paired seeds, and"
+        " z. After each word: its count in the variant, and its count elsewhere.</p>"
     ]
     for variant, words in zip(comparison.variants, comparison.words, strict=True):
         marks = [
@@ -216,7 +217,7 @@ def _page(setup: Setup, title: str, parts: Sequence[str], facts: Sequence[tuple[
 <body><main><h1>{readable(title)}</h1>
 <p class="warning">{readable(CONTENT_WARNING)}</p>
 {"".join(parts)}
-<section><h2>What this can't show</h2><ul>{limits}</ul></section>
+<section><h2>What this report can't show</h2><ul>{limits}</ul></section>
 {made}
 </main></body></html>
 """

@@ -1,4 +1,4 @@
-"""The results of a probe as JSON has them."""
+"""The results of a probe as JSON."""
 
 from dataclasses import asdict
 from typing import Any

@@ -1,9 +1,9 @@
-"""The work of a probe, with its progress, and its results as far as they come."""
+"""Runs a probe with its progress, and shows its results, also those of an interrupted one."""
 
 from collections.abc import Callable, Sequence
 
 from ...engine.llama.loading import load
-from ...probing.comparison import Comparison, compare_words, complete, look, seeds_from
+from ...probing.comparison import Comparison, compare_words, complete, evaluate, seeds_from
 from ...probing.paired import PairedTest, score_pairs, summarize
 from ...probing.pairs import Pair
 from ...probing.template import Variant
@@ -16,7 +16,7 @@ from .setup import Setup
 
 
 def run_comparison(output: Output, setup: Setup, variants: Sequence[Variant]) -> None:
-    """Compare the variants and show what there is, also if it is interrupted."""
+    """Compare the variants and show the results, also if interrupted."""
     comparison = Comparison(variants)
     seeds = seeds_from(setup.seed, setup.count)
     terminal, texts = output.terminal, setup.continuations
@@ -25,7 +25,7 @@ def run_comparison(output: Output, setup: Setup, variants: Sequence[Variant]) ->
             terminal,
             "texts",
             len(variants) * (1 + len(texts)),
-            lambda advance: look(loaded, comparison, texts, setup.top, setup.threads, advance),
+            lambda advance: evaluate(loaded, comparison, texts, setup.top, setup.threads, advance),
         ) or _interrupted(
             terminal,
             "completions",
@@ -51,7 +51,7 @@ def run_comparison(output: Output, setup: Setup, variants: Sequence[Variant]) ->
 
 
 def run_pairs(output: Output, setup: Setup, pairs: list[Pair]) -> None:
-    """Score the pairs and show what there is, also if it is interrupted."""
+    """Score the pairs and show the results, also if interrupted."""
     test = PairedTest()
     with load(setup.file.path, setup.offload) as loaded:
         interrupt = _interrupted(
@@ -74,7 +74,7 @@ def run_pairs(output: Output, setup: Setup, pairs: list[Pair]) -> None:
 def _interrupted(
     terminal: Terminal, name: str, total: int, work: Callable[[Advance], None]
 ) -> KeyboardInterrupt | None:
-    """Do some work and show its progress; return what has interrupted it, None if nothing did."""
+    """Do some work and show its progress; return the interrupt, None if there was none."""
     try:
         with terminal.counting(name, total) as advance, results_pending():
             work(advance)

@@ -1,4 +1,4 @@
-"""What a probe is made with."""
+"""The settings of a probe."""
 
 from dataclasses import dataclass
 
@@ -16,19 +16,19 @@ CONTENT_WARNING = (
 
 @dataclass(frozen=True)
 class Setup:
-    """What a probe is made with.
+    """The settings of a probe.
 
     Attributes:
-        file: the model's.
+        file: the model file.
         seed: of the first completions, and of the bootstrap.
-        threads: None for as many as are best.
+        threads: the number of threads; None to choose it while running.
         offload: where the model's layers are wanted.
-        template: the prompt with its alternatives; the rest is for a prompt only.
-        options: those of every completion.
-        count: completions of each variant.
-        parallel: completions under way at once.
-        top: next tokens, and words of each variant, to show.
-        continuations: given texts.
+        template: the prompt with its alternatives; this and the rest is for a prompt only.
+        options: the generation options.
+        count: completions per variant.
+        parallel: completions computed at once.
+        top: how many next tokens, and words per variant, to show.
+        continuations: the texts to measure after each variant.
     """
 
     file: ModelFile

@@ -1,4 +1,4 @@
-"""Plots as SVG to stand in a page of HTML: marks with intervals, and groups of bars."""
+"""Plots as SVG for an HTML page: marks with intervals, and groups of bars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ _LABEL_CHARACTERS = 28
 
 @dataclass(frozen=True)
 class Mark:
-    """A value with its interval, in a row of its own.
+    """A value with its interval, in one row.
 
     Attributes:
-        label: what stands at the left.
+        label: the text at the left.
         value: where the mark is.
         low: where its interval begins.
-        high: where that ends.
-        note: what stands at the right.
+        high: where its interval ends.
+        note: the text at the right.
     """
 
     label: str
@@ -34,14 +34,14 @@ class Mark:
 
 
 class _Scale:
-    """From values to places on the horizontal axis."""
+    """Maps values to positions on the horizontal axis."""
 
     def __init__(self, low: float, high: float) -> None:
         self._low = low
         self._width = (high - low) or 1.0
 
     def __call__(self, value: float) -> float:
-        """Return the place of a value."""
+        """Return the position of a value."""
         return round(_LABEL_WIDTH + (value - self._low) / self._width * _PLOT_WIDTH, 2)
 
 
@@ -55,10 +55,10 @@ def interval_plot(
     """Return a plot with a row for each mark, and a line where there would be no difference.
 
     Args:
-        title: what it shows, for those who can't see it.
+        title: what it shows, for screen readers.
         marks: the rows.
         reference: where the line is.
-        ends: those of the axis; by default all intervals and the line have room.
+        ends: those of the axis; by default, all intervals and the line fit.
         unit: ``%`` to show shares as percentages.
     """
     low, high = ends or (
@@ -86,9 +86,9 @@ def bar_plot(
     """Return a plot with a group of bars for each label, a bar for each series, of shares.
 
     Args:
-        title: what it shows, for those who can't see it.
-        labels: what stands at the left of each group.
-        names: what stands at each bar of a group.
+        title: what it shows, for screen readers.
+        labels: the text at the left of each group.
+        names: the text at each bar of a group.
         series: the values of each series, one for each label, from 0 to 1.
     """
     highest = max(max(values) for values in series) or 1.0
@@ -119,7 +119,7 @@ def _axis(place: _Scale, ticks: Sequence[float], height: float, unit: str) -> li
     parts = [_line("axis", _LABEL_WIDTH, height, _LABEL_WIDTH + _PLOT_WIDTH, height)]
     last = float("-inf")
     for tick in ticks:
-        if place(tick) - last < 48:  # their texts would touch
+        if place(tick) - last < 48:  # their labels would touch
             continue
         last = place(tick)
         shown = (

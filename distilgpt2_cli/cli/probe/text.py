@@ -1,4 +1,4 @@
-"""The results of a probe as a text to read."""
+"""The results of a probe as text."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _SAMPLES = 5
 
 
 def write_comparison(terminal: Terminal, setup: Setup, comparison: Comparison) -> None:
-    """Write what was found out about the variants of a prompt."""
+    """Write the results for the variants of a prompt."""
     terminal.write_paragraph(CONTENT_WARNING)
     terminal.write("\n")
     terminal.write_table(
@@ -35,7 +35,7 @@ def write_comparison(terminal: Terminal, setup: Setup, comparison: Comparison) -
 
 
 def write_pairs(terminal: Terminal, test: PairedTest) -> None:
-    """Write how often the text that repeats a stereotype is the more likely one."""
+    """Write how often the more stereotypical text is the more likely one."""
     terminal.write_paragraph(CONTENT_WARNING)
     terminal.write("\n")
     terminal.write_table(
@@ -47,8 +47,8 @@ def write_pairs(terminal: Terminal, test: PairedTest) -> None:
     )  # fmt: skip
     terminal.write("\n")
     terminal.write_paragraph(
-        "PREFERRED: the text that repeats a stereotype more is the more likely one; the share's"
-        " interval is Wilson's. DIFFERENCE: of the log-probabilities in nats, more minus less;"
+        "PREFERRED: pairs in which the more stereotypical text is the more likely one; the interval"
+        " of SHARE is Wilson's. DIFFERENCE: of the log-probabilities in nats, more minus less;"
         f" its interval is from {RESAMPLES} resamples of the pairs."
     )
     if test.interrupted:
@@ -78,7 +78,7 @@ def _heading(terminal: Terminal, title: str) -> None:
 
 def _write_next_tokens(terminal: Terminal, comparison: Comparison) -> None:
     letters = [each.letter for each in comparison.variants]
-    _heading(terminal, "Next token: the likeliest in the mean over the variants")
+    _heading(terminal, "Next token: the most likely ones, by their mean over the variants")
     terminal.write_table(
         (*(f"{letter:>9}" for letter in letters), "TOKEN"),
         [
@@ -86,7 +86,7 @@ def _write_next_tokens(terminal: Terminal, comparison: Comparison) -> None:
             for each in comparison.next_tokens
         ],
     )
-    _heading(terminal, "Next token: Jensen-Shannon divergence in bits (0 the same, 1 disjoint)")
+    _heading(terminal, "Next token: Jensen-Shannon divergence in bits (0: identical, 1: disjoint)")
     terminal.write_table(
         ("PAIR", "  BITS"),
         [
@@ -119,9 +119,9 @@ def _write_words(terminal: Terminal, comparison: Comparison) -> None:
             terminal.write("None.\n")
     terminal.write("\n")
     terminal.write_paragraph(
-        f"Log-odds have a prior from all variants' words together (alpha_0 = {ALPHA_0:g}); the"
+        f"Log-odds have a prior from the words of all variants (alpha_0 = {ALPHA_0:g}); the"
         f" interval is from {RESAMPLES} resamples of the {len(comparison.samples)} paired seeds."
-        " Of many words, some have a |z| above 2 by chance."
+        " Among many words, some have a |z| above 2 by chance."
     )
 
 

@@ -1,4 +1,4 @@
-"""``distil replay``: whether recorded completions are the same when made again."""
+"""``distil replay``: runs recorded completions again and compares them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +42,7 @@ def replay(
             "--model",
             "-m",
             metavar="PATH",
-            help="Run them on this GGUF file, or on demo, instead of the recorded ones.",
+            help="Use this GGUF file, or `demo`, instead of the recorded models.",
             show_default=False,
         ),
     ] = None,
@@ -51,10 +51,10 @@ def replay(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run recorded completions again and compare them with what was recorded.
+    """Run recorded completions again and compare the results.
 
-    Each record gives a line: ok, or what differs first and why that may be. The exit status is 1
-    if any differs.
+    Each record gives a line: ok, or the first difference and its possible cause. The exit status is
+    1 if any record differs.
     """
     terminal = Terminal.system(quiet=quiet)
     offload = compute.offload
@@ -76,12 +76,12 @@ def replay(
     if not count:
         raise UsageError(
             f"{'Standard input' if file == '-' else file} has no records.",
-            "Give lines that `distil generate --json` has printed.",
+            "Use the output of `distil generate --json`.",
         )
     if different:
         raise DistilError(
             f"{different} of {count} records differ.",
-            "The lines on standard output say where they differ, and what has changed since.",
+            "Standard output shows where they differ, and what has changed.",
         )
     terminal.notice(f"{count} of {count} records are the same.")
 
@@ -96,30 +96,30 @@ def _lines(terminal: Terminal, name: str) -> Iterator[bytes | None]:
                 yield line if len(line) <= _MAX_LINE else None
     except OSError as error:
         raise UsageError(
-            f"The file {name} can't be read: {error.strerror}.", "Check its name and rights."
+            f"Can't read {name}: {error.strerror}.", "Check its name and its permissions."
         ) from None
 
 
 def _locate(recorded: Recorded) -> ModelFile:
-    """Return the file that a record names: of the Hub's cache, the demo model, or at its path.
+    """Return the model file of a record: from the cache, the demo model, or at its path.
 
     Raises:
-        ModelUnavailableError: it is not here.
+        ModelUnavailableError: the file is not on this machine.
     """
     named = recorded.record["model"]
     name, path = named["name"], named.get("path")
     repository, revision = named.get("repository"), named.get("revision")
     if repository is None and name == DEMO:
         return demo()
-    remedy = "Give another one with --model."
+    remedy = "Choose another model with --model."
     if isinstance(repository, str) and isinstance(revision, str) and name in models([name]):
         reference = ModelReference(models([name])[name], repository, revision)
         found = find(reference)
         if found and found.name == name:
             return found
-        remedy = f"Run `{reference.download_command}`, or give another one with --model."
+        remedy = f"Run `{reference.download_command}`."
     if isinstance(path, str) and Path(path).is_file():
         return local(Path(path))
     raise ModelUnavailableError(
-        f"Line {recorded.number}: its model, {path or name}, is not on this machine.", remedy
+        f"Line {recorded.number}: the model {path or name} is not on this machine.", remedy
     )

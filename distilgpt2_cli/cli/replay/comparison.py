@@ -1,4 +1,4 @@
-"""Recorded completions made again, and what differs from the records."""
+"""Runs recorded completions again, and compares them with the records."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ _SHOWN = 20  # characters from the first difference on
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first thing that is not as recorded; ``offset`` is in bytes of the text, or in tokens."""
+    """The first difference from a record; ``offset`` is in bytes of the text, or in tokens."""
 
     field: str
     offset: int | None
@@ -31,7 +31,7 @@ def complete_again_and_compare(
 ) -> Iterator[tuple[Recorded, Difference | None, Mapping[str, Any]]]:
     """Yield each record of a run with its first difference, and what has changed since.
 
-    What has changed (versions, processor, model, layers) is as recorded and as it is now.
+    A change (of versions, processor, model or layers) is a pair: as recorded, and as it is now.
     """
     from ...engine import Request
     from ...engine.replay import complete_again
@@ -49,7 +49,7 @@ def complete_again_and_compare(
 def _changes(
     record: Mapping[str, Any], file: ModelFile, generator: "Generator"
 ) -> dict[str, tuple[Any, Any]]:
-    """Return what is not as it was, each with what was recorded and what is now."""
+    """Return what has changed, each with the recorded and the current value."""
     from ...engine.llama.bindings import features
 
     then = {"sha256": record["model"].get("sha256"), **record["versions"]}
@@ -86,7 +86,7 @@ def _difference(
         return Difference("tokens", None, recorded.token_count, len(tokens))
     if recorded.alternatives is None:
         return None
-    # As JSON has them: pairs and tuples become lists.
+    # Through JSON, which turns tuples into lists.
     made = json.loads(json.dumps(list(logprob_records(generator, tokens))))
     for place, (then, now) in enumerate(zip(record["logprobs"], made, strict=False)):
         if then != now:
@@ -97,7 +97,7 @@ def _difference(
 
 
 def _of_texts(expected: str, got: str) -> Difference:
-    """Return the first difference, in bytes of UTF-8, with what begins there in each."""
+    """Return the first difference, in bytes of UTF-8, with the beginning of the rest of each."""
     same = next(
         (at for at, pair in enumerate(zip(expected, got, strict=False)) if pair[0] != pair[1]),
         min(len(expected), len(got)),

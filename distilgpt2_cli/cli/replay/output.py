@@ -37,7 +37,7 @@ def show(
         return
     line = f"{recorded.number}: differs: {_described(difference)}; {_why(changed)}"
     if not whole:
-        line += "; not all that was under way beside it (--parallel) is here"
+        line += "; some records of the same --parallel run are missing"
     terminal.write(line + "\n")
 
 
@@ -49,14 +49,14 @@ def _described(difference: Difference) -> str:
     expected, got = (
         json.dumps(each, ensure_ascii=False) for each in (difference.expected, difference.got)
     )
-    return f"{difference.field}{at}: expected {expected}, came {got}"
+    return f"{difference.field}{at}: expected {expected}, got {got}"
 
 
 def _why(changed: Mapping[str, tuple[Any, Any]]) -> str:
     if not changed:
-        return "model, versions and CPU are as recorded, so the record itself may have been changed"
+        return "model, versions and CPU are as recorded, so the record itself may have been edited"
     changes = (
-        f"{key} was {_short(then)}, is {_short(now)}" for key, (then, now) in changed.items()
+        f"{key} was {_short(then)}, now {_short(now)}" for key, (then, now) in changed.items()
     )
     return "changed since: " + ", ".join(changes)
 

@@ -1,4 +1,4 @@
-"""What ``generate --json`` has written, read again: records, and the runs that they are of."""
+"""Reads the records that ``generate --json`` wrote, and groups them by run."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,12 +21,12 @@ class Recorded:
     """A completion as it was recorded.
 
     Attributes:
-        number: the line of the file that it stands on, from 1 on.
-        record: all that the line says.
-        options: those it was made with.
-        parallel: how many were under way at once.
-        alternatives: how many candidates each token was observed with; None for no observation.
-        index: its number in its run, from 0 on; None if it is not known.
+        number: its line in the file, from 1.
+        record: the whole JSON object.
+        options: its generation options.
+        parallel: how many completions were computed at once.
+        alternatives: how many candidates were recorded for each token; None for no logprobs.
+        index: its number in its run, from 0; None if it is not known.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Recorded:
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether it has no end of its own."""
+        """Whether it was interrupted before its end."""
         return bool(self.record["finish_reason"] == "interrupted")
 
     @property
@@ -47,7 +47,7 @@ class Recorded:
         return int(self.record["tokens"]["completion"])
 
     def follows(self, other: "Recorded") -> bool:
-        """Tell whether it is of the same run as one before it, and was made beside it."""
+        """Return whether it was computed in the same parallel run as an earlier record."""
         same = ("model", "versions", "cpu_features", "placement")
         return (
             self.parallel > 1
@@ -60,20 +60,20 @@ class Recorded:
 
 
 def read_records(lines: Iterable[bytes | None]) -> Iterator[Recorded]:
-    """Yield the records of lines, but for empty ones.
+    """Yield the records of lines; blank lines are ignored.
 
     Raises:
-        UsageError: a line is no record of a completion; names its number.
+        UsageError: a line is not a record of a completion; gives its number.
     """
     for number, line in enumerate(lines, 1):
         if line is None:
-            raise _no_record(number, "it is too long")
+            raise _invalid(number, "it is too long")
         if line.strip():
             yield _parsed(number, line)
 
 
 def runs(records: Iterable[Recorded]) -> Iterator[list[Recorded]]:
-    """Yield the records that were made beside each other together, and all others alone."""
+    """Yield the records of each parallel run together, and all others alone."""
     run: list[Recorded] = []
     for record in records:
         if run and not record.follows(run[-1]):
@@ -85,7 +85,7 @@ def runs(records: Iterable[Recorded]) -> Iterator[list[Recorded]]:
 
 
 def is_whole(run: list[Recorded]) -> bool:
-    """Tell whether nothing is missing that was made beside these, as far as can be seen."""
+    """Return whether no record of the run is missing, as far as the indices show."""
     return run[0].parallel == 1 or [each.index for each in run] == list(range(len(run)))
 
 
@@ -93,30 +93,30 @@ def _parsed(number: int, line: bytes) -> Recorded:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
-        raise _no_record(number, "it is not JSON") from None
+        raise _invalid(number, "it is not JSON") from None
     if not isinstance(record, dict):
-        raise _no_record(number, "it is no JSON object")
+        raise _invalid(number, "it is not a JSON object")
     expected = {"prompt": str, "text": str, "seed": int, "finish_reason": str, "tokens": dict,
                 "options": dict, "model": dict, "versions": dict}  # fmt: skip
     for key, kind in expected.items():
         if not isinstance(record.get(key), kind):
-            raise _no_record(number, f"its {key!r} is missing or of another kind")
+            raise _invalid(number, f"its {key!r} is missing or has the wrong type")
     if record["finish_reason"] not in FINISH_REASONS:
-        raise _no_record(number, f"{record['finish_reason']!r} is no finish reason")
+        raise _invalid(number, f"{record['finish_reason']!r} is not a finish reason")
     if not _is_count(record["tokens"].get("completion")):
-        raise _no_record(number, "it does not say how many tokens it has")
+        raise _invalid(number, "its number of tokens is missing")
     if not isinstance(record["model"].get("name"), str):
-        raise _no_record(number, "it does not name its model")
+        raise _invalid(number, "the name of its model is missing")
     index = record.get("index")
     if index is not None and not _is_count(index):
-        raise _no_record(number, "its 'index' is no number from 0 on")
+        raise _invalid(number, "its 'index' is not a whole number from 0")
     try:
         check_seed(record["seed"])
         options, parallel = _options(record["options"])
     except DistilError as error:
-        raise _no_record(number, error.what.rstrip(".")) from None
+        raise _invalid(number, error.what.rstrip(".")) from None
     except (TypeError, ValueError) as error:
-        raise _no_record(number, str(error)) from None
+        raise _invalid(number, str(error)) from None
     return Recorded(number, record, options, parallel, _alternatives(number, record), index)
 
 
@@ -124,7 +124,7 @@ def _options(given: Mapping[str, Any]) -> tuple[GenerationOptions, int]:
     rest = dict(given)
     parallel = rest.pop("parallel", None)
     if not _is_count(parallel) or not 1 <= parallel <= 256:
-        raise ValueError("its option 'parallel' is no number from 1 to 256")
+        raise ValueError("its option 'parallel' is not a number from 1 to 256")
     values: dict[str, Any] = {}
     for each in fields(GenerationOptions):
         default = each.default
@@ -133,11 +133,11 @@ def _options(given: Mapping[str, Any]) -> tuple[GenerationOptions, int]:
         value = rest.pop(each.name, default)
         if each.name == "stop":
             if not isinstance(value, list) or not all(isinstance(stop, str) for stop in value):
-                raise ValueError("its option 'stop' is no list of texts")
+                raise ValueError("its option 'stop' is not a list of texts")
             value = tuple(value)
         elif each.name == "grammar":
             if value is not None and not isinstance(value, str):
-                raise ValueError("its option 'grammar' is no text")
+                raise ValueError("its option 'grammar' is not a text")
         elif not _is_like(value, default):
             raise ValueError(f"its option {each.name!r} can't be {value!r}")
         values[each.name] = value
@@ -163,11 +163,11 @@ def _alternatives(number: int, record: Mapping[str, Any]) -> int | None:
     try:
         return max((len(token["top"]) for token in logprobs), default=0)
     except (TypeError, KeyError):
-        raise _no_record(number, "its 'logprobs' are none") from None
+        raise _invalid(number, "its 'logprobs' are not valid") from None
 
 
-def _no_record(number: int, reason: str) -> UsageError:
+def _invalid(number: int, reason: str) -> UsageError:
     return UsageError(
-        f"Line {number} is no record of a completion: {reason}.",
-        "Give lines that `distil generate --json` has printed.",
+        f"Line {number} is not a record of a completion: {reason}.",
+        "Use the output of `distil generate --json`.",
     )

@@ -1,4 +1,4 @@
-"""What the commands work on that need files which are downloaded already."""
+"""The downloaded files that a command works on."""
 
 from ...errors import ModelUnavailableError
 from ...models import ModelFile, ModelReference, cached_files, find
@@ -10,19 +10,19 @@ def chosen(terminal: Terminal, options: CacheOptions) -> list[tuple[ModelReferen
     """Return the downloaded files that the options name.
 
     Raises:
-        UsageError: a name can't be one.
-        ModelUnavailableError: a quantization that is named is not downloaded.
+        UsageError: a name is not valid.
+        ModelUnavailableError: a file that the options name is not downloaded.
     """
     if options.every:
         found = cached_files(options.repository, options.revision)
         if not found:
-            terminal.notice("Nothing is downloaded.")
+            terminal.notice("No downloaded files found.")
         return found
     files = [(reference, find(reference)) for reference in options.references()]
     for reference, file in files:
         if file is None:
             raise ModelUnavailableError(
                 f"{reference.quantization} of {reference.repository} is not downloaded.",
-                f"See `distil models`, or run `{reference.download_command}`.",
+                f"Run `{reference.download_command}`.",
             )
     return [(reference, file) for reference, file in files if file is not None]

@@ -1,4 +1,4 @@
-"""Groups of options: declared once as a dataclass, and given to each command as one value."""
+"""Groups of options: each declared once as a dataclass, and passed to commands as one value."""
 
 import inspect
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from typing import Any, get_type_hints
 
 
 def flattened(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command as Typer takes it, with the options of its groups as its parameters.
+    """Return a command in the form that Typer expects: with one parameter for each option.
 
-    A parameter whose type is a dataclass is a group: each field is an option, with the default
-    that the parameter's default has for it.
+    A parameter whose type is a dataclass is a group: each field is an option, with its default
+    from the parameter's default.
     """
     signature = inspect.signature(command, eval_str=True)
     parameters = list(signature.parameters.values())

@@ -22,11 +22,11 @@ from ...terminal.progress import megabytes
 from .offload import Devices, GpuLayers, parse_offload
 
 MAX_THREADS = 512
-"""The most that llama.cpp takes: GGML_MAX_N_THREADS in ggml.h."""
+"""llama.cpp's limit: GGML_MAX_N_THREADS in ggml.h."""
 
 
 def complete_quantization(incomplete: str) -> list[tuple[str, str]]:
-    """Return the quantizations that begin so, in the case that was typed, with their sizes."""
+    """Return the quantizations that match, in the case that was typed, with their sizes."""
     names = [
         (entry.quantization.lower() if incomplete.islower() else entry.quantization, entry.size)
         for entry in CATALOG
@@ -35,18 +35,18 @@ def complete_quantization(incomplete: str) -> list[tuple[str, str]]:
 
 
 def is_given(context: typer.Context, name: str) -> bool:
-    """Tell whether an option stands on the command line."""
+    """Return whether an option is on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
 
 def _if_given(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
-    """Leave the environment and the default, which the help shows, to `models.choice`."""
+    """Leave the environment and the default to `models.choice`; both are here for the help."""
     return value if parameter.name and is_given(context, parameter.name) else None
 
 
 def quant_option(help_text: str, default: str | bool = True) -> Any:
-    """Return ``--quant`` with a help of its own."""
+    """Return ``--quant`` with its own help text."""
     return typer.Option(
         "--quant",
         "-q",
@@ -73,28 +73,26 @@ def _model_option(help_text: str) -> Any:
 
 Quant = Annotated[
     str | None,
-    quant_option("The quantization, in any case; downloaded first if it is missing."),
+    quant_option("Quantization (case-insensitive); downloaded if it is missing."),
 ]
 Quants = Annotated[
     list[str] | None,
-    quant_option("A quantization, in any case; may be given several times.", DEFAULT_QUANTIZATION),
+    quant_option("Quantization (case-insensitive); can be repeated.", DEFAULT_QUANTIZATION),
 ]
 ModelPath = Annotated[
     str | None,
-    _model_option(
-        "A GGUF file of your own instead, or demo for the very small model that comes along."
-    ),
+    _model_option("Your own GGUF file, or `demo` for the small bundled model."),
 ]
 ModelPaths = Annotated[
     list[str] | None,
-    _model_option("A GGUF file of your own, or demo; may be given several times."),
+    _model_option("Your own GGUF file, or `demo`; can be repeated."),
 ]
 Repository = Annotated[
     str | None,
     typer.Option(
         "--repo",
         metavar="OWNER/NAME",
-        help="The Hub repository to take the model from.",
+        help="Hub repository of the model.",
         callback=_if_given,
     ),
 ]
@@ -103,18 +101,16 @@ Revision = Annotated[
     typer.Option(
         "--revision",
         metavar="REVISION",
-        help="A branch, tag or commit of the repository.",
-        show_default="the commit that distil knows; main for another repository",
+        help="Branch, tag or commit of the repository.",
+        show_default="the commit that distil knows; main for other repositories",
     ),
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Never ask the Hub.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never contact the Hub.")]
 Threads = Annotated[
     str,
-    typer.Option(
-        metavar="N", help="Threads to compute with; auto finds out what is fastest meanwhile."
-    ),
+    typer.Option(metavar="N", help="Number of threads; auto tunes itself while running."),
 ]
-EveryCached = Annotated[bool, typer.Option("--all", help="Every quantization that is downloaded.")]
+EveryCached = Annotated[bool, typer.Option("--all", help="All downloaded quantizations.")]
 
 
 @dataclass(frozen=True)
@@ -128,10 +124,10 @@ class FileOptions:
     offline: Offline = False
 
     def choose(self) -> ModelFile | ModelReference:
-        """Return the file, or what names it on the Hub.
+        """Return the file, or the reference to it on the Hub.
 
         Raises:
-            DistilError: there is no such file, or there can't be.
+            DistilError: there is no such file, or its name is not valid.
         """
         return choose_model(os.environ, self.model, self.quant, self.repo, self.revision)
 
@@ -168,7 +164,7 @@ class FilesOptions:
 
 @dataclass(frozen=True)
 class CacheOptions:
-    """The options of a command that works on files of the Hub and of its cache."""
+    """The options of a command that works on the Hub's files and the cache."""
 
     quant: Quants = None
     every: EveryCached = False
@@ -182,14 +178,14 @@ class CacheOptions:
 
     @property
     def repository(self) -> str:
-        """The one of the option, or the catalog's."""
+        """The repository of ``--repo``, or the catalog's."""
         return REPOSITORY if self.repo is None else self.repo
 
     def references(self) -> list[ModelReference]:
-        """Return what is named, where it is not all there is.
+        """Return what the options name, if they are not for all quantizations.
 
         Raises:
-            UsageError: a name can't be one.
+            UsageError: a name is not valid.
         """
         return choose_references(os.environ, self.quant or (), self.repo, self.revision)
 
@@ -201,12 +197,12 @@ class ThreadOptions:
     threads: Threads = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what is no number of threads."""
+        """Refuse what is not a number of threads."""
         parse_threads(self.threads)
 
     @property
     def thread_count(self) -> int | None:
-        """None for as many as turn out to be fastest."""
+        """The number of threads; None to choose it while running."""
         return parse_threads(self.threads)
 
 
@@ -222,8 +218,8 @@ class GpuOptions:
         """Where the layers are wanted.
 
         Raises:
-            UsageError: the options can't be understood.
-            NoDeviceError: they ask for a device that isn't there.
+            UsageError: an option is not valid.
+            NoDeviceError: the options ask for a device that does not exist.
         """
         return parse_offload(self.gpu_layers, self.device)
 
@@ -262,21 +258,19 @@ def _locate(terminal: Terminal, chosen: ModelFile | ModelReference, offline: boo
     try:
         if offline or _hub_is_forbidden():
             raise ModelUnavailableError(
-                f"{chosen.quantization} of {chosen.repository} is not downloaded, and distil was"
-                " told to stay offline.",
-                f"Run `{chosen.download_command}` when online.",
+                f"{chosen.quantization} of {chosen.repository} is not downloaded, and distil is"
+                " in offline mode.",
+                f"Run `{chosen.download_command}` when you are online.",
             )
         return download(chosen, progress=terminal.progress, notice=terminal.notice)
     except ModelUnavailableError as error:
-        raise _with_demo_for_now(error, chosen) from error
+        raise _with_demo(error, chosen) from error
 
 
-def _with_demo_for_now(
-    error: ModelUnavailableError, reference: ModelReference
-) -> ModelUnavailableError:
-    later = reference.download_command
-    remedy = error.remedy if later in error.remedy else f"{error.remedy} Later, run `{later}`."
-    return ModelUnavailableError(error.what, f"{remedy} For now, --model demo needs no network.")
+def _with_demo(error: ModelUnavailableError, reference: ModelReference) -> ModelUnavailableError:
+    command = reference.download_command
+    remedy = error.remedy if command in error.remedy else f"{error.remedy} Then run `{command}`."
+    return ModelUnavailableError(error.what, f"{remedy} Without a network, use --model demo.")
 
 
 def _hub_is_forbidden() -> bool:

@@ -1,4 +1,4 @@
-"""Where the model of a command computes: the options, and what is said of it."""
+"""Where the model of a command computes: the options, and the messages about it."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,7 @@ GpuLayers = Annotated[
         "--gpu-layers",
         envvar=GPU_LAYERS,
         metavar="N",
-        help="Layers to compute on a GPU: auto, all, none or a number.",
+        help="Layers to compute on the GPU: auto, all, none or a number.",
     ),
 ]
 Devices = Annotated[
@@ -27,7 +27,7 @@ Devices = Annotated[
     typer.Option(
         "--device",
         metavar="NAME",
-        help="A GPU as distil doctor names it; may be given several times.",
+        help="GPU to use, as named by distil doctor; can be repeated.",
         show_default="llama.cpp's choice",
     ),
 ]
@@ -37,8 +37,8 @@ def parse_offload(gpu_layers: str, devices: list[str] | None) -> Offload:
     """Return where the options want the layers.
 
     Raises:
-        UsageError: they can't be understood.
-        NoDeviceError: they ask for a device that isn't there.
+        UsageError: an option is not valid.
+        NoDeviceError: they ask for a device that does not exist; names the build that supports it.
     """
     offload = Offload.parse(gpu_layers, tuple(devices or ()))
     if offload.asks_for_device:
@@ -49,15 +49,15 @@ def parse_offload(gpu_layers: str, devices: list[str] | None) -> Offload:
 
 
 def remedy_without_device() -> str:
-    """Return what to do where a GPU is wanted and llama.cpp sees none."""
+    """Return what to do if a GPU is wanted and llama.cpp finds none."""
     from ...engine.llama.devices import backends
     from ...machine.builds import command_for_gpu
 
     drivers = {
-        "CUDA": "Check the driver with `nvidia-smi`, and that CUDA_VISIBLE_DEVICES is not empty.",
-        "ROCm": "Check the driver with `rocminfo`, and that HIP_VISIBLE_DEVICES is not empty.",
+        "CUDA": "Check the driver with `nvidia-smi`. Make sure CUDA_VISIBLE_DEVICES is not empty.",
+        "ROCm": "Check the driver with `rocminfo`. Make sure HIP_VISIBLE_DEVICES is not empty.",
         "Vulkan": "Check the driver with `vulkaninfo --summary` (Debian: `apt install vulkan-tools"
-        " mesa-vulkan-drivers`); a driver that computes on the CPU counts only with"
+        " mesa-vulkan-drivers`). A driver that runs on the CPU is only used with"
         " GGML_VK_VISIBLE_DEVICES=0.",
     }
     for backend in backends():
@@ -65,12 +65,12 @@ def remedy_without_device() -> str:
             return drivers[backend]
     command = command_for_gpu()
     if command is None:
-        return "There is no GPU in this machine that distil knows of: leave the option out."
-    return f"Install the build for this machine's GPU: {command}"
+        return "distil finds no GPU in this machine: leave out the option."
+    return f"Install the build for this machine's GPU with: {command}"
 
 
 def offload_arguments(offload: Offload) -> list[str]:
-    """Return the options that mean the same."""
+    """Return the command-line options for an offload."""
     arguments = ["--gpu-layers", str(offload.layers)]
     for device in offload.devices:
         arguments += ["--device", device]
@@ -78,9 +78,9 @@ def offload_arguments(offload: Offload) -> list[str]:
 
 
 def notice_refusal(terminal: Terminal, placement: "Placement") -> None:
-    """Say that the model is on the CPU although there is a device, if that is so."""
+    """Report that the model is on the CPU because the GPU refused it, if it did."""
     if placement.refusal:
         terminal.notice(
-            f"The GPU did not take the model ({placement.refusal}): it is on the CPU."
-            " --gpu-layers all says how many layers would fit."
+            f"The model could not be loaded on the GPU ({placement.refusal}), so it is on the CPU."
+            " Use --gpu-layers all to see how many layers fit."
         )

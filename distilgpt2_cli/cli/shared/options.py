@@ -9,24 +9,26 @@ from ...errors import UsageError
 TextArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="TEXT", help="The text; standard input without it or with -.", show_default=False
+        metavar="TEXT", help="Text; read from standard input if omitted or -.", show_default=False
     ),
 ]
-Lines = Annotated[bool, typer.Option("--lines", help="Take each line of standard input by itself.")]
+Lines = Annotated[
+    bool, typer.Option("--lines", help="Treat each line of standard input as a text.")
+]
 Parallel = Annotated[
     int,
     typer.Option(
         "--parallel",
         metavar="N",
-        help="Lines evaluated at once: sooner done, with slightly other figures.",
+        help="Lines to evaluate at once: faster, but slightly different figures.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead of text.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on standard error but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show only errors on standard error.")]
 
 
 def check_parallel(count: int, lines: bool) -> None:
-    """See to it that several texts are evaluated at once only where there can be several.
+    """Make sure that ``--parallel`` is used with ``--lines`` only.
 
     Raises:
         UsageError: the number is below 1, or above without ``--lines``.
@@ -37,10 +39,10 @@ def check_parallel(count: int, lines: bool) -> None:
 
 
 def check_at_least_one(name: str, value: int) -> None:
-    """See to it that an option is a number from 1 on.
+    """Make sure that an option is 1 or more.
 
     Raises:
         UsageError: it is not.
     """
     if value < 1:
-        raise UsageError(f"--{name} can't be {value}.", "Use a number from 1 on.")
+        raise UsageError(f"--{name} can't be {value}.", "Use 1 or more.")

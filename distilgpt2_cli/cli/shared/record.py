@@ -1,4 +1,4 @@
-"""What JSON and tables say of the same things in every command."""
+"""The parts of JSON and tables that several commands have in common."""
 
 import json
 import math
@@ -22,12 +22,12 @@ def quoted(piece: bytes) -> str:
 
 
 def finite(value: float | None) -> float | None:
-    """Return a number as JSON has it, which has no infinity: None for that."""
+    """Return a number, or None for infinity, which JSON does not have."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def piece_record(model: "Model", token: int) -> dict[str, Any]:
-    """Return what JSON says of a token: its id, its text, and its bytes as numbers.
+    """Return the JSON record of a token: its id, its text, and its bytes as numbers.
 
     The text has U+FFFD for bytes that are not UTF-8 by themselves.
     """
@@ -36,7 +36,7 @@ def piece_record(model: "Model", token: int) -> dict[str, Any]:
 
 
 def candidate_record(model: "Model", candidate: "Candidate") -> dict[str, Any]:
-    """Return what JSON says of a token that may come next, or has come."""
+    """Return the JSON record of a possible next token, or of one that was drawn."""
     return piece_record(model, candidate.id) | {
         "logprob": candidate.logprob,
         "sampled_logprob": candidate.sampled_logprob,
@@ -44,7 +44,7 @@ def candidate_record(model: "Model", candidate: "Candidate") -> dict[str, Any]:
 
 
 def logprob_records(generator: "Generator", tokens: "Sequence[Token]") -> Iterator[dict[str, Any]]:
-    """Yield what JSON says of how likely each token was."""
+    """Yield the JSON record of how likely each token was."""
     model = generator.context.model
     for token in tokens:
         if token.observation:
@@ -56,7 +56,7 @@ def logprob_records(generator: "Generator", tokens: "Sequence[Token]") -> Iterat
 
 @cache
 def model_record(file: ModelFile) -> dict[str, str | None]:
-    """Return what JSON says of a model file, which is hashed for it at most once a run."""
+    """Return the JSON record of a model file, which is hashed at most once per run."""
     return {
         "name": file.name,
         "path": str(file.path),
@@ -67,7 +67,7 @@ def model_record(file: ModelFile) -> dict[str, str | None]:
 
 
 def placement_record(placement: "Placement") -> dict[str, Any]:
-    """Return what JSON says of where a model's layers are."""
+    """Return the JSON record of where a model's layers are."""
     return {
         "layers": dict(placement.layers),
         "device_bytes": dict(placement.device_bytes),

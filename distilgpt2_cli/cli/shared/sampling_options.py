@@ -15,26 +15,29 @@ Seed = Annotated[
         "--seed",
         "-s",
         metavar="N",
-        help="Seed of the first completion, 0 to 4294967294; the next ones count on.",
-        show_default="drawn anew and shown",
+        help="Seed of the first completion, 0 to 4294967294; later ones count up.",
+        show_default="random",
     ),
 ]
 NumSequences = Annotated[
-    int, typer.Option("--num-sequences", "-n", metavar="N", help="Completions to generate.")
+    int, typer.Option("--num-sequences", "-n", metavar="N", help="Number of completions.")
 ]
 Parallel = Annotated[
     int,
     typer.Option(
-        metavar="N", help="Completions under way at once: more in the same time, other texts."
+        metavar="N", help="Completions to compute at once: faster overall, but different texts."
     ),
 ]
 MaxTokens = Annotated[
-    int, typer.Option(metavar="N", help="Tokens to generate at most; -1 for no limit.")
+    int, typer.Option(metavar="N", help="Maximum tokens to generate; -1 for no limit.")
 ]
 Temperature = Annotated[
     float,
     typer.Option(
-        "--temperature", "-t", metavar="X", help="Below 1 more likely text, above 1 less; 0 greedy."
+        "--temperature",
+        "-t",
+        metavar="X",
+        help="Below 1 for more likely text, above 1 for less likely; 0 is greedy.",
     ),
 ]
 TopK = Annotated[
@@ -43,33 +46,42 @@ TopK = Annotated[
 TopP = Annotated[
     float,
     typer.Option(
-        metavar="P", help="Sample from the likeliest tokens of total probability P; 1 is off."
+        metavar="P",
+        help="Sample from the most likely tokens with a total probability of P; 1 is off.",
     ),
 ]
 MinP = Annotated[
     float,
-    typer.Option(metavar="P", help="Leave out tokens under P times the likeliest one; 0 is off."),
+    typer.Option(
+        metavar="P", help="Exclude tokens less likely than P times the most likely one; 0 is off."
+    ),
 ]
 RepetitionPenalty = Annotated[
     float,
     typer.Option(metavar="X", help="Above 1 makes tokens already in the text less likely."),
 ]
 PresencePenalty = Annotated[
-    float, typer.Option(metavar="X", help="Taken from the logit of tokens already in the text.")
+    float,
+    typer.Option(metavar="X", help="Subtract X from the logit of each token already in the text."),
 ]
 FrequencyPenalty = Annotated[
-    float, typer.Option(metavar="X", help="Taken from it for each time they occur in the text.")
+    float,
+    typer.Option(
+        metavar="X", help="Subtract X from a token's logit for each time it occurs in the text."
+    ),
 ]
 Stop = Annotated[
     list[str] | None,
-    typer.Option(metavar="TEXT", help="End before this text; may be given several times."),
+    typer.Option(metavar="TEXT", help="Stop before this text; can be repeated."),
 ]
-IgnoreEos = Annotated[bool, typer.Option("--ignore-eos", help="Go on past the end of text.")]
+IgnoreEos = Annotated[
+    bool, typer.Option("--ignore-eos", help="Continue after the end-of-text token.")
+]
 Logprobs = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="In JSON, each token's log-probability, and those of the N likeliest ones.",
+        help="Add the log-probabilities of each token and of the N most likely ones to JSON.",
         show_default=False,
     ),
 ]
@@ -87,7 +99,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class DistributionOptions:
-    """The probabilities that a token is drawn with."""
+    """The distribution that tokens are drawn from."""
 
     temperature: Temperature = DEFAULTS.temperature
     top_k: TopK = DEFAULTS.top_k
@@ -97,7 +109,7 @@ class DistributionOptions:
 
 @dataclass(frozen=True)
 class PenaltyOptions:
-    """What makes tokens less likely that the text already has."""
+    """Penalties for tokens that are already in the text."""
 
     repetition_penalty: RepetitionPenalty = DEFAULTS.repetition_penalty
     presence_penalty: PresencePenalty = DEFAULTS.presence_penalty
@@ -113,21 +125,21 @@ class StopOptions:
 
 @dataclass(frozen=True)
 class EndOptions(StopOptions):
-    """Where a text ends, and where it does not."""
+    """Where a text ends, and whether the end-of-text token ends it."""
 
     ignore_eos: IgnoreEos = DEFAULTS.ignore_eos
 
 
 @dataclass(frozen=True)
 class SamplingOptions(EndOptions, PenaltyOptions, DistributionOptions, RunOptions):
-    """All of them."""
+    """All sampling options."""
 
 
 def generation_options(
     *groups: RunOptions | DistributionOptions | PenaltyOptions | StopOptions,
     grammar: str | None = None,
 ) -> GenerationOptions:
-    """Return what the engine takes, with its own defaults for what no group has.
+    """Return the engine's options, with its defaults for those that no group has.
 
     Raises:
         UsageError: a value is out of its range.

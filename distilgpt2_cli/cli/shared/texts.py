@@ -12,16 +12,16 @@ from ...terminal import Terminal
 from .errors import show_error
 
 MAX_CHARACTERS = 2**20
-"""The end of standard input that is kept: far more than any context window holds."""
+"""How much of the end of a prompt is kept: far more than any context window holds."""
 
 MAX_LINE_BYTES = 2**20
-"""A longer line is no prompt, and would fill the memory."""
+"""The longest line: a longer one is not a prompt, and would fill the memory."""
 
 
 def read_prompt(terminal: Terminal, argument: str | None) -> str:
-    """Return the argument, or standard input without its last line end for none or ``-``.
+    """Return the argument; if it is None or ``-``, standard input without its last line end.
 
-    Of a standard input of over `MAX_CHARACTERS`, only the end is kept.
+    Only the last `MAX_CHARACTERS` of standard input are kept.
 
     Raises:
         DistilError: the text is not UTF-8; names the offset of the first wrong byte.
@@ -31,20 +31,20 @@ def read_prompt(terminal: Terminal, argument: str | None) -> str:
     text, dropped = _read_end(terminal)
     if dropped:
         terminal.notice(
-            f"Standard input is longer than {MAX_CHARACTERS} characters: its first {dropped} are"
+            f"Standard input is longer than {MAX_CHARACTERS} characters: the first {dropped} are"
             " left out."
         )
     return _without_last_line_end(text)
 
 
 class InputLines:
-    """An iterator over the lines of standard input, each a text, with their numbers from 1 on.
+    """An iterator over the lines of standard input, each a text, numbered from 1.
 
-    A line that can't be a text is reported and left out.
+    A line that is not a text is reported and skipped.
 
     Attributes:
         count: the lines read so far.
-        failures: how many of them were left out.
+        failures: how many of them were skipped.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class InputLines:
 
         Args:
             terminal: whose standard input it is.
-            argument: the one that would be a text by itself, which there must not be.
-            command: the one that is told how to be used.
+            argument: the command's text argument, which must be None or ``-``.
+            command: its name, for the error message.
             errors: ``surrogateescape`` to keep bytes that are not UTF-8 as lone surrogates.
 
         Raises:
@@ -63,8 +63,8 @@ class InputLines:
         """
         if argument not in (None, "-") or terminal.stdin_is_terminal:
             raise UsageError(
-                "--lines takes its texts from standard input only, a line each.",
-                f"Pipe them in: distil {command} --lines < texts.txt.",
+                "--lines reads its texts from standard input, one per line.",
+                f"Use it as in: distil {command} --lines < texts.txt.",
             )
         self._terminal = terminal
         self._errors = errors
@@ -72,48 +72,48 @@ class InputLines:
         self.failures = 0
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        """Yield number and text; waits for a line, and reads no more than is asked for."""
+        """Yield number and text; waits for each line, and reads no further than asked."""
         for line in self._terminal.read_lines(MAX_LINE_BYTES):
             self.count += 1
             try:
                 text = self._text(line)
             except DistilError as error:
-                self.leave_out(error)
+                self.skip(error)
             else:
                 yield self.count, text
 
-    def leave_out(self, error: DistilError, number: int | None = None) -> None:
-        """Say what is wrong with a line, with its number unless the error has it, and go on."""
+    def skip(self, error: DistilError, number: int | None = None) -> None:
+        """Report a line that failed, and count it; without ``number``, the error has it."""
         self.failures += 1
         show_error(self._terminal, error, "" if number is None else f"Line {number}: ")
 
     def check(self) -> None:
-        """See to it that the command fails if a line did.
+        """Make sure that the command fails if a line did.
 
         Raises:
-            DistilError: at least one line was left out.
+            DistilError: at least one line was skipped.
         """
         if self.failures:
             raise DistilError(
-                f"{self.failures} of {self.count} lines were left out.",
-                "Mend them, as said above, and run those again.",
+                f"{self.failures} of {self.count} lines were skipped.",
+                "Correct them (see the errors above), and run those lines again.",
             )
 
     def _text(self, line: bytes | None) -> str:
         if line is None:
             raise DistilError(
                 f"Line {self.count} is longer than {MAX_LINE_BYTES} bytes.",
-                "Shorten it, or give it by itself without --lines.",
+                "Shorten it, or run it alone without --lines.",
             )
         return _decoded(_without_line_end(line), f"Line {self.count}", self._errors)
 
 
 def read_text(terminal: Terminal, argument: str | None, *, errors: str = "strict") -> str:
-    """Return the argument, or all of standard input without its last line end for none or ``-``.
+    """Return the argument; if None or ``-``, all of standard input without its last line end.
 
     Args:
         terminal: whose standard input it is.
-        argument: the text, if it was given as one.
+        argument: the text; None or ``-`` for standard input.
         errors: ``surrogateescape`` to keep bytes that are not UTF-8 as lone surrogates.
 
     Raises:
@@ -125,7 +125,7 @@ def read_text(terminal: Terminal, argument: str | None, *, errors: str = "strict
 def read_parts(
     terminal: Terminal, argument: str | None, *, errors: str = "strict"
 ) -> Iterator[str]:
-    """Yield what `read_text` returns in parts, in little memory.
+    """Yield the text of `read_text` in parts, which takes little memory.
 
     Raises:
         DistilError: the text is not UTF-8; names the offset of the first wrong byte.
@@ -142,9 +142,9 @@ def read_parts(
 
 
 def read_file_lines(terminal: Terminal, name: str) -> list[tuple[int, str]]:
-    """Return the lines of a file, or for ``-`` of standard input, with their numbers from 1 on.
+    """Return the lines of a file, or for ``-`` of standard input, numbered from 1.
 
-    A byte order mark at the beginning is no part of the text.
+    A byte order mark at the beginning is not part of the text.
 
     Raises:
         DistilError: it can't be read, or a line is not UTF-8.
@@ -153,7 +153,7 @@ def read_file_lines(terminal: Terminal, name: str) -> list[tuple[int, str]]:
         data = b"".join(terminal.read()) if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise DistilError(
-            f"{name} can't be read: {error.strerror}.", "Name a text file, or - for standard input."
+            f"Can't read {name}: {error.strerror}.", "Use a text file, or - for standard input."
         ) from None
     lines = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not lines[-1]:
@@ -165,7 +165,7 @@ def read_file_lines(terminal: Terminal, name: str) -> list[tuple[int, str]]:
 
 
 def argument_text(argument: str, source: str) -> str:
-    """Return an argument as it is, having seen that it is a text.
+    """Return an argument unchanged, after checking that it is UTF-8.
 
     Raises:
         DistilError: it is not UTF-8.
@@ -218,8 +218,8 @@ def _decoded(data: bytes, source: str, errors: str = "strict") -> str:
 def _not_utf8(source: str, error: UnicodeDecodeError, before: int = 0) -> DistilError:
     return DistilError(
         f"{source} is not UTF-8 text: the byte at offset {before + error.start} "
-        f"(0x{error.object[error.start]:02x}) can't stand there.",
-        "Convert it first, for instance with: iconv -f LATIN1 -t UTF-8.",
+        f"(0x{error.object[error.start]:02x}) is not valid.",
+        "Convert it first, for example with: iconv -f LATIN1 -t UTF-8.",
     )
 
 
@@ -230,11 +230,10 @@ _Result = TypeVar("_Result")
 def prepared(
     texts: Iterable[tuple[int, str]], prepare: Callable[[str], _Prepared]
 ) -> Iterator[tuple[int, str, _Prepared]]:
-    """Yield number and text with what is made of the text.
+    """Yield number and text, with the result of ``prepare`` for the text.
 
     Raises:
-        DistilError: that can't be made. A line's failure is reported instead, and the line left
-            out.
+        DistilError: ``prepare`` failed. For a line, that is reported instead, and the line skipped.
     """
     for number, text in texts:
         try:
@@ -242,7 +241,7 @@ def prepared(
         except DistilError as error:
             if not isinstance(texts, InputLines):
                 raise
-            texts.leave_out(error, number)
+            texts.skip(error, number)
         else:
             yield number, text, made
 
@@ -253,10 +252,10 @@ def in_batches(
     work: Callable[[list[_Prepared]], Iterable[_Result]],
     size: int,
 ) -> Iterator[tuple[int, str, _Prepared, _Result]]:
-    """Yield number and text with what `prepared` and then ``work`` make of it, so many at once.
+    """Yield number and text, with the results of `prepared` and ``work``, ``size`` at a time.
 
     Raises:
-        DistilError: as `prepared`, or the work can't be done.
+        DistilError: as `prepared`, or ``work`` failed.
     """
     rest = prepared(texts, prepare)
     while batch := list(islice(rest, size)):
