@@ -126,7 +126,7 @@ class DeviceMemoryError(DistilError):
         """Take the first sentence, and how many layers fit."""
         super().__init__(
             what,
-            f"Use {fitting_layers} layers there: so many fit."
+            f"Use {fitting_layers} layers there, the most that fits."
             if fitting_layers
             else "Stay on the CPU: no layer fits.",
         )

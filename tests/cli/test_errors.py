@@ -54,13 +54,13 @@ ERRORS = [
     ),
     (
         DeviceMemoryError("CUDA0 is full.", 3),
-        "CUDA0 is full. Use 3 layers there: so many fit.",
-        "CUDA0 is full. Use --gpu-layers 3: so many fit.",
+        "CUDA0 is full. Use 3 layers there, the most that fits.",
+        "CUDA0 is full. Use --gpu-layers 3, the most that fits.",
     ),
     (
         DeviceMemoryError("CUDA0 is full.", 0),
         "CUDA0 is full. Stay on the CPU: no layer fits.",
-        "CUDA0 is full. Use --gpu-layers none: none fits.",
+        "CUDA0 is full. Use --gpu-layers none: no layer fits.",
     ),
     (
         DeviceFailureError("It gave up."),

@@ -58,7 +58,7 @@ def test_the_number_that_would_fit_does_fit(wide: Path, limit: int, device: Devi
     assert (result.returncode, result.stdout) == (1, "")
     told = re.search(
         rf"Error: {device.name} can't take 13 of 13 layers with a context of \d+ tokens: .*\."
-        r" Use --gpu-layers (\d+): so many fit\.",
+        r" Use --gpu-layers (\d+), the most that fits\.",
         result.stderr,
     )
     assert told, result.stderr

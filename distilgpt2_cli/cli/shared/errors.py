@@ -52,8 +52,8 @@ def _of_missing_device(error: NoDeviceError) -> _Sentences:
 def _of_device_memory(error: DeviceMemoryError) -> _Sentences:
     count = error.fitting_layers
     if count:
-        return error.what, f"Use --gpu-layers {count}: so many fit."
-    return error.what, "Use --gpu-layers none: none fits."
+        return error.what, f"Use --gpu-layers {count}, the most that fits."
+    return error.what, "Use --gpu-layers none: no layer fits."
 
 
 _OPTIONS = {"layers": "--gpu-layers"}
