@@ -16,7 +16,7 @@ from tests.support.trained import trained_model
 # terminal goes away; so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-os.environ.update(PATIENT_THREADS)  # read when a test loads llama.cpp
+os.environ.update(PATIENT_THREADS)  # read when a test loads llama.cpp or imports NumPy
 
 
 @pytest.fixture(scope="session")
