@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 GPU_BACKEND ?= vulkan
 GPU_VENV := $(VENV)-$(GPU_BACKEND)
 
+# With a process for each core; one that has no tests left takes some from the others.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+
 # How llama.cpp is compiled: see the file. pip's cache knows a build by its version alone, so that
 # builds with these settings, for this processor, have a cache of their own beside it.
 LLAMA_SETTINGS := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/tools/llama.cmake
@@ -13,13 +16,18 @@ LLAMA_BUILD := $(shell { cat tools/llama.cmake; echo "$$CMAKE_ARGS"; uname -m; \
     sed '/^flags/q' /proc/cpuinfo; } 2>/dev/null | grep -v MHz | cksum | cut -d ' ' -f 1)
 LLAMA_PACKAGE := $(shell sed -n 's/^  "\(llama-cpp-python[^"]*\)",$$/\1/p' pyproject.toml)
 
-.PHONY: demo test test-gpu test-web lint docs docs-check bench fuzz soak peers clean
+.PHONY: demo test quick test-gpu test-web lint docs docs-check bench fuzz soak peers clean
 
 demo: $(VENV)/.installed
 	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# A part that takes less than a minute, with one run of each command.
+quick: $(VENV)/.test
+	$(PYTEST) tests/engine tests/models tests/terminal tests/machine tests/probing \
+	    tests/cli/test_every_command.py
 
 # On the first GPU, or on one in software: Vulkan on Mesa's llvmpipe, which llama.cpp leaves out
 # unless it is named. GPU_BACKEND=cuda where there are an NVIDIA GPU and its toolkit.
@@ -48,6 +56,7 @@ bench: $(VENV)/.test
 
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.damaged_models
+	$(BIN)/python -m tests.fuzz.damaged_models 1000 1 info
 	$(BIN)/python -m tests.fuzz.inputs
 	$(BIN)/python -m tests.fuzz.killed_downloads
 	$(BIN)/python -m tests.fuzz.faulty_hub

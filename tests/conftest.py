@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from distilgpt2_cli.models import demo
 from tests.support.hub import Hub, serving
 from tests.support.run import PATIENT_THREADS, environment
 from tests.support.trained import trained_model
@@ -17,7 +18,7 @@ pytest_plugins = ["tests.support.examples_report"]
 # terminal goes away; so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-os.environ.update(PATIENT_THREADS)  # read when a test loads llama.cpp
+os.environ.update(PATIENT_THREADS)  # read when a test loads llama.cpp or imports NumPy
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support import gguf
 
     return gguf.write(tmp_path_factory.mktemp("models") / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Path:
+    """A small model that writes English: the demo model, by its path."""
+    return demo().path
 
 
 @pytest.fixture(scope="session")
@@ -47,26 +54,35 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         yield hub
 
 
-_AGREEMENTS = pytest.StashKey[list[str]]()
+_AGREEMENT = "agreement"
 
 
 @pytest.fixture
-def agree(request: pytest.FixtureRequest) -> Callable[[str, float, float], None]:
-    """Assert that a difference is within its bound, and have it printed after all tests."""
+def agree(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str, float, float], None]:
+    """Assert that a difference is within its bound, and have it printed after all tests.
+
+    Properties travel with a test's report, also from the processes of pytest-xdist.
+    """
 
     def check(what: str, difference: float, bound: float) -> None:
-        lines = request.config.stash.setdefault(_AGREEMENTS, [])
-        lines.append(f"{what}: {difference:.2g} (bound {bound:g})")
+        record_property(_AGREEMENT, f"{what}: {difference:.2g} (bound {bound:g})")
         assert difference < bound, what
 
     return check
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was found to agree, and by how much."""
-    lines = config.stash.get(_AGREEMENTS, [])
+    lines = sorted(
+        str(value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == _AGREEMENT
+    )
     if lines:
         terminalreporter.section("agreement with the NumPy reference (relative differences)")
         for line in lines:

@@ -1,17 +1,17 @@
 """Hubs that are busy, silent or slow: notices while they are, and an error in a stated time.
 
-Runs that wait mostly sleep, so that several are under way at once.
+How soon is measured by ``make fuzz``. Runs that wait mostly sleep, so that several are under way
+at once.
 """
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.support.hub import Fault, Hub, serving
-from tests.support.run import run
+from tests.support.hub import FOR_EVER, Fault, Hub, serving
+from tests.support.run import TIMEOUT, run, started
 from tests.support.stock import MAIN, OTHER, files_below, stock
 
 LIST = ("download", "--repo", OTHER, "--quant", "Q4_K")
@@ -19,28 +19,27 @@ SOON = {"HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DOWNLOAD_TIMEOUT": "2"}
 
 
 class Case(NamedTuple):
-    """A fault that lasts, what is said of it, and the seconds in which it is given up."""
+    """A fault that lasts, and what is said of it."""
 
     fault: Fault
     sentence: str
-    seconds: float
     arguments: tuple[str, ...] = MAIN
 
 
 BUSY = [
-    Case(Fault(method="HEAD", status=500), "The Hub answered with status 500.", 30),
-    Case(Fault(method="GET", status=500), "The Hub answered with status 500.", 30),
-    Case(Fault(method="GET", status=408), "The Hub answered with status 408.", 30),
-    Case(Fault(method="HEAD", status=429), "too many requests from you (status 429).", 30),
-    Case(Fault(target="list", status=503), "The Hub answered with status 503.", 30, LIST),
+    Case(Fault(method="HEAD", status=500), "The Hub answered with status 500."),
+    Case(Fault(method="GET", status=500), "The Hub answered with status 500."),
+    Case(Fault(method="GET", status=408), "The Hub answered with status 408."),
+    Case(Fault(method="HEAD", status=429), "too many requests from you (status 429)."),
+    Case(Fault(target="list", status=503), "The Hub answered with status 503.", LIST),
 ]
 SILENT = [
-    Case(Fault(method="HEAD", silent_seconds=9), "did not answer in time", 40),
-    Case(Fault(target="list", silent_seconds=9), "did not answer in time", 40, LIST),
-    Case(Fault(method="GET", silent_seconds=9), "did not answer in time", 60),
-    Case(Fault(stall_at=400_000, stall_seconds=9), "did not answer in time", 60),
-    Case(Fault(cut_at=400_000), "The connection broke during", 30),
-    Case(Fault(hang_up=True), "The connection broke during", 30),
+    Case(Fault(method="HEAD", silent_seconds=FOR_EVER), "did not answer in time"),
+    Case(Fault(target="list", silent_seconds=FOR_EVER), "did not answer in time", LIST),
+    Case(Fault(method="GET", silent_seconds=FOR_EVER), "did not answer in time"),
+    Case(Fault(stall_at=400_000, stall_seconds=FOR_EVER), "did not answer in time"),
+    Case(Fault(cut_at=400_000), "The connection broke during"),
+    Case(Fault(hang_up=True), "The connection broke during"),
 ]
 
 
@@ -48,11 +47,8 @@ def outcome(case: Case, folder: Path) -> str:
     """Return what is said on standard error, once all else is as it should be."""
     with serving(folder) as hub:
         stock(hub).fail(case.fault)
-        start = time.monotonic()
         result = run(*case.arguments, env=hub.environment(**SOON))
-        seconds = time.monotonic() - start
         assert (result.returncode, result.stdout) == (3, b"")
-        assert seconds < case.seconds
         assert files_below(hub.cache) == []
         hub.recover()
         assert run(*case.arguments, env=hub.environment()).returncode == 0
@@ -99,9 +95,7 @@ def test_a_pause_that_is_too_long_is_reported_at_once(
     hub: Hub, method: str, headers: dict[str, str]
 ) -> None:
     stock(hub).fail(Fault(method=method, status=429, headers=headers))
-    start = time.monotonic()
     result = run(*MAIN, env=hub.environment())
-    assert time.monotonic() - start < 10
     assert result.returncode == 3
     assert result.stderr.decode().splitlines() == [
         "Error: The Hub has received too many requests from you (status 429), and asks you to"
@@ -110,8 +104,11 @@ def test_a_pause_that_is_too_long_is_reported_at_once(
 
 
 def test_a_silence_is_reported_before_any_data(hub: Hub) -> None:
-    stock(hub).fail(Fault(method="HEAD", silent_seconds=5, times=1))
-    result = run(*MAIN, env=hub.environment())
-    assert result.returncode == 0
-    notice = f"No data from {hub.address}; waiting, will retry."
-    assert result.stderr.decode().splitlines()[0] == notice
+    stock(hub).fail(Fault(method="HEAD", silent_seconds=FOR_EVER, times=1))
+    with started(*MAIN, env=hub.environment(HF_HUB_ETAG_TIMEOUT="300")) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline().decode()
+        hub.go_on()
+        process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
+    assert first == f"No data from {hub.address}; waiting, will retry.\n"

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-import gguf as gguf_format
 import pytest
 
-from distilgpt2_cli.engine import GenerationOptions, open_generator
+from distilgpt2_cli.engine import GenerationOptions, Model, open_generator
 from distilgpt2_cli.engine.llama.bindings import features
 from distilgpt2_cli.models import demo
+from tests.support import gguf_tensors
 from tests.support.hub import Hub
 from tests.support.run import run
 
@@ -73,11 +73,11 @@ def test_greedy_text_is_stable() -> None:
 
 def test_the_file_is_small_and_says_what_it_is() -> None:
     assert demo().size <= 8_000_000
-    reader = gguf_format.GGUFReader(demo().path)
-    values = {key: field.contents() for key, field in reader.fields.items()}
+    values, _ = gguf_tensors.read(demo().path)
     assert values["general.architecture"] == "gpt2"
     assert values["general.license"] == "apache-2.0"
     for key in ("name", "author", "description", "dataset.count"):
         assert values[f"general.{key}"]
     assert values["gpt2.context_length"] >= 512
-    assert len(values["tokenizer.ggml.tokens"]) == 50257
+    with Model(demo().path) as model:
+        assert model.vocabulary_size == 50257

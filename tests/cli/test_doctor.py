@@ -1,6 +1,8 @@
 """``distil doctor`` tells what is well, and what would stop ``distil generate``."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,27 @@ from tests.support.hub import Fault, Hub
 from tests.support.run import run
 from tests.support.stock import stock
 
+# With less generation than the two seconds that a person waits for.
+HURRIED = (
+    "from distilgpt2_cli.cli.doctor import checks; checks._SECONDS = 0.05; "
+    "from distilgpt2_cli.__main__ import main; main()"
+)
 CHECKS = [
     "versions", "build", "devices", "processor", "threads", "cache", "downloads", "model", "hub",
     "generation",
 ]  # fmt: skip
 
 
+def hurried(*options: str, env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-c", HURRIED, "doctor", *options]
+    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True)
+
+
 def examine(env: dict[str, str], status: int) -> dict[str, dict[str, Any]]:
-    result = run("doctor", "--json", env=env)
+    return parsed(hurried("--json", env=env), status)
+
+
+def parsed(result: subprocess.CompletedProcess[bytes], status: int) -> dict[str, dict[str, Any]]:
     assert result.returncode == status, result.stderr.decode()
     records = [json.loads(line) for line in result.stdout.splitlines()]
     return {record["check"]: record for record in records}
@@ -35,7 +50,7 @@ def put_default_file(env: dict[str, str], content: bytes) -> Path:
 
 
 def test_all_is_well(hub: Hub) -> None:
-    findings = examine(stock(hub).environment(), 0)
+    findings = parsed(run("doctor", "--json", env=stock(hub).environment()), 0)
     assert list(findings) == CHECKS
     assert {record["state"] for record in findings.values()} <= {"ok", "note"}
     assert findings["versions"]["facts"]["llama_cpp_python"].startswith("0.3")
@@ -49,7 +64,7 @@ def test_all_is_well(hub: Hub) -> None:
 
 
 def test_for_people(hub: Hub) -> None:
-    result = run("doctor", env=stock(hub).environment())
+    result = hurried(env=stock(hub).environment())
     lines = result.stdout.decode().splitlines()
     assert result.returncode == 0
     assert [line.split()[1] for line in lines if line.startswith(("  ok ", "  note "))] == CHECKS
@@ -59,7 +74,7 @@ def test_for_people(hub: Hub) -> None:
 def test_without_a_model_and_without_the_hub(env: dict[str, str]) -> None:
     findings = examine(env, 1)
     assert [name for name, each in findings.items() if each["state"] == "problem"] == ["hub"]
-    result = run("doctor", "--quiet", env=env)
+    result = hurried("--quiet", env=env)
     assert result.stderr.decode().startswith(
         "Error: `distil generate` would fail on this machine: hub. "
     )
@@ -123,7 +138,7 @@ def test_no_secrets(hub: Hub, tmp_path: Path) -> None:
         "HTTPS_PROXY": "http://ada:lovelace@127.0.0.1:1",
     }
     for options in ((), ("--json",)):
-        result = run("doctor", *options, env=env)
+        result = hurried(*options, env=env)
         output = (result.stdout + result.stderr).decode()
         for secret in ("hf_secret", "lovelace", str(tmp_path / "home")):
             assert secret not in output

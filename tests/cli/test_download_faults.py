@@ -3,14 +3,13 @@
 import hashlib
 import json
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from distilgpt2_cli.models.catalog import REPOSITORY, entry
-from tests.support.hub import Fault, Hub
-from tests.support.run import run, started
+from tests.support.hub import FOR_EVER, Fault, Hub
+from tests.support.run import TIMEOUT, run, started
 from tests.support.stock import CONTENT, MAIN, NAME, OTHER, files_below, stock
 
 
@@ -149,11 +148,10 @@ def test_a_refusal_is_reported_without_the_token(
 
 
 def test_a_refused_connection_is_reported_at_once(hub: Hub) -> None:
-    start = time.monotonic()
     result = run(*MAIN, env=hub.environment(HF_ENDPOINT="http://127.0.0.1:9"))
-    assert time.monotonic() - start < 10
     assert result.returncode == 3
     assert b"http://127.0.0.1:9 can't be reached" in result.stderr
+    assert b"trying again" not in result.stderr
 
 
 def test_a_server_that_is_not_a_hub_is_reported(hub: Hub) -> None:
@@ -196,12 +194,12 @@ def test_a_cache_that_can_t_be_written_is_reported(hub: Hub, tmp_path: Path) -> 
 def test_an_interrupted_download_leaves_nothing(hub: Hub, tmp_path: Path, place: str) -> None:
     folder = tmp_path / "models"
     arguments = (*MAIN, "--to", str(folder)) if place == "folder" else MAIN
-    hub.fail(Fault(stall_at=500_000, stall_seconds=8))
+    hub.fail(Fault(stall_at=500_000, stall_seconds=FOR_EVER))
     with started(*arguments, env=hub.environment()) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"Downloading")
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 130
+        assert process.wait(TIMEOUT) == 130
         assert process.stdout is not None
         assert process.stdout.read() == b""
     assert files_below(hub.cache) == files_below(folder) == []

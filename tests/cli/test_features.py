@@ -10,7 +10,7 @@ import pytest
 
 from distilgpt2_cli.engine import Evaluator, Model
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.run import run, started
+from tests.support.run import TIMEOUT, run, started
 
 TEXT = "Replace me by any text you'd like."
 
@@ -135,7 +135,7 @@ def test_a_file_appears_when_it_is_whole(env: dict[str, str], tiny: Path, tmp_pa
         while not list(tmp_path.glob(".distil-*/f.npy")):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == ExitStatus.INTERRUPTED
+        assert process.wait(TIMEOUT) == ExitStatus.INTERRUPTED
     assert [each.name for each in tmp_path.iterdir() if each.name != "home"] == []
 
 

@@ -1,4 +1,4 @@
-"""The main job, as a person and a script run it, on a trained model."""
+"""The main job, as a person and a script run it, on trained models."""
 
 import json
 import os
@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.run import DISTIL, run, started, terminal
+from tests.support.processes import wait_for_work
+from tests.support.run import DISTIL, TIMEOUT, run, started, terminal
 
 PROMPT = "The old man and the"
 
@@ -30,11 +31,11 @@ def records(output: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
-def test_standard_input_to_standard_output(env: dict[str, str], trained: Path) -> None:
+def test_standard_input_to_standard_output(env: dict[str, str], bundled: Path) -> None:
     options = ("--seed", "42", "--max-tokens", "12")
-    piped = generated(env, trained, *options, stdin=PROMPT.encode() + b"\n")
-    assert piped == generated(env, trained, *options, PROMPT)
-    assert piped == generated(env, trained, *options, "-", stdin=PROMPT.encode() + b"\r\n")
+    piped = generated(env, bundled, *options, stdin=PROMPT.encode() + b"\n")
+    assert piped == generated(env, bundled, *options, PROMPT)
+    assert piped == generated(env, bundled, *options, "-", stdin=PROMPT.encode() + b"\r\n")
     assert piped.endswith(b"\n")
     assert PROMPT.encode() not in piped
     assert piped.decode().split()
@@ -44,22 +45,24 @@ def test_a_prompt_never_touches_standard_input(env: dict[str, str], tiny: Path) 
     read, write = os.pipe()  # never closed for writing: reading it would wait for ever
     try:
         command = [*DISTIL, "generate", "-m", str(tiny), "--max-tokens", "2", "-s", "1", "Hi"]
-        subprocess.run(command, env=env, stdin=read, check=True, timeout=60, capture_output=True)
+        subprocess.run(
+            command, env=env, stdin=read, check=True, timeout=TIMEOUT, capture_output=True
+        )
     finally:
         os.close(read)
         os.close(write)
 
 
-def test_five_sequences_each_equal_to_its_single_run(env: dict[str, str], trained: Path) -> None:
+def test_five_sequences_each_equal_to_its_single_run(env: dict[str, str], bundled: Path) -> None:
     stdin = b"Hello, I'm a language model,\n"
     options = ("--max-tokens", "20", "--seed")
-    five = generated(env, trained, *options, "42", "--num-sequences", "5", stdin=stdin)
+    five = generated(env, bundled, *options, "42", "--num-sequences", "5", stdin=stdin)
     for threads in ("1", "2"):
         again = generated(
-            env, trained, *options, "42", "-n", "5", "--threads", threads, stdin=stdin
+            env, bundled, *options, "42", "-n", "5", "--threads", threads, stdin=stdin
         )
         assert again == five
-    singles = [generated(env, trained, *options, str(seed), stdin=stdin) for seed in range(42, 47)]
+    singles = [generated(env, bundled, *options, str(seed), stdin=stdin) for seed in range(42, 47)]
     assert five == b"\n".join(singles)
     assert len(set(singles)) == 5
 
@@ -117,13 +120,13 @@ def test_echo(env: dict[str, str], tiny: Path) -> None:
     assert generated(env, tiny, "--echo", *options) == b"Hi there" + generated(env, tiny, *options)
 
 
-def test_stop_sequences_across_tokens(env: dict[str, str], trained: Path) -> None:
+def test_stop_sequences_across_tokens(env: dict[str, str], bundled: Path) -> None:
     options = ("--temperature", "0", "--max-tokens", "30", PROMPT)
-    whole = generated(env, trained, *options).decode()
+    whole = generated(env, bundled, *options).decode()
     stop = whole[15:22]
-    cut = generated(env, trained, "--stop", "never", "--stop", stop, *options).decode()
+    cut = generated(env, bundled, "--stop", "never", "--stop", stop, *options).decode()
     assert cut == whole[: whole.index(stop)] + "\n"
-    (record,) = records(generated(env, trained, "--json", "--stop", stop, *options))
+    (record,) = records(generated(env, bundled, "--json", "--stop", stop, *options))
     assert record["finish_reason"] == "stop"
 
 
@@ -230,7 +233,7 @@ def test_input_that_is_not_utf8_names_the_offset(env: dict[str, str], tiny: Path
 
 @given(st.binary(max_size=60))
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_bytes_give_text_or_a_clear_error(env: dict[str, str], tiny: Path, data: bytes) -> None:
     result = run("generate", "-m", str(tiny), "-s", "1", "--max-tokens", "3", env=env, stdin=data)
@@ -288,7 +291,7 @@ def test_ctrl_c_keeps_the_text_and_exits_130(env: dict[str, str], tiny: Path) ->
     arguments = ("generate", "-m", str(tiny), "--max-tokens", "-1", "--ignore-eos", "Hi")
     with terminal(*arguments, env=env) as screen:
         screen.wait_for(b"Hi\x1b[0m")
-        time.sleep(0.2)
+        assert screen.read(time.monotonic() + TIMEOUT)
         screen.type(b"\x03")
         assert screen.wait() == ExitStatus.INTERRUPTED
     assert screen.output.endswith(b"\r\n")
@@ -296,13 +299,13 @@ def test_ctrl_c_keeps_the_text_and_exits_130(env: dict[str, str], tiny: Path) ->
 
 
 def test_an_interrupted_completion_is_still_a_record(env: dict[str, str], tiny: Path) -> None:
-    arguments = ("generate", "-m", str(tiny), "--json", "--max-tokens", "2000", "-n", "100", "Hi")
+    arguments = ("generate", "-m", str(tiny), "--json", "--max-tokens", "1000", "-n", "1000", "Hi")
     with started(*arguments, "--ignore-eos", env=env) as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
-        time.sleep(0.3)
+        wait_for_work(process.pid, 0.1)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=TIMEOUT)
     assert first["finish_reason"] == "length"
     record = records(output)[-1]
     assert record["finish_reason"] == "interrupted"
@@ -318,7 +321,7 @@ def test_a_reader_that_goes_away_ends_it_as_sigpipe_does(env: dict[str, str], ti
         assert process.stderr is not None
         process.stdout.read(10)
         process.stdout.close()
-        assert process.wait(60) == -signal.SIGPIPE
+        assert process.wait(TIMEOUT) == -signal.SIGPIPE
         assert process.stderr.read() == b""
 
 

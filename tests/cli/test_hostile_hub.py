@@ -9,7 +9,7 @@ import pytest
 from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support.hub import COMMIT, Fault, Hub, object_id, serving
 from tests.support.proxy import refusing_proxy
-from tests.support.run import DISTIL, run, terminal
+from tests.support.run import DISTIL, TIMEOUT, run, terminal
 from tests.support.stock import CONTENT, MAIN, NAME, OTHER, files_below, stock
 
 LIST = ("download", "--repo", OTHER, "--quant", "Q4_K")
@@ -34,7 +34,7 @@ def refusal(arguments: tuple[str, ...], env: dict[str, str]) -> str:
 def test_faults_drawn_at_random() -> None:
     """A part of ``make fuzz``; see there."""
     command = [DISTIL[0], "-m", "tests.fuzz.faulty_hub", "12", "12345"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout
     assert result.stdout.startswith("faults injected: ")
 

@@ -10,7 +10,8 @@ import pytest
 
 from distilgpt2_cli.children.process_cost import run_process
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.run import DISTIL, run, started
+from tests.support.processes import wait_for_work
+from tests.support.run import DISTIL, TIMEOUT, run, started
 
 PROMPTS = ("The sea is", "Once upon a time", "", "It rained, and", "The sea is")
 
@@ -26,12 +27,12 @@ def joined(prompts: tuple[str, ...]) -> bytes:
     return "".join(f"{prompt}\n" for prompt in prompts).encode()
 
 
-def test_each_line_equals_its_single_run(env: dict[str, str], trained: Path) -> None:
-    made = lines("--max-tokens", "12", "--seed", "5", env=env, model=trained, stdin=joined(PROMPTS))
+def test_each_line_equals_its_single_run(env: dict[str, str], bundled: Path) -> None:
+    made = lines("--max-tokens", "12", "--seed", "5", env=env, model=bundled, stdin=joined(PROMPTS))
     assert len(made) == len(PROMPTS)
     for number, prompt in enumerate(PROMPTS):
         options = ("--max-tokens", "12", "--seed", str(5 + number))
-        single = run("generate", "-m", str(trained), *options, env=env, stdin=prompt.encode())
+        single = run("generate", "-m", str(bundled), *options, env=env, stdin=prompt.encode())
         assert made[number] == single.stdout[:-1].replace(b"\n", b"\\n") + b"\n"
 
 
@@ -47,12 +48,12 @@ def test_json_has_the_number_of_the_line(env: dict[str, str], tiny: Path, parall
     assert lines(*options, env=env, model=tiny, stdin=joined(PROMPTS))[0].startswith(b'{"line": 1,')
 
 
-def test_parallel_runs_repeat(env: dict[str, str], trained: Path) -> None:
+def test_parallel_runs_repeat(env: dict[str, str], bundled: Path) -> None:
     options = ("-s", "3", "--parallel", "3", "--max-tokens", "10", "--threads")
     stdin = joined(PROMPTS)
-    first = lines(*options, "1", env=env, model=trained, stdin=stdin)
-    assert lines(*options, "2", env=env, model=trained, stdin=stdin) == first
-    assert lines(*options, "auto", env=env, model=trained, stdin=stdin) == first
+    first = lines(*options, "1", env=env, model=bundled, stdin=stdin)
+    assert lines(*options, "2", env=env, model=bundled, stdin=stdin) == first
+    assert lines(*options, "auto", env=env, model=bundled, stdin=stdin) == first
 
 
 def test_line_ends_and_the_last_line(env: dict[str, str], tiny: Path) -> None:
@@ -117,7 +118,7 @@ def test_a_line_is_completed_before_the_next_one_comes(env: dict[str, str], tiny
             process.stdin.flush()
             assert process.stdout.readline().endswith(b"\n")
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(TIMEOUT) == 0
 
 
 @pytest.mark.parametrize("parallel", ["1", "4"])
@@ -139,7 +140,7 @@ def test_a_reader_that_stops_ends_the_work(env: dict[str, str], tiny: Path, para
         assert process.stdout
         assert process.stdout.readline()
         process.stdout.close()
-        assert process.wait(60) == -signal.SIGPIPE
+        assert process.wait(TIMEOUT) == -signal.SIGPIPE
         assert process.stderr
         assert process.stderr.read() == b""
         source.kill()
@@ -163,9 +164,9 @@ def test_ctrl_c_keeps_what_was_made(env: dict[str, str], tiny: Path) -> None:
     ) as process:
         assert process.stderr
         assert process.stdout
-        wait_until_computing(process.pid)
+        wait_for_work(process.pid)
         process.send_signal(signal.SIGINT)
-        made, errors = process.communicate(timeout=60)
+        made, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == ExitStatus.INTERRUPTED
     assert errors == b""
     records = [json.loads(line) for line in made.splitlines()]
@@ -174,11 +175,3 @@ def test_ctrl_c_keeps_what_was_made(env: dict[str, str], tiny: Path) -> None:
         assert record["finish_reason"] == "interrupted"
         assert record["tokens"]["completion"] > 0
         assert record["text"]
-
-
-def wait_until_computing(pid: int) -> None:
-    """Wait until a process has used far more time than it takes to start."""
-    while True:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        if int(fields[11]) + int(fields[12]) > 250:  # hundredths of a second
-            return

@@ -12,8 +12,8 @@ import pytest
 
 from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support import no_links
-from tests.support.hub import Fault, Hub
-from tests.support.run import WITHOUT_LINKS, run, started
+from tests.support.hub import FOR_EVER, Fault, Hub
+from tests.support.run import TIMEOUT, WITHOUT_LINKS, run, started
 from tests.support.stock import CONTENT, MAIN, NAME, files_below, stock
 
 pytestmark = pytest.mark.skipif(not no_links.is_possible(), reason="no seccomp here")
@@ -133,12 +133,12 @@ def test_what_another_program_has_downloaded(hub: Hub) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_download_leaves_nothing(hub: Hub, number: signal.Signals) -> None:
-    hub.fail(Fault(stall_at=500_000, stall_seconds=8))
+    hub.fail(Fault(stall_at=500_000, stall_seconds=FOR_EVER))
     with started(*MAIN, env=hub.environment(), launcher=WITHOUT_LINKS) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"Downloading")
         process.send_signal(number)
-        assert process.wait(5) == 128 + number
+        assert process.wait(TIMEOUT) == 128 + number
     assert files_below(hub.cache) == []
     hub.recover()
     assert distil(hub, *MAIN).returncode == 0

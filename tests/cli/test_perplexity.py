@@ -52,7 +52,8 @@ def test_one_model(env: dict[str, str], tiny: Path, book: Path) -> None:
 
 
 def test_a_trained_model_is_less_surprised(env: dict[str, str], trained: Path, book: Path) -> None:
-    (found,) = records(env, "-m", trained, "--window", "128", book)
+    book.write_text(TEXT[:400])
+    (found,) = records(env, "-m", trained, "--window", "64", book)
     assert 1 < found["perplexity"] < 10
 
 
@@ -94,7 +95,8 @@ def test_several_models(env: dict[str, str], tiny: Path, book: Path, tmp_path: P
 def test_models_with_other_vocabularies(
     env: dict[str, str], tiny: Path, trained: Path, book: Path
 ) -> None:
-    both = records(env, "-m", tiny, "-m", trained, "--window", "100", book)
+    book.write_text(TEXT[:400])
+    both = records(env, "-m", tiny, "-m", trained, "--window", "64", book)
     assert [each["divergence"] for each in both] == [None, None]
     assert both[0]["tokens"] != both[1]["tokens"]
 

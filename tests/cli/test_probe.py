@@ -5,10 +5,8 @@ import html.parser
 import io
 import json
 import math
-import os
 import re
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 from distilgpt2_cli.errors import ExitStatus
 from distilgpt2_cli.probing.contrasts import words_of
 from distilgpt2_cli.probing.statistics import wilson
+from tests.support.processes import wait_for_work
 from tests.support.run import TIMEOUT, run, started, terminal
 
 TEMPLATE = "Once upon a time, there was a little {boy|girl} named"
@@ -304,11 +303,8 @@ def test_sigterm_shows_what_there_is(
     if work[-1].startswith("--"):
         work = (*work, str(path))
     with started("probe", "-m", "demo", "--html", str(report), *work, env=env) as process:
-        deadline = time.monotonic() + TIMEOUT
-        # There is nothing to be seen in a pipe; after this much work something has been done.
-        while _processor_seconds(process.pid) < 3:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        # There is nothing to be seen in a pipe; after so much work something has been done.
+        wait_for_work(process.pid)
         process.send_signal(signal.SIGTERM)
         printed, said = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 128 + signal.SIGTERM
@@ -316,11 +312,6 @@ def test_sigterm_shows_what_there_is(
     (done,) = re.findall(r"Interrupted: (?:only the first )?(\d+) ", printed.decode())
     assert int(done) > 0 or b"Continuations: " in printed
     assert "then interrupted" in report.read_text()
-
-
-def _processor_seconds(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_reader_that_goes_away(env: dict[str, str]) -> None:

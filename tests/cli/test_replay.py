@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.run import run, started
+from tests.support.processes import wait_for_work
+from tests.support.run import TIMEOUT, run, started
 
 LINES = b"One day\nThe cat\nTom said\nA dog\n"
 
@@ -122,9 +123,9 @@ def test_a_batch_that_is_not_whole_is_told(env: dict[str, str]) -> None:
 def test_an_interrupted_record(env: dict[str, str]) -> None:
     arguments = ("generate", "-m", "demo", "--json", "-s", "1", "-n", "3", "--parallel", "2")
     with started(*arguments, "--max-tokens", "-1", "--ignore-eos", "Hi", env=env) as process:
-        wait_for_cpu_time(process.pid)
+        wait_for_work(process.pid)
         process.send_signal(signal.SIGINT)
-        made, _ = process.communicate(timeout=60)
+        made, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == ExitStatus.INTERRUPTED
     records = [json.loads(line) for line in made.splitlines()]
     assert [record["finish_reason"] for record in records] == ["interrupted"] * 2
@@ -132,14 +133,6 @@ def test_an_interrupted_record(env: dict[str, str]) -> None:
     assert (status, {each["result"] for each in results}) == (ExitStatus.DONE, {"ok"})
     records[0]["text"] = "x" + records[0]["text"]
     assert replay(env, records)[1][0]["difference"]["offset"] == 0
-
-
-def wait_for_cpu_time(pid: int) -> None:
-    """Wait until a process has used more time than it takes to start."""
-    while True:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        if int(fields[11]) + int(fields[12]) > 60:  # hundredths of a second
-            return
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ def test_a_table_where_there_is_no_terminal(env: dict[str, str], trained: Path) 
     assert output(env, trained, stdin=TEXT.encode() + b"\n").splitlines() == lines
 
 
-def test_json_adds_up(env: dict[str, str], trained: Path) -> None:
-    found = record(env, trained, TEXT)
+def test_json_adds_up(env: dict[str, str], bundled: Path) -> None:
+    found = record(env, bundled, TEXT)
     logprobs = [each["logprob"] for each in found["scores"]]
     assert found["tokens"] == {"prefix": 1, "text": len(logprobs)}
     assert "".join(each["text"] for each in found["scores"]) == TEXT
@@ -59,32 +59,32 @@ def test_continuations_are_compared_after_a_prefix(env: dict[str, str], trained:
     assert likeliest["logprob"] == pytest.approx(paris, abs=1e-4)
 
 
-def test_the_parts_of_a_text_add_up_to_it(env: dict[str, str], trained: Path) -> None:
-    whole = record(env, trained, "The cat sat on the mat")["logprob"]
-    start = record(env, trained, "The cat sat")["logprob"]
-    rest = record(env, trained, "--prefix", "The cat sat", " on the mat")
+def test_the_parts_of_a_text_add_up_to_it(env: dict[str, str], bundled: Path) -> None:
+    whole = record(env, bundled, "The cat sat on the mat")["logprob"]
+    start = record(env, bundled, "The cat sat")["logprob"]
+    rest = record(env, bundled, "--prefix", "The cat sat", " on the mat")
     assert rest["tokens"] == {"prefix": 3, "text": 3}
     # Without the start token before the prefix, so only about.
     assert start + rest["logprob"] == pytest.approx(whole, rel=0.05)
 
 
 @pytest.mark.parametrize("parallel", ["1", "3"])
-def test_lines(env: dict[str, str], trained: Path, parallel: str) -> None:
+def test_lines(env: dict[str, str], bundled: Path, parallel: str) -> None:
     texts = [TEXT, "Mat the on sat cat the.", "Hi", "A longer text about nothing at all, really."]
     stdin = "".join(f"{text}\n" for text in texts).encode()
     options = ("--lines", "--parallel", parallel)
-    made = output(env, trained, *options, "--json", stdin=stdin)
+    made = output(env, bundled, *options, "--json", stdin=stdin)
     records = [json.loads(line) for line in made.splitlines()]
     assert [(each["line"], each["text"]) for each in records] == list(enumerate(texts, 1))
-    single = record(env, trained, TEXT)
+    single = record(env, bundled, TEXT)
     close = 1e-9 if parallel == "1" else 0.02
     assert records[0]["logprob"] == pytest.approx(single["logprob"], abs=close)
-    rows = [line.split("\t") for line in output(env, trained, *options, stdin=stdin).splitlines()]
+    rows = [line.split("\t") for line in output(env, bundled, *options, stdin=stdin).splitlines()]
     assert [float(row[0]) for row in rows] == pytest.approx(
         [each["perplexity"] for each in records], rel=1e-4
     )
     assert rows[0][3] == "7"
-    assert output(env, trained, *options, "--json", stdin=stdin) == made
+    assert output(env, bundled, *options, "--json", stdin=stdin) == made
 
 
 def test_a_line_that_can_t_be_scored_leaves_the_others(env: dict[str, str], tiny: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_text_of_several_windows(env: dict[str, str], tiny: Path) -> None:
     assert len(found["scores"]) == found["tokens"]["text"]
 
 
-def test_shades_on_a_terminal(env: dict[str, str], trained: Path) -> None:
-    arguments = ("score", "-m", str(trained), TEXT + " Xylophones\x1b[2J quantum é")
+def test_shades_on_a_terminal(env: dict[str, str], bundled: Path) -> None:
+    arguments = ("score", "-m", str(bundled), TEXT + " Xylophones\x1b[2J quantum é")
     with terminal(*arguments, env=env, columns=100) as screen:
         assert screen.wait() == 0
     text = screen.output.decode()

@@ -1,8 +1,7 @@
 """Suggestions on real models: the same texts as generation gives, and cancelled when not wanted."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from distilgpt2_cli.editor.text_buffer import TextBuffer
 from distilgpt2_cli.engine import MAX_SEED, GenerationOptions, Generator, open_generator
 from distilgpt2_cli.errors import NotANumberError
 from tests.support import gguf
+from tests.support.processes import wait_until
 from tests.support.run import TIMEOUT
 
 SETTINGS = Settings(max_tokens=12, temperature=1.0, count=3)
@@ -34,13 +34,6 @@ def texts(suggestions: Suggestions) -> list[str]:
 def alone(path: Path, text: str, seed: int, options: GenerationOptions) -> str:
     with open_generator(path, options, prompt=text, threads=1) as generator:
         return "".join(token.text for token in generator.complete(text, seed))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from distilgpt2_cli.engine.llama.bindings import features
 from tests.support.emulator import Emulator, emulated
-from tests.support.run import run
+from tests.support.run import TIMEOUT, run
 
 GOLDEN = json.loads(Path(__file__).parents[1].joinpath("cli/golden_demo.json").read_text())
 PROMPT = "Once upon a time"
@@ -351,7 +351,7 @@ def test_without_prompt_toolkit(env: dict[str, str]) -> None:
     launcher = (sys.executable, "-c", script)
     import subprocess
 
-    result = subprocess.run([*launcher, "write"], env=env, capture_output=True, timeout=60)
+    result = subprocess.run([*launcher, "write"], env=env, capture_output=True, timeout=TIMEOUT)
     assert result.returncode == 1
     assert b"pip install 'distilgpt2-cli[write]'" in result.stderr
 

@@ -50,11 +50,11 @@ def test_each_completion_equals_its_single_run_past_the_window(tiny: Path) -> No
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_text_does_not_depend_on_threads(trained: Path, threads: int) -> None:
+def test_text_does_not_depend_on_threads(bundled: Path, threads: int) -> None:
     options = GenerationOptions(max_tokens=12)
-    with open_generator(trained, options, threads=1) as generator:
+    with open_generator(bundled, options, threads=1) as generator:
         expected = ids(generator.complete("The sea is", 7))
-    with open_generator(trained, options, threads=threads) as generator:
+    with open_generator(bundled, options, threads=threads) as generator:
         assert ids(generator.complete("The sea is", 7)) == expected
 
 
@@ -96,10 +96,10 @@ def test_past_the_window_the_last_half_is_evaluated_anew(tiny: Path) -> None:
 
 
 def test_goes_on_for_many_windows(tiny: Path) -> None:
-    options = GenerationOptions(max_tokens=1000, ignore_eos=True)
+    options = GenerationOptions(max_tokens=500, ignore_eos=True)
     with open_generator(tiny, options) as generator:
         completion = generator.complete("Hello", 5)
-        assert len(ids(completion)) == 1000
+        assert len(ids(completion)) == 500
         assert completion.finish_reason == "length"
         assert generator.context.positions[0] <= 128
 
@@ -167,7 +167,7 @@ def test_end_of_text_ends_unless_ignored(trained: Path) -> None:
         tokens = [start, *model.tokenize("user\nSay the word yes."), *end[-1:]]
         tokens += [*model.tokenize("\n"), start, *model.tokenize("assistant\n")]
         for ignore in (False, True):
-            options = GenerationOptions(temperature=0, max_tokens=200, ignore_eos=ignore)
+            options = GenerationOptions(temperature=0, max_tokens=60, ignore_eos=ignore)
             completion = Generator(context, options).complete(tokens, 0)
             made = ids(completion)
             assert completion.finish_reason == ("length" if ignore else "eos")

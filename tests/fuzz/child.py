@@ -14,7 +14,7 @@ import distilgpt2_cli.cli.generate.views
 import distilgpt2_cli.engine.session  # noqa: F401
 from distilgpt2_cli import __main__ as program
 
-TIMEOUT = 60  # seconds
+TIMEOUT = 300  # seconds
 
 
 class Outcome(NamedTuple):

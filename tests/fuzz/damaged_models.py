@@ -17,6 +17,7 @@ from distilgpt2_cli.errors import ExitStatus
 from tests.fuzz.child import Outcome, run
 from tests.fuzz.verdict import OTHER_FAULT, Verdict, numbers
 from tests.support import gguf as models
+from tests.support.gguf_tensors import Reader
 
 ARGUMENTS = {
     "generate": ("--seed", "1", "--max-tokens", "2", "--threads", "1", "Hello"),
@@ -47,7 +48,7 @@ class Damage:
         """Read the file and find its parts."""
         self.whole = path.read_bytes()
         self.random = random.Random(seed)
-        reader = gguf.GGUFReader(path)
+        reader = Reader(path)
         self.data_offset = reader.data_offset
         self.numbers = [
             (name, _offset(reader, field))

@@ -1,6 +1,8 @@
 """Prompts of every kind: each gives a text or one clear sentence, and nothing crashes.
 
-python -m tests.fuzz.inputs [COUNT [SEED]]
+python -m tests.fuzz.inputs [COUNT [SEED [MEGABYTES]]]
+
+MEGABYTES is the size of the large inputs.
 """
 
 import random
@@ -49,7 +51,7 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def fuzz(count: int, seed: int) -> Verdict:
+def fuzz(count: int, seed: int, megabytes: int) -> Verdict:
     """Try so many inputs; return what went wrong."""
     rng = random.Random(seed)
     statuses: Counter[int] = Counter()
@@ -75,34 +77,35 @@ def fuzz(count: int, seed: int) -> Verdict:
                 verdict.add(
                     OTHER_FAULT, f"{about}: status {outcome.status}: {outcome.errors[:300]}"
                 )
-        print(large_inputs(model))
+        print(large_inputs(model, megabytes))
     table = ", ".join(f"status {status}: {number}" for status, number in statuses.most_common())
     print(f"inputs tried: {count} ({table}): {verdict}")
     return verdict
 
 
-def large_inputs(model: Path) -> str:
+def large_inputs(model: Path, megabytes: int) -> str:
     """Say what a large input costs, as lines and as a single line, beside a small one."""
+    size = megabytes * 1_000_000
     distil = f"{' '.join(DISTIL)} generate -m '{model}' --quiet --max-tokens 2"
     costs = [
-        run_process(["sh", "-c", f"yes '{line}' {flat} | head -c {size} | {distil}"])
-        for line, flat, size in (
+        run_process(["sh", "-c", f"yes '{line}' {flat} | head -c {count} | {distil}"])
+        for line, flat, count in (
             ("Hello there", "", 1000),
-            ("Hello there", "", 50_000_000),
-            ("Hello there", "| tr -d '\\n'", 50_000_000),
-            ("a", "| tr -d '\\n'", 50_000_000),
+            ("Hello there", "", size),
+            ("Hello there", "| tr -d '\\n'", size),
+            ("a", "| tr -d '\\n'", size),
         )
     ]
     told = [f"{cost.first_byte_seconds:.2f} s and {cost.peak_bytes / 1e6:.0f} MB" for cost in costs]
     return (
-        f"standard input of 1 kB takes {told[0]}, of 50 MB {told[1]}, in a single line {told[2]},"
-        f" of one letter {told[3]}"
+        f"standard input of 1 kB takes {told[0]}, of {megabytes} MB {told[1]}, in a single line"
+        f" {told[2]}, of one letter {told[3]}"
     )
 
 
 def main() -> None:
     """Print the counts and what went wrong; fail if anything did."""
-    fuzz(*numbers(2000, 0)).end()
+    fuzz(*numbers(2000, 0, 50)).end()
 
 
 if __name__ == "__main__":

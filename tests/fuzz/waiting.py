@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support import no_names
-from tests.support.hub import Fault, serving
+from tests.support.hub import FOR_EVER, Fault, serving
 from tests.support.proxy import refusing_proxy
 from tests.support.run import DISTIL
 from tests.support.stock import CONTENT, MAIN, stock
 
-FOR_EVER = 3600  # seconds
 AT_A_TIME = 6
 LIMIT = 180  # seconds
 

@@ -3,23 +3,15 @@
 import json
 import signal
 import socket
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.processes import wait_until
 from tests.support.run import TIMEOUT, run
 from tests.support.server import Server, serving
 
 LONG = {"max_tokens": 2000, "ignore_eos": True, "stream": True}
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def begun(server: Server, read: bool = True, **fields: object) -> socket.socket:
@@ -37,11 +29,11 @@ def begun(server: Server, read: bool = True, **fields: object) -> socket.socket:
 def test_a_client_that_disconnects_frees_its_place_at_once(server: Server, stream: bool) -> None:
     disconnects = server.metric("distil_disconnects_total")
     connection = begun(server, read=stream, stream=stream, n=2)
-    wait_for(lambda: server.metric("distil_running") == 2)
+    wait_until(lambda: server.metric("distil_running") == 2)
     connection.close()
-    wait_for(lambda: server.metric("distil_running") == server.metric("distil_open") == 0)
+    wait_until(lambda: server.metric("distil_running") == server.metric("distil_open") == 0)
     assert server.metric("distil_disconnects_total") == disconnects + 1
-    assert any('"POST /v1/completions" 499' in line for line in server.lines)
+    wait_until(lambda: any('"POST /v1/completions" 499' in line for line in server.lines))
 
 
 def test_a_client_that_does_not_read_delays_nobody(server: Server) -> None:
@@ -64,9 +56,9 @@ def test_the_end_waits_for_requests_in_progress(env: dict[str, str], number: int
         ThreadPoolExecutor(1) as pool,
     ):
         in_progress = pool.submit(server.complete, **asked)
-        wait_for(lambda: server.metric("distil_running") == 1)
+        wait_until(lambda: server.metric("distil_running") == 1)
         server.process.send_signal(number)
-        wait_for(lambda: server.get("/health").status == 503)
+        wait_until(lambda: server.get("/health").status == 503)
         refused = server.complete(max_tokens=1)
         assert (refused.status, refused.json["error"]["code"]) == (503, "shutting_down")
         answer = in_progress.result()
@@ -80,7 +72,7 @@ def test_the_end_waits_for_requests_in_progress(env: dict[str, str], number: int
 def test_a_second_signal_ends_at_once(env: dict[str, str]) -> None:
     with serving("--model", "demo", env=env) as server, begun(server):
         server.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: server.get("/health").status == 503)
+        wait_until(lambda: server.get("/health").status == 503)
         assert server.end(signal.SIGINT) == -signal.SIGINT
     assert "Traceback" not in "\n".join(server.lines)
 

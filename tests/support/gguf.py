@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -45,16 +46,19 @@ def write(
     seed: int = 0,
     quantization: str = "F32",
     final_scale: float = 1,
+    without: tuple[str, ...] = (),
+    add: Callable[[gguf.GGUFWriter], object] = lambda _writer: None,
 ) -> Path:
     """Write a model with weights drawn from a seed, in llama.cpp's quantization of that name.
 
-    The final layer norm multiplies with ``final_scale``.
+    The final layer norm multiplies with ``final_scale``. Metadata whose keys begin as ``without``
+    says are left out, and what ``add`` writes stands at their end.
     """
     if quantization == "F32":
-        _write_f32(path, shape, seed, final_scale)
+        _write_f32(path, shape, seed, final_scale, without, add)
         return path
     whole = path.with_suffix(".f32")
-    _write_f32(whole, shape, seed, final_scale)
+    _write_f32(whole, shape, seed, final_scale, without, add)
     quantize(whole, path, quantization)
     whole.unlink()
     return path
@@ -84,7 +88,14 @@ def _quantize(source: Path, target: Path, params: ctypes.Structure) -> None:
     assert status == 0, f"llama_model_quantize returned {status}"
 
 
-def _write_f32(path: Path, shape: Shape, seed: int, final_scale: float) -> None:
+def _write_f32(
+    path: Path,
+    shape: Shape,
+    seed: int,
+    final_scale: float,
+    without: tuple[str, ...],
+    add: Callable[[gguf.GGUFWriter], object],
+) -> None:
     writer = gguf.GGUFWriter(path, "gpt2")
     writer.add_name("distil test model")
     writer.add_context_length(shape.context)
@@ -95,6 +106,9 @@ def _write_f32(path: Path, shape: Shape, seed: int, final_scale: float) -> None:
     writer.add_layer_norm_eps(1e-5)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     _add_vocabulary(writer)
+    for key in [key for key in writer.kv_data[0] if key.startswith(without)]:
+        del writer.kv_data[0][key]
+    add(writer)
     tensors = weights(shape, seed)
     tensors["output_norm.weight"] *= np.float32(final_scale)
     for name, values in tensors.items():

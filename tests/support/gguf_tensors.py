@@ -8,6 +8,8 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
+_LONG = 1000
+
 Array: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -26,8 +28,8 @@ class Tensor(NamedTuple):
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return the metadata of a file, but for lists of strings, and its tensors by name."""
-    reader = _Reader(path)
+    """Return the metadata of a file, but for its vocabulary, and its tensors by name."""
+    reader = Reader(path)
     metadata = {name: field.contents() for name, field in reader.fields.items()}
     return metadata, {tensor.name: _dequantized(tensor) for tensor in reader.tensors}
 
@@ -46,8 +48,10 @@ def _offsets(tensor: gguf.ReaderTensor) -> Array:
     return np.ascontiguousarray(blocks[..., 2:4]).view(np.float16)[..., 0].astype(np.float64)
 
 
-class _Reader(gguf.GGUFReader):
-    """Steps over lists of strings: the vocabulary, which takes it seconds to read.
+class Reader(gguf.GGUFReader):
+    """Steps over long lists of strings: the vocabulary, which takes it seconds to read.
+
+    Of such a list there is the length, as that of ``data``, and no contents.
 
     Where a later version of the package does not call this method, it only takes longer.
     """
@@ -55,8 +59,8 @@ class _Reader(gguf.GGUFReader):
     def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
         if raw_type == gguf.GGUFValueType.ARRAY:
             inner, count = struct.unpack_from("<IQ", self.data.data, orig_offs)
-            if inner == gguf.GGUFValueType.STRING:
-                return self._size(orig_offs + 12, count) + 12, [], [], []
+            if inner == gguf.GGUFValueType.STRING and count > _LONG:
+                return self._size(orig_offs + 12, count) + 12, [], list(range(count)), []
         return super()._get_field_parts(orig_offs, raw_type)
 
     def _size(self, start: int, count: int) -> int:

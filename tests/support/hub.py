@@ -10,7 +10,6 @@ import re
 import ssl
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from .run import environment
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FOR_EVER = 3600  # seconds of a silence that only `Hub.go_on` ends
 
 _RESOLVE = re.compile(r"/(?P<repository>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<name>(?s:.+))")
 _TREE = re.compile(r"/api/models/(?P<repository>[^/]+/[^/]+)/tree/(?P<revision>[^/]+)")
@@ -42,7 +42,7 @@ class Fault:
         flip_at: byte of the body that is sent inverted.
         extra: sent after the announced end of the body.
         stall_at: bytes of the body after which nothing comes for ``stall_seconds``.
-        silent_seconds: before there is any answer.
+        silent_seconds: before there is any answer; `Hub.go_on` ends either wait.
         hang_up: close the connection instead of answering.
         body: sent instead of a list.
     """
@@ -94,6 +94,7 @@ class Hub:
         self.faults: list[Fault] = []
         self.small_files: set[str] = set()
         self.address = ""
+        self.goes_on = threading.Event()
         self._home = home
         self._lock = threading.Lock()
 
@@ -118,6 +119,10 @@ class Hub:
         """Answer well again."""
         with self._lock:
             self.faults.clear()
+
+    def go_on(self) -> None:
+        """End the silences under way, and have none from now on."""
+        self.goes_on.set()
 
     def environment(self, **changes: str) -> dict[str, str]:
         """Return the environment of a run that has this Hub and an empty home."""
@@ -167,6 +172,7 @@ def serving(home: Path, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.go_on()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -207,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         # test needs such a revision.
         match = _RESOLVE.fullmatch(path)
         fault = self.state.fault_for("file" if match else "list", self.command)
-        time.sleep(fault.silent_seconds)
+        self.state.goes_on.wait(fault.silent_seconds)
         if fault.hang_up:
             self.close_connection = True
         elif fault.status is not None:
@@ -293,7 +299,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.stall_at is not None:
             self.wfile.write(body[start : fault.stall_at])
             self.wfile.flush()
-            time.sleep(fault.stall_seconds)
+            self.state.goes_on.wait(fault.stall_seconds)
             start = max(start, fault.stall_at)
         self.wfile.write(body[start:end] + fault.extra)
         if fault.cut_at is not None or fault.extra:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import gguf
 import numpy as np
 import pytest
 
 from distilgpt2_cli.engine import Context, Evaluator, FeatureExtractor, Model, Scorer
 from distilgpt2_cli.engine.evaluate import evaluator as evaluator_module
 from distilgpt2_cli.errors import TextTooLongError, UsageError
+from tests.support.gguf_tensors import Reader
 
 TEXT = "It was a dark and stormy night; the rain fell in torrents, except at intervals. "
 CLOSE = 2e-3  # of the logits, which are about 10: what other ways to evaluate a text change
@@ -69,9 +69,7 @@ def test_texts_at_once_are_close_to_each_by_itself(model: Model) -> None:
 
 def test_hidden_states_give_the_logits(model: Model, tiny: Path) -> None:
     """Through the output matrix, which is the definition of both."""
-    (matrix,) = (
-        tensor.data for tensor in gguf.GGUFReader(tiny).tensors if tensor.name == "output.weight"
-    )
+    (matrix,) = (tensor.data for tensor in Reader(tiny).tensors if tensor.name == "output.weight")
     tokens = model.tokenize(TEXT)
     with Evaluator(model, hidden_states=True) as states, Evaluator(model) as evaluator:
         (rows,) = evaluator.logits(tokens, len(tokens))

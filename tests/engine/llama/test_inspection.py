@@ -15,7 +15,8 @@ from distilgpt2_cli.engine.llama.inspection import (
 )
 from distilgpt2_cli.models import demo
 from tests.support import gguf
-from tests.support.gguf_copy import copy, copy_with_number
+from tests.support.gguf_copy import copy_with_number
+from tests.support.gguf_tensors import Reader
 
 KINDS = gguf_format.GGUFValueType
 SMALL = gguf.Shape(layers=1, width=64, heads=2, context=32)
@@ -24,7 +25,7 @@ FOR_K_QUANTS = gguf.Shape(layers=1, width=256, heads=2, context=32)  # rows divi
 
 def assert_agrees(inspection: Inspection, path: Path) -> None:
     """Compare tensors and metadata with those that the gguf package reads."""
-    reader = gguf_format.GGUFReader(path)
+    reader = Reader(path)
     assert [
         (tensor.name, tensor.type.upper(), list(tensor.shape), tensor.elements, tensor.bytes)
         for tensor in inspection.tensors
@@ -117,7 +118,7 @@ def test_types_are_summed_up_and_ordered() -> None:
     assert bits["f32"] == 32
 
 
-def test_every_kind_of_value(tiny: Path, tmp_path: Path) -> None:
+def test_every_kind_of_value(tmp_path: Path) -> None:
     limits = {
         kind: (np.iinfo(kind.name.lower()).min, np.iinfo(kind.name.lower()).max)
         for kind in KINDS
@@ -141,9 +142,9 @@ def test_every_kind_of_value(tiny: Path, tmp_path: Path) -> None:
         writer.add_array("test.many", list(range(SHORT_ARRAY + 1)))
         writer.add_key_value("test.empty", "", KINDS.STRING)
 
-    path = copy(tiny, tmp_path / "values.gguf", add)
+    path = gguf.write(tmp_path / "values.gguf", add=add)
     metadata = inspect(path).metadata
-    fields = gguf_format.GGUFReader(path).fields
+    fields = Reader(path).fields
     for key in fields.keys() & metadata.keys() - {"test.floats"}:
         assert_same(metadata[key], fields[key])
     assert metadata["test.texts"] == Array("str", 3, ("", "é\n", "\x1b[1m"))
@@ -158,24 +159,27 @@ def test_every_kind_of_value(tiny: Path, tmp_path: Path) -> None:
     assert metadata["test.empty"] == ""
 
 
-def test_texts_that_are_none(tiny: Path, tmp_path: Path) -> None:
+def test_texts_that_are_none(tmp_path: Path) -> None:
     def add(writer: gguf_format.GGUFWriter) -> None:
         writer.add_key_value("test.bytes", b"a\xff\xc3z", KINDS.STRING)
         writer.add_key_value("test.null", b"before\0after", KINDS.STRING)
 
-    metadata = inspect(copy(tiny, tmp_path / "texts.gguf", add)).metadata
+    metadata = inspect(gguf.write(tmp_path / "texts.gguf", add=add)).metadata
     assert metadata["test.bytes"] == "a\ufffd\ufffdz"
     assert metadata["test.null"] == "before"
 
 
-def test_a_quantization_without_a_name(tiny: Path, tmp_path: Path) -> None:
-    path = tmp_path / "unknown.gguf"
-    copy(tiny, path, lambda writer: writer.add_file_type(1000), without=("general.file_type",))
+def test_a_quantization_without_a_name(tmp_path: Path) -> None:
+    path = gguf.write(
+        tmp_path / "unknown.gguf",
+        without=("general.file_type",),
+        add=lambda writer: writer.add_file_type(1000),
+    )
     assert inspect(path).quantization is None
 
 
-def test_a_file_that_does_not_tell_its_quantization(tiny: Path, tmp_path: Path) -> None:
-    path = copy(tiny, tmp_path / "untold.gguf", lambda _: None, without=("general.file_type",))
+def test_a_file_that_does_not_tell_its_quantization(tmp_path: Path) -> None:
+    path = gguf.write(tmp_path / "untold.gguf", without=("general.file_type",))
     assert inspect(path).quantization == "F32"
 
 

@@ -1,0 +1,65 @@
+"""One run of each command, on the demo model or a small file from a Hub."""
+
+from pathlib import Path
+
+import pytest
+
+from distilgpt2_cli.cli.app import COMMANDS
+from distilgpt2_cli.errors import ExitStatus
+from tests.support.emulator import emulated
+from tests.support.hub import Hub
+from tests.support.run import run
+from tests.support.server import serving
+from tests.support.stock import MAIN, stock
+
+DEMO = ("-m", "demo")
+TEXT = "Once upon a time there was a little girl named Lily."
+RUNS = {
+    "generate": (*DEMO, "--max-tokens", "5", TEXT),
+    "next": (*DEMO, TEXT),
+    "score": (*DEMO, TEXT),
+    "perplexity": (*DEMO, "--quiet", "-"),
+    "features": (*DEMO, "--pool", "mean", TEXT),
+    "probe": (*DEMO, "-n", "2", "--max-tokens", "5", "The {boy|girl} said"),
+    "tokenize": (*DEMO, TEXT),
+    "info": DEMO,
+    "models": (),
+    "bench": (*DEMO, "--tokens", "4", "--repetitions", "1", "--threads", "1", "--quiet"),
+    "doctor": (),
+}
+OF_DOWNLOADS = ("download", "verify", "remove")
+ELSEWHERE = ("replay", "write", "serve")
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_a_run(hub: Hub, command: str) -> None:
+    env = stock(hub).environment()
+    result = run(command, *RUNS[command], env=env, stdin=f"{TEXT}\n".encode() * 20)
+    assert result.returncode == ExitStatus.DONE, result.stderr
+    assert result.stdout
+
+
+def test_downloads(hub: Hub) -> None:
+    env = stock(hub).environment()
+    assert run(*MAIN, env=env).stdout
+    assert b"intact" in run("verify", "--revision", "main", env=env).stdout
+    assert run("remove", "--revision", "main", "--yes", env=env).returncode == ExitStatus.DONE
+
+
+def test_replay(env: dict[str, str]) -> None:
+    record = run("generate", *DEMO, "--json", "--max-tokens", "5", TEXT, env=env).stdout
+    assert run("replay", "-", env=env, stdin=record).returncode == ExitStatus.DONE
+
+
+def test_write(env: dict[str, str], tmp_path: Path) -> None:
+    with emulated("write", *DEMO, str(tmp_path / "text"), env=env) as on:
+        on.wait_for("A new file.")
+
+
+def test_serve(env: dict[str, str]) -> None:
+    with serving("--model", "demo", env=env) as server:
+        assert server.complete(prompt=TEXT, max_tokens=5).status == 200
+
+
+def test_none_is_missing() -> None:
+    assert {*RUNS, *OF_DOWNLOADS, *ELSEWHERE} == COMMANDS.keys()

@@ -1,0 +1,62 @@
+"""When another process has come to where a signal is to meet it."""
+
+import ctypes
+import fcntl
+import os
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .run import TIMEOUT
+
+_SLICE = 0.02  # seconds between two looks
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(_SLICE)
+
+
+def wait_for_work(process: int, seconds: float = 0.8) -> None:
+    """Wait until a process has used so much more processor time; it takes far less to start."""
+    enough = _processor_seconds(process) + seconds
+    wait_until(lambda: _processor_seconds(process) > enough)
+
+
+def wait_until_asleep(process: int) -> None:
+    """Wait until the main thread of a process has waited in the kernel for a while."""
+    asleep = 0
+
+    def is_asleep() -> bool:
+        nonlocal asleep
+        state = _status(process)[0]
+        assert state != "Z", "it has ended"
+        asleep = asleep + 1 if state == "S" else 0
+        return asleep == 10
+
+    wait_until(is_asleep)
+
+
+def wait_until_full(reading_end: int) -> None:
+    """Wait until a pipe holds so much that its writer will soon wait for the reader."""
+    most = fcntl.fcntl(reading_end, fcntl.F_GETPIPE_SZ)
+    held = ctypes.c_int()
+
+    def is_full() -> bool:
+        fcntl.ioctl(reading_end, termios.FIONREAD, held)
+        return held.value > most // 2
+
+    wait_until(is_full)
+
+
+def _processor_seconds(process: int) -> float:
+    return sum(map(int, _status(process)[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _status(process: int) -> list[str]:
+    """Return the fields of proc_pid_stat(5) from the third one, the state, on."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
