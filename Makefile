@@ -11,12 +11,12 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 # How llama.cpp is compiled: see the file. pip's cache knows a build by its version alone, so that
 # builds with these settings, for this processor, have a cache of their own beside it.
-LLAMA_SETTINGS := -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/tools/llama.cmake
+LLAMA_SETTINGS := -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/tools/llama.cmake'
 LLAMA_BUILD := $(shell { cat tools/llama.cmake; echo "$$CMAKE_ARGS"; uname -m; \
-    sed '/^flags/q' /proc/cpuinfo; } 2>/dev/null | grep -v MHz | cksum | cut -d ' ' -f 1)
+    grep -m 1 -E '^(flags|Features)' /proc/cpuinfo; } 2>/dev/null | cksum | cut -d ' ' -f 1)
 LLAMA_PACKAGE := $(shell sed -n 's/^  "\(llama-cpp-python[^"]*\)",$$/\1/p' pyproject.toml)
 
-.PHONY: demo test quick test-gpu test-web lint docs docs-check bench fuzz soak peers clean
+.PHONY: demo test quick test-gpu test-web lint docs docs-check bench fuzz soak peers release-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
@@ -71,8 +71,17 @@ soak: $(VENV)/.test
 peers: $(VENV)/.peers
 	$(BIN)/python -m tests.peers
 
+# The archives of a release in dist/, and a text from the wheel in a clean environment.
+release-check: $(VENV)/.dev
+	rm -rf dist $(VENV)-release
+	$(BIN)/python -m build --outdir dist .
+	$(MAKE) VENV=$(VENV)-release $(VENV)-release/.llama
+	$(VENV)-release/bin/python -m pip install dist/*.whl
+	cd dist && ../$(VENV)-release/bin/distil generate --model demo --seed 42 "Once upon a time"
+	cd dist && ../$(VENV)-release/bin/distil --version
+
 clean:
-	rm -rf $(VENV) $(GPU_VENV)
+	rm -rf $(VENV) $(VENV)-release $(GPU_VENV)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
