@@ -3,7 +3,7 @@
 # Vulkan's driver in software, its compiler of shaders and its headers come from Debian's packages.
 set -euo pipefail
 venv=$1 backend=$2
-arguments="-DGGML_${backend^^}=ON -DLLAVA_BUILD=OFF"
+arguments="-DGGML_${backend^^}=ON -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$PWD/tools/llama.cmake'"
 
 missing() {
     for package in g++ glslc spirv-headers libvulkan-dev mesa-vulkan-drivers; do
