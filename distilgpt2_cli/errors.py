@@ -154,12 +154,12 @@ class ModelDamagedError(DistilError):
 
 
 class NotANumberError(ModelDamagedError):
-    """The model computes NaN, because its weights are damaged."""
+    """The model computes NaN or infinity, because its weights are damaged."""
 
     def __init__(self) -> None:
         """Always has the same message."""
         super().__init__(
-            "The model's output is not a number (NaN): its weights are damaged.",
+            "The model's output is not a number: its weights are damaged.",
             "Check the file with `distil verify`.",
         )
 

@@ -143,7 +143,11 @@ def test_a_file_appears_when_it_is_whole(env: dict[str, str], tiny: Path, tmp_pa
     ("options", "status", "message"),
     [
         (("--output", "f.txt", "a"), 2, "f.txt must end in .npy, .npz or .jsonl."),
-        (("--lines", "--output", "f.npy"), 2, "Texts of different lengths are not one array."),
+        (
+            ("--lines", "--output", "f.npy"),
+            2,
+            "Texts of different lengths don't fit into one .npy array.",
+        ),
         (("--json", "--output", "f.npy", "a"), 2, "--json and --output can't be combined."),
         (("--parallel", "2", "a"), 2, "--parallel is for several texts."),
         (("--output", "/dev/null/f.npy", "a"), 1, "/dev/null is not a folder."),

@@ -41,7 +41,9 @@ def test_what_is_no_number(
 ) -> None:
     result = run(*command, "-m", str(model(folder, value)), "Hello there", env=env)
     assert (result.returncode, result.stdout) == (4, b"")
-    assert result.stderr.startswith(b"Error: What the model computes is not a number")
+    assert result.stderr.startswith(
+        b"Error: The model's output is not a number: its weights are damaged."
+    )
     assert result.stderr.count(b"\n") == 1
 
 

@@ -337,7 +337,7 @@ def test_a_reader_that_goes_away(env: dict[str, str]) -> None:
         (("{a|b}", "--temperature", "0"), "With --temperature 0, all completions"),
         (("{a|b}", "--seed", "-1"), "--seed can't be -1."),
         (("{a|b}", "--html", "report.pdf"), "report.pdf must end in .html or .htm."),
-        (("{a|b}" + "word " * 200,), "Variant A (a) is "),
+        (("{a|b}" + "word " * 200,), "Variant A (a) has "),
         (
             ("--continuations", "-"),
             "Standard input can't be both the prompt and the continuations.",
@@ -374,7 +374,7 @@ def test_files_that_can_t_be(
     assert result.stderr.decode().startswith("Error: " + message.replace("{path}", str(path)))
     missing = run("probe", "-m", "demo", *options, str(path) + "x", env=env)
     assert missing.returncode == ExitStatus.FAILED
-    assert "Can't read x: No such file or directory." in missing.stderr.decode()
+    assert f"Can't read {path}x: No such file or directory." in missing.stderr.decode()
 
 
 def test_help_warns(env: dict[str, str]) -> None:
