@@ -47,7 +47,8 @@ def outcome(case: Case, folder: Path) -> str:
     """Return what is said on standard error, once all else is as it should be."""
     with serving(folder) as hub:
         stock(hub).fail(case.fault)
-        result = run(*case.arguments, env=hub.environment(**SOON))
+        waits = SOON if FOR_EVER in (case.fault.silent_seconds, case.fault.stall_seconds) else {}
+        result = run(*case.arguments, env=hub.environment(**waits))
         assert (result.returncode, result.stdout) == (3, b"")
         assert files_below(hub.cache) == []
         hub.recover()

@@ -33,7 +33,7 @@ def refusal(arguments: tuple[str, ...], env: dict[str, str]) -> str:
 
 def test_faults_drawn_at_random() -> None:
     """A part of ``make fuzz``; see there."""
-    command = [DISTIL[0], "-m", "tests.fuzz.faulty_hub", "12", "12345"]
+    command = [DISTIL[0], "-m", "tests.fuzz.faulty_hub", "8", "12345"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout
     assert result.stdout.startswith("faults injected: ")

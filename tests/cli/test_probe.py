@@ -293,18 +293,19 @@ def test_ctrl_c_shows_what_there_is(env: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "work", [("-n", "100000", TEMPLATE), (TEMPLATE, "--continuations"), ("--pairs",)]
+    "work",
+    [("-n", "100000", "--max-tokens", "4", TEMPLATE), (TEMPLATE, "--continuations"), ("--pairs",)],
 )
 def test_sigterm_shows_what_there_is(
     env: dict[str, str], tmp_path: Path, work: tuple[str, ...]
 ) -> None:
     path, report = tmp_path / "many.jsonl", tmp_path / "report.html"
-    path.write_text((json.dumps(PAIRS[0]) + "\n") * 50_000)
+    path.write_text((json.dumps(PAIRS[0]) + "\n") * 5_000)
     if work[-1].startswith("--"):
         work = (*work, str(path))
     with started("probe", "-m", "demo", "--html", str(report), *work, env=env) as process:
         # There is nothing to be seen in a pipe; after so much work something has been done.
-        wait_for_work(process.pid)
+        wait_for_work(process.pid, 2.5)
         process.send_signal(signal.SIGTERM)
         printed, said = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 128 + signal.SIGTERM

@@ -93,7 +93,7 @@ def test_a_line_that_is_no_ids_leaves_the_others(env: dict[str, str], tiny: Path
 
 def test_a_book_is_counted_in_blocks(env: dict[str, str], tiny: Path) -> None:
     words = random.Random(1)
-    text = " ".join(words.choice(("the", "sea", "and", "it's", "3.14")) for _ in range(300_000))
+    text = " ".join(words.choice(("the", "sea", "and", "it's", "3.14")) for _ in range(150_000))
     count = int(output(env, tiny, "--count", stdin=text.encode()))
     ids = output(env, tiny, "--ids", stdin=text.encode()).split()
     assert len(ids) == count

@@ -74,14 +74,14 @@ def test_every_token_is_drawn_from_its_own_text(
 
 @pytest.mark.parametrize("parallel", [1, 3])
 def test_each_goes_past_the_window_by_itself(tiny: Path, parallel: int) -> None:
-    options = GenerationOptions(max_tokens=200, ignore_eos=True)
+    options = GenerationOptions(max_tokens=160, ignore_eos=True)
     asked = [Request(WORDS[i] * (1 + 7 * i), i) for i in range(4)]
     made = texts(tiny, asked, parallel, options=options)
     alone = [texts(tiny, [request], 1, options=options)[0] for request in asked]
     if parallel == 1:
         assert made == alone
     assert [text[:40] for text in made] == [text[:40] for text in alone]
-    assert all(len(text) > 400 for text in made)
+    assert all(len(text) > 300 for text in made)
 
 
 def test_a_sequence_that_ends_gives_its_place_to_the_next(trained: Path) -> None:

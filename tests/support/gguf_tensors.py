@@ -2,7 +2,10 @@
 
 import os
 import struct
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import gguf
 import numpy as np
@@ -13,39 +16,48 @@ _LONG = 1000
 Array: TypeAlias = npt.NDArray[np.float64]
 
 
-class Tensor(NamedTuple):
-    """A tensor, dequantized.
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor, dequantized where it is asked for.
 
     Attributes:
-        values: what the blocks stand for, in rows.
+        data: its rows, as the file has them.
         type: how the file holds them, such as ``Q4_K``.
-        offsets: what each block of ``Q4_1`` or ``Q5_1`` adds to its values, row by row.
     """
 
-    values: Array
+    data: npt.NDArray[Any]
     type: str
-    offsets: Array | None
+
+    @cached_property
+    def values(self) -> Array:
+        """What the blocks stand for, in rows."""
+        return self.rows(slice(None))
+
+    def rows(self, which: slice | Sequence[int]) -> Array:
+        """Return some of the rows."""
+        kind = gguf.GGMLQuantizationType[self.type]
+        return np.asarray(gguf.quants.dequantize(self.data[which], kind), np.float64)
+
+    @cached_property
+    def offsets(self) -> Array | None:
+        """What each block of ``Q4_1`` or ``Q5_1`` adds to its values, row by row.
+
+        It is the second of the two 16-bit floats that each block begins with.
+        """
+        if self.type not in ("Q4_1", "Q5_1"):
+            return None
+        _, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[self.type]]
+        blocks = self.data.reshape(len(self.data), -1, size)
+        return np.ascontiguousarray(blocks[..., 2:4]).view(np.float16)[..., 0].astype(np.float64)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the metadata of a file, but for its vocabulary, and its tensors by name."""
     reader = Reader(path)
     metadata = {name: field.contents() for name, field in reader.fields.items()}
-    return metadata, {tensor.name: _dequantized(tensor) for tensor in reader.tensors}
-
-
-def _dequantized(tensor: gguf.ReaderTensor) -> Tensor:
-    values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-    kind = tensor.tensor_type.name
-    offsets = _offsets(tensor) if kind in ("Q4_1", "Q5_1") else None
-    return Tensor(np.asarray(values, np.float64), kind, offsets)
-
-
-def _offsets(tensor: gguf.ReaderTensor) -> Array:
-    """Return the second of the two 16-bit floats that each block begins with."""
-    _, size = gguf.GGML_QUANT_SIZES[tensor.tensor_type]
-    blocks = tensor.data.reshape(len(tensor.data), -1, size)
-    return np.ascontiguousarray(blocks[..., 2:4]).view(np.float16)[..., 0].astype(np.float64)
+    return metadata, {
+        tensor.name: Tensor(tensor.data, tensor.tensor_type.name) for tensor in reader.tensors
+    }
 
 
 class Reader(gguf.GGUFReader):

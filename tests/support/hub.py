@@ -180,6 +180,7 @@ def serving(home: Path, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64  # or the kernel lets clients that come together wait for a second
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of clients that go away."""

@@ -60,7 +60,8 @@ class ReferenceGPT2:
         self._arithmetic = arithmetic or Arithmetic()
         self.heads = heads
         self.layers = sum(name.endswith(".attn_qkv.weight") for name in tensors)
-        self.vocabulary_size, self.width = tensors["token_embd.weight"].values.shape
+        self.vocabulary_size = len(tensors["token_embd.weight"].data)
+        self.width = len(tensors["output_norm.bias"].values)
         self.window = len(tensors["position_embd.weight"].values)
 
     @classmethod
@@ -86,7 +87,7 @@ class ReferenceGPT2:
         if not 0 < len(tokens) <= self.window:
             raise ValueError(f"{len(tokens)} tokens, where 1 to {self.window} fit")
         states = (
-            self._tensors["token_embd.weight"].values[np.asarray(tokens)]
+            self._tensors["token_embd.weight"].rows(tokens)
             + self._tensors["position_embd.weight"].values[: len(tokens)]
         )
         for layer in range(self.layers):

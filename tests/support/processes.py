@@ -21,7 +21,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(_SLICE)
 
 
-def wait_for_work(process: int, seconds: float = 0.8) -> None:
+def wait_for_work(process: int, seconds: float = 1.5) -> None:
     """Wait until a process has used so much more processor time; it takes far less to start."""
     enough = _processor_seconds(process) + seconds
     wait_until(lambda: _processor_seconds(process) > enough)

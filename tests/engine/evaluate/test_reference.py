@@ -153,9 +153,7 @@ def small() -> ReferenceGPT2:
     weights = gguf.weights(shape, 0)
     for name in ("token_embd.weight", "output.weight"):
         weights[name] = weights[name][:50]
-    tensors = {
-        name: Tensor(values.astype(np.float64), "F32", None) for name, values in weights.items()
-    }
+    tensors = {name: Tensor(values, "F32") for name, values in weights.items()}
     return ReferenceGPT2(tensors, shape.heads, 1e-5)
 
 
