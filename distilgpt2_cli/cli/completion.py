@@ -121,5 +121,5 @@ def _write(path: str, mode: str, content: bytes) -> None:
 def _failure(path: str, done: str, error: OSError) -> DistilError:
     return DistilError(
         f"{path} can't be {done}: {error.strerror}.",
-        "Mend that, or put what `distil --show-completion` prints where your shell reads it.",
+        "Correct that, or put what `distil --show-completion` prints where your shell reads it.",
     )

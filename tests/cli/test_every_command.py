@@ -53,7 +53,7 @@ def test_replay(env: dict[str, str]) -> None:
 
 def test_write(env: dict[str, str], tmp_path: Path) -> None:
     with emulated("write", *DEMO, str(tmp_path / "text"), env=env) as on:
-        on.wait_for("A new file.")
+        on.wait_for("New file.")
 
 
 def test_serve(env: dict[str, str]) -> None:

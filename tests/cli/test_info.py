@@ -111,7 +111,7 @@ def test_the_page_of_the_demo_model(env: dict[str, str]) -> None:
         "The full text is in docs/demo-model.md.",
     ):
         assert line in page.splitlines()
-    assert "does not stand in for DistilGPT2" in page
+    assert "is not a substitute for DistilGPT2" in page
 
 
 def test_the_trained_model(env: dict[str, str], trained: Path) -> None:
