@@ -233,7 +233,7 @@ def test_input_that_is_not_utf8_names_the_offset(env: dict[str, str], tiny: Path
 
 @given(st.binary(max_size=60))
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_bytes_give_text_or_a_clear_error(env: dict[str, str], tiny: Path, data: bytes) -> None:
     result = run("generate", "-m", str(tiny), "-s", "1", "--max-tokens", "3", env=env, stdin=data)

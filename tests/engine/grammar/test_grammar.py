@@ -119,8 +119,8 @@ def test_every_json_fits_its_schema(
 def test_most_jsons_come_to_their_end(generator: Generator) -> None:
     grammar = to_grammar(json.dumps(SCHEMAS[4]))
     options = GenerationOptions(max_tokens=60, grammar=grammar)
-    ended = [complete(generator, seed, options)[1] for seed in range(10)]
-    assert ended.count(True) >= 8
+    ended = [complete(generator, seed, options)[1] for seed in range(5)]
+    assert ended.count(True) >= 4
 
 
 @pytest.mark.parametrize(("top_k", "top_p"), [(50, 1), (0, 1), (0, 0.9)])
