@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilgpt2_cli.engine import GenerationOptions, Generator, open_generator
@@ -70,9 +70,7 @@ def complete(generator: Generator, seed: int, options: GenerationOptions) -> tup
 
 
 seeds = st.integers(0, 2**32 - 2)
-few = settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+few = settings(max_examples=5)
 
 
 @pytest.mark.parametrize(("grammar", "expression"), GRAMMARS)
