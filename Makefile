@@ -26,8 +26,8 @@ test: $(VENV)/.test
 
 # A part that takes less than a minute, with one run of each command.
 quick: $(VENV)/.test
-	$(PYTEST) tests/engine tests/models tests/terminal tests/machine tests/probing \
-	    tests/cli/test_every_command.py
+	$(PYTEST) tests/engine/test_*.py tests/engine/llama tests/models tests/terminal tests/machine \
+	    tests/probing tests/cli/test_every_command.py
 
 # On the first GPU, or on one in software: Vulkan on Mesa's llvmpipe, which llama.cpp leaves out
 # unless it is named. GPU_BACKEND=cuda where there are an NVIDIA GPU and its toolkit.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from distilgpt2_cli.models import demo
 from tests.support.hub import Hub, serving
@@ -19,6 +20,13 @@ pytest_plugins = ["tests.support.examples_report"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.environ.update(PATIENT_THREADS)  # read when a test loads llama.cpp or imports NumPy
+# Time limits are for what hangs: another program may take the processor at any moment.
+settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilgpt2_cli.errors import ExitStatus
@@ -232,9 +232,7 @@ def test_input_that_is_not_utf8_names_the_offset(env: dict[str, str], tiny: Path
 
 
 @given(st.binary(max_size=60))
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=5)
 def test_any_bytes_give_text_or_a_clear_error(env: dict[str, str], tiny: Path, data: bytes) -> None:
     result = run("generate", "-m", str(tiny), "-s", "1", "--max-tokens", "3", env=env, stdin=data)
     result.stdout.decode()

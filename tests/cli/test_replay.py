@@ -123,7 +123,7 @@ def test_a_batch_that_is_not_whole_is_told(env: dict[str, str]) -> None:
 def test_an_interrupted_record(env: dict[str, str]) -> None:
     arguments = ("generate", "-m", "demo", "--json", "-s", "1", "-n", "3", "--parallel", "2")
     with started(*arguments, "--max-tokens", "-1", "--ignore-eos", "Hi", env=env) as process:
-        wait_for_work(process.pid)
+        wait_for_work(process.pid, 0.8)
         process.send_signal(signal.SIGINT)
         made, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == ExitStatus.INTERRUPTED

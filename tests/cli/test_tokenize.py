@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilgpt2_cli.children.process_cost import run_process
@@ -37,9 +37,7 @@ def test_ids_count_and_back(env: dict[str, str], tiny: Path) -> None:
 
 
 @given(st.binary(max_size=80))
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=6)
 def test_any_bytes_come_back(env: dict[str, str], tiny: Path, data: bytes) -> None:
     """All but one line end, which every command takes off its input."""
     ids = output(env, tiny, "--ids", stdin=data + b"\r\n")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from distilgpt2_cli.editor.text_file import TextFile, write_whole
@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
 @example("a\r\nb\r\n")
 @example("a\r\nb\n")
 @example("a\rb\r\n")
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300)
 def test_what_was_not_edited_is_written_as_it_was(path: Path, text: str) -> None:
     path.write_bytes(text.encode())
     file = TextFile(path)

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilgpt2_cli.engine import GenerationOptions, Generator, constrained, open_generator
@@ -69,9 +69,7 @@ def complete(generator: Generator, seed: int, options: GenerationOptions) -> tup
 
 
 seeds = st.integers(0, 2**32 - 2)
-few = settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+few = settings(max_examples=5)
 
 
 @pytest.mark.parametrize(("grammar", "expression"), GRAMMARS)
@@ -118,8 +116,8 @@ def test_every_json_fits_its_schema(
 def test_most_jsons_come_to_their_end(generator: Generator) -> None:
     grammar = to_grammar(json.dumps(SCHEMAS[4]))
     options = GenerationOptions(max_tokens=60, grammar=grammar)
-    ended = [complete(generator, seed, options)[1] for seed in range(10)]
-    assert ended.count(True) >= 8
+    ended = [complete(generator, seed, options)[1] for seed in range(5)]
+    assert ended.count(True) >= 4
 
 
 @pytest.mark.parametrize(("top_k", "top_p"), [(50, 1), (0, 1), (0, 0.9)])

@@ -25,7 +25,7 @@ def test_special_tokens_in_text_are_text(model: Model) -> None:
 
 
 @given(st.text())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_tokens_spell_the_text(model: Model, text: str) -> None:
     assert b"".join(map(model.piece, model.tokenize(text))) == text.encode()
 
