@@ -11,7 +11,8 @@ import gc
 import os
 import sys
 
-from .errors import DistilError, ExitStatus, ReaderGoneError
+from .errors import ExitStatus, ReaderGoneError
+from .failures import explained
 
 
 def main() -> None:
@@ -76,20 +77,15 @@ def _prepare_engine(arguments: list[str]) -> None:
 
 
 def _report(error: Exception) -> int:
-    from .cli.shared.errors import show_error
-    from .terminal import Terminal
+    known = explained(error)
+    try:
+        from .cli.shared.errors import show_error
+        from .terminal import Terminal
 
-    if isinstance(error, MemoryError):
-        error = DistilError(
-            "There is not enough memory.", "Close other programs, or use a smaller model."
-        )
-    elif not isinstance(error, DistilError):
-        error = DistilError(
-            f"Unexpected error: {type(error).__name__}: {error}.",
-            "Run the command again with DISTIL_DEBUG=1, and report the traceback.",
-        )
-    show_error(Terminal.system(), error)
-    return error.status
+        show_error(Terminal.system(), known)
+    except (OSError, ImportError, MemoryError):  # what is wanting may be wanted for this, too
+        os.write(2, f"Error: {known}\n".encode(errors="backslashreplace"))
+    return known.status
 
 
 def _end_as_sigpipe_does() -> None:

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -26,10 +26,11 @@ def install_handlers() -> None:
     """
     for number in not_ignored(_ENDING):
         signal.signal(number, _end)
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-    _thread.start_new_thread(_watch, (read_end,))
+    with suppress(OSError, RuntimeError):  # too few files or threads: the command reports it
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        _thread.start_new_thread(_watch, (read_end,))
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
 
 
 def not_ignored(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:

@@ -9,12 +9,14 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .. import errors
 from ..errors import DistilError
-from ..machine.builds import source_command
+from ..failures import explained
+from ..machine.builds import source_command, source_command_without_amx
 
 _TIMEOUT = 300  # seconds; a GPU's driver may compile for long the first time
 
@@ -45,11 +47,13 @@ def try_engine(seconds: float, model: str, gpu_layers: str) -> Trial:
         return Trial(
             None, None, DistilError(f"llama.cpp did not answer within {_TIMEOUT} s.", _COMPILE)
         )
-    records = [json.loads(line) for line in result.stdout.splitlines()]
+    except OSError as error:
+        return Trial(None, None, explained(error))
+    records = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
     facts = records[0] if records else None
     last = records[-1] if records else {}
     if result.returncode < 0:
-        return Trial(facts, None, _killed(-result.returncode))
+        return Trial(facts, None, _killed(-result.returncode, facts))
     if "error" in last:
         first = facts if facts is not last else None
         return Trial(first, None, getattr(errors, last["error"])(*last["arguments"]))
@@ -62,10 +66,16 @@ def try_engine(seconds: float, model: str, gpu_layers: str) -> Trial:
 _COMPILE = f"Compile llama.cpp for this machine: {source_command()}"
 
 
-def _killed(number: int) -> DistilError:
+def _killed(number: int, facts: Mapping[str, Any] | None) -> DistilError:
     if number == signal.SIGILL:
         return DistilError(
             "This build of llama.cpp uses instructions that the processor doesn't have.", _COMPILE
+        )
+    if number == signal.SIGSEGV and facts and any("AMX" in each for each in facts["features"]):
+        return DistilError(
+            "llama.cpp crashed at the first text (Segmentation fault). This build has code for AMX,"
+            " which GCC before 13.3 compiles wrongly.",
+            f"Compile it without AMX: {source_command_without_amx()}",
         )
     return DistilError(f"llama.cpp was stopped by {signal.Signals(number).name}.", _COMPILE)
 
@@ -78,8 +88,9 @@ def _main(seconds: str, model: str, gpu_layers: str) -> None:
         print(json.dumps(facts()), flush=True)
         offload = Offload.parse(gpu_layers)
         print(json.dumps(generate_for(model, float(seconds), offload)), flush=True)
-    except DistilError as error:
-        print(json.dumps({"error": type(error).__name__, "arguments": error.args}))
+    except Exception as error:
+        known = explained(error)
+        print(json.dumps({"error": type(known).__name__, "arguments": known.args}))
 
 
 if __name__ == "__main__":

@@ -67,9 +67,11 @@ def install(shell: str, environment: Mapping[str, str]) -> str:
     bash and zsh also need a line in a file that they read at their start; it is added once.
 
     Raises:
-        DistilError: one of the files can't be written.
+        DistilError: one of the files can't be written, or there is no home folder.
     """
     home = os.path.expanduser("~")  # noqa: PTH111
+    if home == "~":
+        raise DistilError("There is no home folder for the completion.", "Set HOME.")
     if shell == "bash":
         path = f"{home}/.bash_completions/distil.sh"
         quoted = path.replace("'", "'\\''")

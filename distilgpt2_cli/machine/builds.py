@@ -4,7 +4,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from .graphics import Adapter, adapters, cuda_version
 
@@ -14,6 +13,7 @@ CUDA_WHEELS = ((11, 8), (12, 1), (12, 2), (12, 3), (12, 4), (12, 5), (13, 0), (1
 """Versions of CUDA for which there are wheels."""
 
 _CUDA = "-DGGML_CUDA=on"
+_NO_AMX = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"  # as in tools/llama.cmake
 
 
 def command_for_gpu() -> str | None:
@@ -57,9 +57,14 @@ def source_command(arguments: str = "") -> str:
     )
 
 
+def source_command_without_amx() -> str:
+    """Return the command that compiles llama.cpp for this machine, but for its AMX instructions."""
+    return f'CFLAGS="{_NO_AMX}" CXXFLAGS="{_NO_AMX}" {source_command()}'
+
+
 def short_path(path: str | os.PathLike[str]) -> str:
     """Return a path with ``~`` for the home folder, which may contain a person's name."""
-    home, text = str(Path.home()), os.fspath(path)
+    home, text = os.path.expanduser("~"), os.fspath(path)  # noqa: PTH111
     return f"~{text.removeprefix(home)}" if text.startswith(f"{home}/") else text
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
-# llama.cpp's names of features, with those of Linux: "flags" on x86, "Features" on ARM.
+# llama.cpp's names of features, with those of Linux: "flags" on x86, "Features" on ARM. AMX is not
+# among them: our builds leave it out, see tools/llama.cmake.
 _LINUX_FLAGS: Mapping[str, str] = {
     "SSE3": "pni",
     "SSSE3": "ssse3",
@@ -21,7 +22,6 @@ _LINUX_FLAGS: Mapping[str, str] = {
     "AVX512_VBMI": "avx512vbmi",
     "AVX512_VNNI": "avx512_vnni",
     "AVX512_BF16": "avx512_bf16",
-    "AMX_INT8": "amx_int8",
     "NEON": "asimd",
     "FP16_VA": "asimdhp",
     "DOTPROD": "asimddp",

@@ -4,23 +4,40 @@
 ``blobs/<object id>``. On a file system without symbolic links it is the file itself.
 """
 
+import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import DistilError
 from ..files import cannot_write
 from .catalog import DEFAULT_QUANTIZATION
 from .hashing import sha256_of
+from .hub_settings import cache_folder, has_home
 from .names import choose, models
 from .reference import COMMIT, OBJECT_ID, ModelFile, ModelReference, RemoteFile
 
 
+@contextmanager
+def _errors_explained() -> Iterator[None]:
+    """Say of errors that they concern the cache."""
+    try:
+        yield
+    except OSError as error:
+        raise DistilError(
+            f"Can't read the Hugging Face cache: {error.filename}: {error.strerror}.",
+            "Check the owner and permissions, or choose another folder with HF_HOME.",
+        ) from error
+
+
+@_errors_explained()
 def find(reference: ModelReference) -> ModelFile | None:
     """Return the file of a reference if it is in the cache; its content is not read.
 
     Raises:
         ModelUnavailableError: several cached files have that quantization.
+        DistilError: the cache can't be read.
     """
     commit = _commit(reference)
     if commit is None:
@@ -42,6 +59,7 @@ def find(reference: ModelReference) -> ModelFile | None:
     )
 
 
+@_errors_explained()
 def object_id(path: Path, reference: ModelReference) -> str | None:
     """Return the object id that a cached file must have, if it is known without asking the Hub.
 
@@ -55,10 +73,8 @@ def object_id(path: Path, reference: ModelReference) -> str | None:
     else:
         commit, *name = path.relative_to(folder(reference.repository) / "snapshots").parts
         try:
-            known = (
-                _object_id_file(reference.repository, commit, "/".join(name)).read_text().strip()
-            )
-        except OSError:
+            known = _content(_object_id_file(reference.repository, commit, "/".join(name)))
+        except FileNotFoundError:
             return None
     return known if OBJECT_ID.fullmatch(known) else None
 
@@ -138,6 +154,7 @@ def partial_files(repository: str, object_id: str) -> list[Path]:
     return list((folder(repository) / "blobs").glob(f"{object_id}.*.incomplete"))
 
 
+@_errors_explained()
 def quantizations(repository: str, revision: str | None) -> list[str]:
     """Return the cached quantizations of a repository other than the catalog's."""
     reference = ModelReference(DEFAULT_QUANTIZATION, repository, revision)
@@ -145,12 +162,27 @@ def quantizations(repository: str, revision: str | None) -> list[str]:
     return [] if commit is None else sorted(set(models(_names_in(reference, commit)).values()))
 
 
+def root() -> Path:
+    """Return the folder of the cache, whether or not it exists."""
+    return cache_folder(os.environ)
+
+
 def folder(repository: str) -> Path:
     """Return the folder of a repository in the cache, whether or not it exists."""
-    from huggingface_hub import constants
+    return root() / "--".join(["models", *repository.split("/")])
 
-    separator = constants.REPO_ID_SEPARATOR
-    return Path(constants.HF_HUB_CACHE) / separator.join(["models", *repository.split("/")])
+
+def check_home() -> None:
+    """Check, before a download, that there is a place for the cache.
+
+    Raises:
+        DistilError: it would be in the home folder, and there is none.
+    """
+    if not has_home(root()):
+        raise DistilError(
+            "There is no home folder for the Hugging Face cache.",
+            "Set HOME, or name a folder for the cache in HF_HOME.",
+        )
 
 
 def _object_id_file(repository: str, commit: str, name: str) -> Path:
@@ -167,10 +199,16 @@ def _commit(reference: ModelReference) -> str | None:
     if COMMIT.fullmatch(revision):
         return revision
     try:
-        commit = (folder(reference.repository) / "refs" / revision).read_text().strip()
-    except OSError:
+        commit = _content(folder(reference.repository) / "refs" / revision)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise
         return None
     return commit if COMMIT.fullmatch(commit) else None
+
+
+def _content(path: Path) -> str:
+    return path.read_text(encoding="ascii", errors="replace").strip()
 
 
 def _name(reference: ModelReference, commit: str) -> str | None:

@@ -9,17 +9,24 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from ..errors import ModelUnavailableError
+from . import cache, hub_settings
+
+# huggingface-hub reads the environment while it is imported, and fails at what it can't read.
+hub_settings.prepare(os.environ)
+warnings.filterwarnings("ignore", module="huggingface_hub")
+
 import httpx2
 from huggingface_hub import (
     HfApi,
     ModelInfo,
     constants,
     get_hf_file_metadata,
+    get_token,
     hf_hub_download,
     hf_hub_url,
 )
 
-from ..errors import ModelUnavailableError
 from .callbacks import Notice, Progress
 from .catalog import REPOSITORY, REVISION
 from .hub_errors import BusyError, Source, endpoint, explain
@@ -169,6 +176,7 @@ def _transfer(
                 reference.repository,
                 remote.name,
                 revision=reference.wanted_revision,
+                cache_dir=cache.root(),
                 local_dir=folder,
                 force_download=force,
                 tqdm_class=Relay,
@@ -189,9 +197,22 @@ def _request(request: Callable[[], _T], notice: Notice) -> _T:
     return with_retries(once, notice)
 
 
+def _check_token() -> None:
+    """Check that the token can be read, which each request sends."""
+    try:
+        get_token()
+    except (IsADirectoryError, NotADirectoryError, PermissionError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text"
+        raise ModelUnavailableError(
+            f"Can't read the token in {constants.HF_TOKEN_PATH}: {reason}.",
+            "Run `hf auth login` again, or set HF_TOKEN.",
+        ) from error
+
+
 @contextmanager
 def _errors_explained(source: Source) -> Iterator[None]:
     try:
+        _check_token()
         yield
     except Exception as error:
         explanation = explain(error, source)

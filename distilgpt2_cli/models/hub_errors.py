@@ -1,6 +1,7 @@
 """Errors of requests to the Hub, explained by the type of huggingface-hub's exception."""
 
-import re
+import os
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,9 +19,12 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from socksio import SOCKSError
 
 from ..errors import DistilError, ModelUnavailableError, UsageError
-from .cache import cannot_write_cache
+from ..failures import limit_reached
+from . import cache
+from .proxies import Proxy, proxy_for, without_password
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,12 @@ class BusyError(Exception):
 
 def endpoint() -> str:
     """Return the address of the Hub, without the user name and password if it has them."""
-    return re.sub(r"//[^/]*@", "//", constants.ENDPOINT)
+    return without_password(constants.ENDPOINT)
+
+
+def proxy_in_use() -> Proxy | None:
+    """Return the proxy through which the Hub is asked, None if it is asked directly."""
+    return proxy_for(constants.ENDPOINT, os.environ)
 
 
 def explain(error: Exception, source: Source) -> DistilError | None:
@@ -60,6 +69,9 @@ def explain(error: Exception, source: Source) -> DistilError | None:
     wrapped = isinstance(error, LocalEntryNotFoundError | ValueError)
     if wrapped and isinstance(error.__cause__, Exception):
         error = error.__cause__
+    known = limit_reached(error)
+    if known:
+        return known
     for kind, explanation in _TABLE:
         if isinstance(error, kind):
             return explanation(error, source)
@@ -123,7 +135,7 @@ def _status(error: Exception, source: Source) -> DistilError:
             "Run `hf auth login`, or check HF_TOKEN.",
         )
     if status == 407:
-        return _proxy(error, source)
+        return _unreachable(error, source)
     return ModelUnavailableError(
         f"The Hub answered with status {status}.",
         "Run the command again later.",
@@ -146,31 +158,52 @@ def _busy(error: Exception, source: Source) -> DistilError:
 
 
 def _no_hub(_: Exception, _source: Source) -> DistilError:
+    proxy = proxy_in_use()
+    variables = f"HF_ENDPOINT and {proxy.variable}" if proxy else "HF_ENDPOINT"
     return ModelUnavailableError(
-        f"{endpoint()} does not answer like a Hugging Face Hub.",
-        "Check HF_ENDPOINT and the proxy, then run the command again.",
-    )
-
-
-def _proxy(_: Exception, _source: Source) -> DistilError:
-    return ModelUnavailableError(
-        f"{endpoint()} can't be reached through the proxy.",
-        "Check HTTPS_PROXY and HTTP_PROXY, then run the command again.",
+        f"{endpoint()} does not answer like a Hugging Face Hub{_through()}.",
+        f"Check {variables}, then run the command again.",
     )
 
 
 def _timeout(_: Exception, _source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"{endpoint()} did not answer in time.",
-        "Check the connection, then run the command again.",
+        f"{endpoint()} did not answer in time{_through()}.",
+        f"Check {_connection()}, then run the command again.",
     )
 
 
 def _unreachable(error: Exception, _source: Source) -> DistilError:
+    reason = _untrusted_certificate(error)
+    if reason:
+        return ModelUnavailableError(
+            f"{endpoint()} can't be reached{_through()}: the certificate is not trusted"
+            f" ({reason}).",
+            "Name a file with your network's certificates in SSL_CERT_FILE.",
+        )
     return ModelUnavailableError(
-        f"{endpoint()} can't be reached: {error}.",
-        "Check the connection, then run the command again.",
+        f"{endpoint()} can't be reached{_through()}: {str(error).rstrip('.')}.",
+        f"Check {_connection()}, then run the command again.",
     )
+
+
+def _through() -> str:
+    proxy = proxy_in_use()
+    return f" through the proxy {proxy}" if proxy else ""
+
+
+def _connection() -> str:
+    proxy = proxy_in_use()
+    return proxy.variable if proxy else "the connection"
+
+
+def _untrusted_certificate(error: BaseException | None) -> str | None:
+    """Return why a certificate is not trusted, if an exception comes from that."""
+    while error:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _unsendable(_: Exception, _source: Source) -> DistilError:
@@ -182,7 +215,7 @@ def _unsendable(_: Exception, _source: Source) -> DistilError:
 
 def _cut_short(_: Exception, source: Source) -> DistilError:
     return ModelUnavailableError(
-        f"The connection broke during the download from {source.repository}.",
+        f"The connection broke during the download from {source.repository}{_through()}.",
         "Run the command again.",
     )
 
@@ -191,7 +224,7 @@ def _system(error: Exception, source: Source) -> DistilError | None:
     assert isinstance(error, OSError)
     if error.errno is None:  # from huggingface-hub or hf_xet, and not from the disk
         return _cut_short(error, source)
-    return cannot_write_cache(error, constants.HF_HUB_CACHE) if source.to_cache else None
+    return cache.cannot_write_cache(error, cache.root()) if source.to_cache else None
 
 
 _Explanation = Callable[[Exception, Source], DistilError | None]
@@ -208,10 +241,12 @@ _TABLE: tuple[tuple[type[Exception], _Explanation], ...] = (
     (BusyError, _busy),
     (HfHubHTTPError, _status),
     (FileMetadataError, _no_hub),
-    (httpx2.ProxyError, _proxy),
+    (httpx2.ProxyError, _unreachable),
+    (SOCKSError, _unreachable),  # httpx2 lets it through
     (httpx2.TimeoutException, _timeout),
     (httpx2.ConnectError, _unreachable),
     (httpx2.LocalProtocolError, _unsendable),
+    (httpx2.UnsupportedProtocol, _no_hub),  # after a redirect
     (httpx2.HTTPError, _cut_short),
     (httpx2.InvalidURL, _no_hub),
     (UnicodeEncodeError, _unsendable),

@@ -79,6 +79,7 @@ def download(
         ModelDamagedError: the Hub has, or sent, other content than it should; it is not kept.
         DistilError: it did not arrive.
     """
+    cache.check_home()
     here = None if force else cache.find(reference)
     object_id = here and cache.object_id(here.path, reference)
     if here and object_id:

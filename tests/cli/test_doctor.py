@@ -10,6 +10,7 @@ import pytest
 
 from distilgpt2_cli.models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY, REVISION
 from tests.support.hub import Fault, Hub
+from tests.support.modes import bound_by_modes, mode
 from tests.support.run import run
 from tests.support.stock import stock
 
@@ -19,13 +20,15 @@ HURRIED = (
     "from distilgpt2_cli.__main__ import main; main()"
 )
 CHECKS = [
-    "versions", "build", "devices", "processor", "threads", "cache", "downloads", "model", "hub",
-    "generation",
+    "versions", "build", "devices", "processor", "threads", "limits", "cache", "downloads", "model",
+    "hub", "generation",
 ]  # fmt: skip
 
 
-def hurried(*options: str, env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-c", HURRIED, "doctor", *options]
+def hurried(
+    *options: str, env: dict[str, str], launcher: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    command = [*launcher, sys.executable, "-c", HURRIED, "doctor", *options]
     return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True)
 
 
@@ -56,6 +59,7 @@ def test_all_is_well(hub: Hub) -> None:
     assert findings["versions"]["facts"]["llama_cpp_python"].startswith("0.3")
     assert "CPU" in findings["build"]["facts"]["backends"]
     assert findings["processor"]["facts"]["used"]
+    assert not any("AMX" in each for each in findings["processor"]["facts"]["missed"])
     assert findings["threads"]["facts"]["threads"] <= findings["threads"]["facts"]["cores"]
     assert findings["model"]["text"] == "Q4_K_M is not downloaded yet (85.0 MB)"
     assert findings["hub"]["facts"]["seconds"] > 0
@@ -129,13 +133,77 @@ def test_a_build_for_another_processor(env: dict[str, str], tmp_path: Path) -> N
     assert "build" not in findings
 
 
+def test_a_build_with_code_for_amx_that_crashes(env: dict[str, str], tmp_path: Path) -> None:
+    facts = {
+        "versions": {"llama_cpp": "1"},
+        "backends": ["CPU"],
+        "devices": [],
+        "features": ["AVX2", "AMX_INT8"],
+        "cores": 2,
+    }
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if any(each.endswith('engine_trial') for each in sys.orig_argv):\n"
+        f"    print({json.dumps(facts)!r}, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    env = {**env, "DISTIL_MODEL": "demo", "PYTHONPATH": str(tmp_path)}
+    generation = examine(env, 1)["generation"]
+    assert generation["state"] == "problem"
+    assert "(Segmentation fault). This build has code for AMX" in generation["text"]
+    assert 'CXXFLAGS="-mno-amx-tile' in generation["remedy"]
+    assert "--no-binary llama-cpp-python" in generation["remedy"]
+
+
+def test_surroundings(env: dict[str, str], tmp_path: Path) -> None:
+    env = {
+        **env,
+        "HF_HOME": "/dev/null",
+        "HF_HUB_ETAG_TIMEOUT": "2.5",
+        "HTTPS_PROXY": "socks4://ada:lovelace@host",
+        "SSL_CERT_FILE": "/nowhere.pem",
+        "TMPDIR": "/nowhere",
+    }
+    script = (
+        f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone;"
+        ' ulimit -n 20; ulimit -v 900000; exec "$@"'
+    )
+    command = ("sh", "-c", script, "sh", sys.executable, "-c", HURRIED, "doctor", "--json")
+    findings = parsed(subprocess.run(command, env=env, capture_output=True), 1)
+    assert findings["generation"]["state"] == "ok"
+    for said in ("only 20 files", "only 921.6 MB of memory", "folder was deleted", "TMPDIR names"):
+        assert said in findings["limits"]["text"]
+    assert "not a folder" in findings["cache"]["text"]
+    for name in ("HF_HOME", "HF_HUB_ETAG_TIMEOUT", "HTTPS_PROXY", "SSL_CERT_FILE"):
+        assert f"{name} " in findings["hub"]["text"]
+    assert "lovelace" not in json.dumps(findings)
+
+
+def test_a_cache_that_can_t_be_used(env: dict[str, str]) -> None:
+    launcher, cache = bound_by_modes(), Path(env["HF_HOME"]) / "hub"
+    cache.mkdir(parents=True)
+    for bits, said in ((0o000, "not readable"), (0o500, "not writable")):
+        with mode(cache, bits):
+            findings = parsed(hurried("--json", env=env, launcher=launcher), 1)
+        assert findings["cache"]["state"] == ("note" if bits == 0 else "problem")
+        assert said in findings["cache"]["text"]
+    assert "generation" in findings
+
+
+def test_a_proxy_that_is_not_there(env: dict[str, str]) -> None:
+    proxied = {"ALL_PROXY": "http://ada:lovelace@127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+    hub = examine({**env, **proxied, "HF_ENDPOINT": "http://hub.invalid"}, 1)["hub"]
+    assert "through the proxy http://127.0.0.1:9 (ALL_PROXY)" in hub["text"]
+    assert "Check ALL_PROXY" in hub["remedy"]
+
+
 def test_no_secrets(hub: Hub, tmp_path: Path) -> None:
     address = stock(hub).environment()["HF_ENDPOINT"].replace("//", "//ada:lovelace@")
     env = {
         **hub.environment(),
         "HF_TOKEN": "hf_secret",
         "HF_ENDPOINT": address,
-        "HTTPS_PROXY": "http://ada:lovelace@127.0.0.1:1",
+        "HTTP_PROXY": "http://ada:lovelace@127.0.0.1:1",
     }
     for options in ((), ("--json",)):
         result = hurried(*options, env=env)

@@ -183,13 +183,6 @@ def test_a_folder_that_can_t_be_created_is_reported(hub: Hub, tmp_path: Path) ->
     assert b"can't be written: Not a directory. Choose another folder with --to." in result.stderr
 
 
-def test_a_cache_that_can_t_be_written_is_reported(hub: Hub, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    result = run(*MAIN, env=hub.environment(HF_HOME=str(tmp_path / "file")))
-    assert result.returncode == 1
-    assert b"can't be written" in result.stderr
-
-
 @pytest.mark.parametrize("place", ["cache", "folder"])
 def test_an_interrupted_download_leaves_nothing(hub: Hub, tmp_path: Path, place: str) -> None:
     folder = tmp_path / "models"

@@ -173,8 +173,8 @@ def test_a_cache_that_can_only_be_read(hub: Hub, tmp_path: Path) -> None:
             assert b"can't be written: Read-only file system." in result.stderr
         result = run("remove", "--revision", "main", "--yes", env=home)
         assert result.returncode == 1
-        assert b"Can't remove" in result.stderr
-        assert b"Read-only file system." in result.stderr
+        assert b"Can't remove " in result.stderr
+        assert b": Read-only file system. Check the owner" in result.stderr
 
 
 def test_a_damaged_file_in_a_cache_that_can_only_be_read(hub: Hub, tmp_path: Path) -> None:

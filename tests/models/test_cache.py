@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
 
 from distilgpt2_cli.errors import ModelUnavailableError
 from distilgpt2_cli.models import ModelReference, cache, find
@@ -17,7 +16,7 @@ OTHER = "some/models"
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
 
 
 def put(reference: ModelReference, name: str, blob: str = "a" * 64, commit: str = COMMIT) -> Path:

@@ -3,7 +3,8 @@
 from ...errors import DistilError
 from ...terminal import Terminal
 from ..shared.options import Json, Quiet
-from .checks import Finding, examine
+from .checks import examine
+from .finding import Finding
 
 EXAMPLES = """\b
 Examples:
@@ -18,10 +19,10 @@ _MARKS = {"ok": "ok", "note": "note", "problem": "PROBLEM"}
 def doctor(json: Json = False, quiet: Quiet = False) -> None:
     """Check whether distil works on this machine.
 
-    This checks versions, the build of llama.cpp, devices, model files and the Hub, and generates
-    for two seconds. Each line is ok, a note or a problem, with what to do. The exit status is 1 if
-    generate would fail with the current DISTIL_ variables. The report has no secrets: you can paste
-    it into an issue.
+    This checks versions, the build of llama.cpp, devices, limits, model files and the Hub, and
+    generates for two seconds. Each line is ok, a note or a problem, with what to do. The exit
+    status is 1 if generate would fail with the current DISTIL_ variables. The report has no
+    secrets: you can paste it into an issue.
     """
     terminal = Terminal.system(quiet=quiet)
     problems = []

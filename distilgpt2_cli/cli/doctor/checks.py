@@ -2,57 +2,31 @@
 
 import os
 import platform
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ... import __version__
 from ...children.engine_trial import Trial, try_engine
 from ...errors import DistilError
 from ...machine import graphics, processor
 from ...machine.builds import short_path, source_command
-from ...models import ModelFile, ModelReference, cached_files, demo, find, is_intact
+from ...models import (
+    ModelFile,
+    ModelReference,
+    cached_files,
+    demo,
+    find,
+    hub_settings,
+    is_intact,
+)
 from ...models.catalog import REPOSITORY
 from ...models.choice import choose_model
 from ...terminal.progress import megabytes
-from ..shared.errors import sentences
 from ..shared.offload import GPU_LAYERS, remedy_without_device
+from .finding import Finding, State, failed
+from .surroundings import cache, limits
 
 _SECONDS = 2  # of generation
-_DOWNLOAD_SPACE = 200e6  # bytes for the largest file, with its temporary files
-
-State = Literal["ok", "note", "problem"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The finding of a check.
-
-    Attributes:
-        name: of the check.
-        state: ``problem`` if ``distil generate`` would fail because of it.
-        text: the finding, for a person.
-        remedy: what to do; empty for nothing.
-        facts: the finding, for a program.
-    """
-
-    name: str
-    state: State
-    text: str
-    remedy: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def record(self) -> dict[str, Any]:
-        """Return what ``--json`` prints."""
-        return {
-            "check": self.name,
-            "state": self.state,
-            "text": self.text,
-            "remedy": self.remedy or None,
-            "facts": self.facts,
-        }
 
 
 def examine() -> Iterator[Finding]:
@@ -64,11 +38,13 @@ def examine() -> Iterator[Finding]:
         yield _devices(trial.facts)
         yield _processor(trial.facts)
         yield _threads(trial)
-    yield _cache()
-    yield _downloads()
+    yield limits()
     wanted = _wanted_model()
+    needed: State = "note" if wanted.facts.get("downloaded", True) else "problem"
+    yield cache(needed)
+    yield _downloads()
     yield wanted
-    yield _hub(needed="downloaded" in wanted.facts and not wanted.facts["downloaded"])
+    yield _hub(needed)
     yield _generation(trial)
 
 
@@ -140,30 +116,15 @@ def _threads(trial: Trial) -> Finding:
     return Finding("threads", "ok", text, facts=found)
 
 
-def _cache() -> Finding:
-    from huggingface_hub import constants
-
-    folder = Path(constants.HF_HUB_CACHE)
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    found = {"folder": short_path(folder), "free_bytes": free}
-    text = f"{short_path(folder)}, {megabytes(free)} free"
-    if not os.access(there, os.W_OK | os.X_OK):
-        return Finding(
-            "cache", "note", f"{text}, not writable", "Set HF_HOME to another folder.", found
-        )
-    if free < _DOWNLOAD_SPACE:
-        return Finding("cache", "note", text, "Free some disk space before you download.", found)
-    return Finding("cache", "ok", text, facts=found)
-
-
 def _downloads() -> Finding:
     states = {True: "intact", False: "damaged", None: "unknown"}
-    here = cached_files(REPOSITORY, None)
-    found = {
-        reference.quantization: states[is_intact(reference, file, lambda _count: None)]
-        for reference, file in here
-    }
+    try:
+        found = {
+            reference.quantization: states[is_intact(reference, file, lambda _count: None)]
+            for reference, file in cached_files(REPOSITORY, None)
+        }
+    except DistilError as error:
+        return failed("downloads", "note", error)
     text = ", ".join(f"{name} {state}" for name, state in found.items()) or "none yet"
     facts = {"downloads": found}
     if "damaged" in found.values():
@@ -177,8 +138,12 @@ def _wanted_model() -> Finding:
     try:
         wanted = choose_model(os.environ)
         file = wanted if isinstance(wanted, ModelFile) else find(wanted)
+        return _chosen_model(wanted, file)
     except DistilError as error:
-        return Finding("model", "problem", error.what, error.remedy)
+        return failed("model", "problem", error)
+
+
+def _chosen_model(wanted: ModelFile | ModelReference, file: ModelFile | None) -> Finding:
     if file is None:
         assert isinstance(wanted, ModelReference)
         size = f" ({megabytes(wanted.pinned.size)})" if wanted.pinned else ""
@@ -194,22 +159,27 @@ def _wanted_model() -> Finding:
     return Finding("model", "ok", f"{file.name}, {megabytes(file.size)}", facts=facts)
 
 
-def _hub(needed: bool) -> Finding:
+def _hub(state: State) -> Finding:
+    """Check what a download depends on; ``state`` is that of a failure."""
+    faults = list(hub_settings.faults(os.environ))
+    if faults:
+        return failed("hub", state, *faults)
     from ...models.hub import answer_seconds
-    from ...models.hub_errors import endpoint
+    from ...models.hub_errors import endpoint, proxy_in_use
 
     try:
         seconds = answer_seconds()
     except DistilError as error:
-        state: State = "problem" if needed else "note"
-        return Finding("hub", state, error.what, error.remedy, {"endpoint": endpoint()})
-    facts = {"endpoint": endpoint(), "seconds": round(seconds, 3)}
-    return Finding("hub", "ok", f"{endpoint()} answers in {seconds:.2f} s", facts=facts)
+        return failed("hub", state, error, endpoint=endpoint())
+    proxy = proxy_in_use()
+    facts = {"endpoint": endpoint(), "seconds": round(seconds, 3), "proxy": proxy and str(proxy)}
+    through = f" through the proxy {proxy}" if proxy else ""
+    return Finding("hub", "ok", f"{endpoint()} answers in {seconds:.2f} s{through}", facts=facts)
 
 
 def _generation(trial: Trial) -> Finding:
     if trial.failure:
-        return Finding("generation", "problem", *sentences(trial.failure))
+        return failed("generation", "problem", trial.failure)
     assert trial.generation
     facts = trial.generation
     layers = ", ".join(f"{count} layers on {device}" for device, count in facts["layers"].items())

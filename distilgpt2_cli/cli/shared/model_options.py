@@ -17,6 +17,7 @@ from ...models.choice import (
     choose_models,
     choose_references,
 )
+from ...models.hub_settings import is_offline
 from ...terminal import Terminal
 from ...terminal.progress import megabytes
 from .offload import Devices, GpuLayers, parse_offload
@@ -256,7 +257,7 @@ def _locate(terminal: Terminal, chosen: ModelFile | ModelReference, offline: boo
     if file is not None:
         return file
     try:
-        if offline or _hub_is_forbidden():
+        if offline or is_offline(os.environ):
             raise ModelUnavailableError(
                 f"{chosen.quantization} of {chosen.repository} is not downloaded, and distil is"
                 " in offline mode.",
@@ -271,9 +272,3 @@ def _with_demo(error: ModelUnavailableError, reference: ModelReference) -> Model
     command = reference.download_command
     remedy = error.remedy if command in error.remedy else f"{error.remedy} Then run `{command}`."
     return ModelUnavailableError(error.what, f"{remedy} Without a network, use --model demo.")
-
-
-def _hub_is_forbidden() -> bool:
-    from huggingface_hub.constants import is_offline_mode
-
-    return is_offline_mode()
