@@ -1,6 +1,5 @@
 """How a completion is made: the options, their defaults and their ranges."""
 
-import math
 import os
 from dataclasses import dataclass
 from typing import Literal
@@ -107,5 +106,5 @@ def completion_seed(first: int, index: int) -> int:
 
 
 def _check(name: str, value: float, low: float, high: float, other: str = "") -> None:
-    if math.isnan(value) or not low <= value <= high:
+    if not low <= value <= high:  # as for NaN
         raise ParameterError(name, value, f"{other}a number from {low} to {high}")

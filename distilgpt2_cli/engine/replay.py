@@ -68,14 +68,15 @@ def complete_again(
     Args:
         generator: what completes them, as many at once as it did then.
         requests: in their order then.
-        limits: for each, after how many tokens it was interrupted, or None if it was not.
+        limits: for each, after how many tokens to stop, or None for where its options end it.
     """
     for completion, limit in zip(generator.complete_all(requests), limits, strict=True):
         tokens: list[Token] = []
-        for token in completion:
-            tokens.append(token)
-            if len(tokens) == limit:
+        while limit is None or len(tokens) < limit:
+            token = next(completion, None)
+            if token is None:
                 break
+            tokens.append(token)
         yield completion, tokens
 
 

@@ -7,10 +7,12 @@ from pathlib import PurePosixPath
 from ..errors import ModelUnavailableError, UsageError
 
 # As llama.cpp names them: Q4_K_M, Q8_0, IQ4_XS, Q4_0_8_8, TQ1_0, F16 and so on.
-_LABEL = r"(?:(?:I|T)?Q[1-9](?:_(?:[0-9]|K|XXS|XS|S|M|L|XL|NL))+|MXFP4|BF16|F16|F32)"
+_LABEL = r"(?:(?:I|T)?Q[1-9](?:_(?:[0-9]|K|XXS|XS|S|M|L|XL|NL))+|MXFP4|BF16|FP?16|FP?32)"
 _QUANTIZATION = re.compile(_LABEL)
 _IN_NAME = re.compile(rf"(?<![A-Z0-9])({_LABEL})(?![A-Z0-9])")
-_PART_OF_SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
+_PART = re.compile(r"-(\d{5})-of-(?!0{5})(\d{5})\.gguf$", re.IGNORECASE)
+# What stands beside models: projectors of images, and the statistics that quantizing uses.
+_NO_MODEL = re.compile(r"(?<![A-Z0-9])MMPROJ(?![A-Z0-9])|^IMATRIX|\.IMATRIX$")
 _NOTHING = "no GGUF file with a quantization in its name"
 
 
@@ -25,21 +27,52 @@ def check_quantization(label: str) -> str:
             f"{label!r} is not the name of a quantization.",
             "Use a name such as Q4_K_M, Q8_0 or F16.",
         )
-    return label.upper()
+    return _normal(label)
+
+
+def parts(name: str) -> list[str]:
+    """Return the names of all parts of a split model, one of which has this name; or just it."""
+    found = _PART.search(name)
+    if not found:
+        return [name]
+    start, end = name[: found.start(1)], name[found.end(1) :]
+    return [f"{start}{number:05}{end}" for number in range(1, int(found[2]) + 1)]
 
 
 def models(names: Iterable[str]) -> dict[str, str]:
     """Return the quantization of each GGUF file that has one in its name, sorted by name.
 
-    Parts of a split model are left out, and so are names that would lead out of their folder.
+    Parts of a split model are left out, and so are projectors (``mmproj``), importance matrices
+    (``imatrix``), and names that would lead out of their folder.
     """
+    return {name: label for name, label in _labelled(names).items() if not _PART.search(name)}
+
+
+def _labelled(names: Iterable[str]) -> dict[str, str]:
     found = {}
     for name in sorted(names):
         path = PurePosixPath(name)
-        labels = _IN_NAME.findall(path.stem.upper())
-        if path.suffix.lower() == ".gguf" and labels and _stays_inside(path, name):
-            found[name] = labels[-1]
-    return {name: label for name, label in found.items() if not _PART_OF_SPLIT.search(name)}
+        if (
+            path.suffix.lower() == ".gguf"
+            and not _NO_MODEL.search(path.stem.upper())
+            and _stays_inside(path, name)
+            and (label := _label(path))
+        ):
+            found[name] = label
+    return found
+
+
+def _label(path: PurePosixPath) -> str | None:
+    """Return the last quantization in the file's name; without one, that of its folder."""
+    for part in (path.stem, path.parent.name):
+        if labels := _IN_NAME.findall(part.upper()):
+            return _normal(labels[-1])
+    return None
+
+
+def _normal(label: str) -> str:
+    """Return a quantization in capitals, as llama.cpp calls it: F16 for fp16."""
+    return label.upper().replace("FP16", "F16").replace("FP32", "F32")
 
 
 def quantizations(names: Iterable[str], repository: str) -> list[str]:
@@ -62,6 +95,7 @@ def choose(names: Iterable[str], quantization: str, repository: str) -> str:
     Raises:
         ModelUnavailableError: none or several have it; the message lists the files.
     """
+    names = list(names)
     labelled = models(names)
     matching = [name for name, label in labelled.items() if label == quantization]
     if len(matching) == 1:
@@ -70,6 +104,12 @@ def choose(names: Iterable[str], quantization: str, repository: str) -> str:
         raise ModelUnavailableError(
             f"{repository} has several {quantization} files: {', '.join(matching)}.",
             "Download the one you want yourself, and give its path with --model.",
+        )
+    in_parts = [name for name, label in _labelled(names).items() if label == quantization]
+    if in_parts:
+        raise ModelUnavailableError(
+            f"{repository} has {quantization} only in parts: {', '.join(in_parts)}.",
+            "Download all of them yourself, and give the path of the first with --model.",
         )
     listing = ", ".join(labelled) or _NOTHING
     raise ModelUnavailableError(

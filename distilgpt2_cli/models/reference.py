@@ -1,13 +1,14 @@
 """The names of a model file: on the Hub, in the cache, on this machine, and in this package."""
 
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelUnavailableError, UsageError
 from .catalog import REPOSITORY, REVISION, CatalogEntry, entry
 from .hashing import sha256_of
-from .names import check_quantization
+from .names import check_quantization, parts
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A commit of a repository."""
@@ -138,20 +139,54 @@ class ModelFile:
 
 
 def local(path: Path) -> ModelFile:
-    """Return a user's own model file.
+    """Return a user's own model file, or the first of the files that a split model has.
 
     Raises:
-        ModelUnavailableError: it does not exist, is a folder, or can't be read.
+        ModelUnavailableError: it does not exist, is not a regular file, or can't be read; or it
+            is a later part of a split model, or one of the parts is missing.
     """
+    size = sum(map(_size, _files(path)))
+    return ModelFile(path, path.name, size)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the file, or those of all parts; llama.cpp wants the first one and finds the rest."""
+    files = [path.with_name(name) for name in parts(path.name)]
+    if len(files) == 1 or not path.exists():
+        return [path]
+    if path != files[0]:
+        raise ModelUnavailableError(
+            f"{path} is a later part of a split model.", f"Use its first part, {files[0]}."
+        )
+    for file in files:
+        if not file.exists():
+            raise ModelUnavailableError(
+                f"{path} is the first part of a split model, and {file.name} is missing.",
+                "Put all its parts into one folder.",
+            )
+    return files
+
+
+def _size(path: Path) -> int:
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # opening a named pipe would wait for its writer
+            raise ModelUnavailableError(
+                f"{path} is {_kind(mode)}, and llama.cpp needs a file.", "Name a GGUF file."
+            )
         with path.open("rb") as file:
-            size = file.seek(0, 2)
+            return file.seek(0, 2)
     except OSError as error:
         raise ModelUnavailableError(
             f"The model file {path} can't be opened: {error.strerror}.",
             "Check --model or DISTIL_MODEL, or omit it to use DistilGPT2.",
         ) from None
-    return ModelFile(path, path.name, size)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 def demo() -> ModelFile:

@@ -1,6 +1,7 @@
 """``distil replay``: records come out the same, and whatever is changed is told."""
 
 import json
+import math
 import signal
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,17 @@ def test_an_interrupted_record(env: dict[str, str]) -> None:
     assert replay(env, records)[1][0]["difference"]["offset"] == 0
 
 
+def test_records_whose_options_have_no_end(env: dict[str, str]) -> None:
+    """One was interrupted before its first token; the other ended where it does not end now."""
+    (record,) = recorded(env, "--max-tokens", "1", "Hi")
+    record["options"] |= {"max_tokens": -1, "ignore_eos": True}
+    nothing = {"text": "", "finish_reason": "interrupted", "tokens": {"prompt": 1, "completion": 0}}
+    status, (first, second), _ = replay(env, [record | nothing, record])
+    assert status == ExitStatus.FAILED
+    assert (first["result"], second["result"]) == ("ok", "differs")
+    assert second["difference"]["field"] == "text"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -164,6 +176,8 @@ def test_options_that_can_t_be(env: dict[str, str]) -> None:
     for change, message in (
         ({"temperature": "1"}, "'temperature' can't be '1'"),
         ({"temperature": -3.0}, "temperature can't be -3.0"),
+        ({"temperature": 10**400}, "temperature can't be 1000"),
+        ({"min_p": math.nan}, "min_p can't be nan"),
         ({"grammar": "root"}, "Line 1 of the grammar"),
         ({"mirostat": 2}, "no option 'mirostat'"),
     ):

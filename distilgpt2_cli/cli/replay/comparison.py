@@ -40,7 +40,7 @@ def complete_again_and_compare(
     generator = open_models.generator(file.path, first.options, first.parallel, first.alternatives)
     changed = _changes(first.record, file, generator)
     requests = [Request(each.record["prompt"], each.record["seed"]) for each in run]
-    limits = [each.token_count if each.was_interrupted else None for each in run]
+    limits = [each.limit for each in run]
     completions = complete_again(generator, requests, limits)
     for recorded, (completion, tokens) in zip(run, completions, strict=True):
         yield recorded, _difference(recorded, generator, completion, tokens), changed

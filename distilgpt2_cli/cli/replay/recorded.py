@@ -46,6 +46,13 @@ class Recorded:
         """How many tokens were drawn."""
         return int(self.record["tokens"]["completion"])
 
+    @property
+    def limit(self) -> int | None:
+        """After how many tokens to stop, as what follows can't be the same; None if options do."""
+        if self.was_interrupted:
+            return self.token_count
+        return self.token_count + 1 if self.options.max_tokens < 0 else None
+
     def follows(self, other: "Recorded") -> bool:
         """Return whether it was computed in the same parallel run as an earlier record."""
         same = ("model", "versions", "cpu_features", "placement")

@@ -12,17 +12,20 @@ from typing import Any, NoReturn
 
 from ...errors import UsageError
 from ..llama.bindings import import_alone
+from .gbnf import GrammarError
+from .rules import understand
 
 _NOTES = {
     "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
     "$schema", "$id", "$comment", "$defs", "definitions",
+    "example", "externalDocs", "xml",  # of OpenAPI
 }  # fmt: skip
 _TYPES: dict[str, set[str]] = {
     "string": {"minLength", "maxLength", "pattern", "format"},
     "array": {"items", "prefixItems", "minItems", "maxItems"},
     "object": {"properties", "required", "additionalProperties"},
-    "number": set(),
-    "integer": set(),
+    "number": {"format"},  # of OpenAPI, such as int32: an annotation, as formats are by default
+    "integer": {"format"},
     "boolean": set(),
     "null": set(),
 }
@@ -34,6 +37,13 @@ _PATTERN = re.compile(rf'\^(?:{_SET}|[^][."\\^$|\x00-\x1F\x7F])*\$')
 _TWICE_REPEATED = re.compile(r"[*+?}][*+?{]|\(\?")
 _LITERAL = re.compile(r'[\x00-\x1F"\\]')
 _DEFINITION = "definition-{}-of-the-schema"
+_MOST_DIGITS = 4000  # Python refuses to convert more than 4300
+_MEANINGS = {
+    "never ends": "refers to itself in every case, so that its JSON never ends",
+    "can begin with itself": "refers to itself before anything else",
+    "it is too large": "repeats something too often",
+}
+"""What is wrong with a schema, for what is said of its grammar."""
 
 _HEX = "[0-9a-fA-F]"
 # The converter's own allow control characters in strings, halves of surrogate pairs, and exponents
@@ -54,17 +64,34 @@ def to_grammar(text: str) -> str:
         UsageError: the text is not a JSON Schema, or asks for what is not supported.
     """
     try:
-        schema = json.loads(text, parse_constant=_refuse_constant)
+        schema = json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number)
     except RecursionError:
         _refuse("#", "is nested too deeply")
     except ValueError as error:
         raise UsageError(
             f"The JSON schema is not JSON: {error}.", "Correct it, or check it with `jq .`."
         ) from None
+    preparation = _Preparation(schema)
     try:
-        return _convert(_Preparation(schema).done())
+        grammar = _convert(preparation.done())
     except RecursionError:
         _refuse("#", "is nested too deeply, or repeats something too often")
+    _check(grammar, preparation)
+    return grammar
+
+
+def _check(grammar: str, preparation: "_Preparation") -> None:
+    """Make sure that the grammar can be obeyed, and speak of the schema if it can't.
+
+    Raises:
+        UsageError: it can't be.
+    """
+    try:
+        understand(grammar)
+    except GrammarError as error:
+        place = preparation.place_of(grammar.split("\n")[error.line - 1])
+        reason = next((said for words, said in _MEANINGS.items() if words in error.reason), None)
+        _refuse(place, reason or f"makes a grammar that can't be used: {error.reason}")
 
 
 def _convert(schema: dict[str, Any]) -> str:
@@ -106,6 +133,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
 
 
+def _whole_number(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
+
+
 def _refuse(place: str, reason: str) -> NoReturn:
     raise UsageError(
         f"The JSON schema can't be used: {place} {reason}.",
@@ -121,6 +154,10 @@ class _Preparation:
         self._names: dict[str, str] = {}  # of what each $ref refers to
         self._waiting: list[tuple[str, str, Any]] = []
 
+    def place_of(self, rule: str) -> str:
+        """Return the place in the schema that a rule of its grammar stands for."""
+        return next((place for place, name in self._names.items() if rule.startswith(name)), "#")
+
     def done(self) -> dict[str, Any]:
         prepared = self._schema(self._whole, "#")
         definitions = {}
@@ -134,7 +171,11 @@ class _Preparation:
             return dict(_ANYTHING)
         if not isinstance(schema, dict):
             _refuse(place, "is not a schema" if schema is not False else "allows nothing")
-        asked = {key: value for key, value in schema.items() if key not in _NOTES}
+        asked = {
+            key: value
+            for key, value in schema.items()
+            if key not in _NOTES and not key.startswith("x-")
+        }
         if not asked:
             return dict(_ANYTHING)
         if len(asked) == 1 and isinstance(asked.get("allOf"), list) and len(asked["allOf"]) == 1:
@@ -153,9 +194,7 @@ class _Preparation:
         kind = asked.get("type")
         if isinstance(kind, list) and kind:
             _check_keys(asked, {"type"}, place)
-            for each in kind:
-                if not isinstance(each, str) or each not in _TYPES:
-                    _refuse(place, f"has the unknown type {each!r}")
+            _types(kind, place)
             return {"type": kind}
         if kind is None:
             kind = next((k for k in ("object", "array") if asked.keys() <= _TYPES[k]), None)
@@ -179,9 +218,11 @@ class _Preparation:
             _refuse(place, "has 'properties' or 'required' of the wrong kind")
         if "" in properties or "$ref" in properties:
             _refuse(place, "has a property name that the converter can't use")
-        missing = next((key for key in required if key not in properties), None)
-        if missing is not None:
-            _refuse(place, f"requires {missing!r} and does not describe it")
+        for number, key in enumerate(required):
+            if not isinstance(key, str):
+                _refuse(f"{place}/required/{number}", "is not the name of a property")
+            if key not in properties:
+                _refuse(place, f"requires {key!r} and does not describe it")
         if properties:
             # Others are left out: one of them could have the name of a property.
             made = {key: self._schema(value, f"{place}/properties/{key}")
@@ -196,10 +237,12 @@ class _Preparation:
         }
 
     def _array(self, asked: Mapping[str, Any], place: str) -> dict[str, Any]:
-        if "prefixItems" in asked:
-            _check_keys(asked, {"type", "prefixItems"}, place)
-            return {"prefixItems": self._each(asked["prefixItems"], f"{place}/prefixItems")}
         low, high = _bounds(asked, "minItems", "maxItems", place)
+        if "prefixItems" in asked:
+            items = self._each(asked["prefixItems"], f"{place}/prefixItems")
+            if low > len(items) or (high is not None and high < len(items)):
+                _refuse(place, f"has {len(items)} 'prefixItems' and asks for another length")
+            return {"prefixItems": items}  # just these, whatever 'items' allows after them
         made: dict[str, Any] = {"type": "array", "minItems": low}
         if high is not None:
             made["maxItems"] = high
@@ -246,13 +289,25 @@ def _constant(asked: Mapping[str, Any], place: str) -> dict[str, Any]:
     values = [asked["const"]] if "const" in asked else asked["enum"]
     if not isinstance(values, list) or not values:
         _refuse(place, "has an 'enum' that is not a list of values")
-    kinds = asked.get("type")
-    if kinds is not None:
-        kinds = kinds if isinstance(kinds, list) else [kinds]
+    try:
+        json.dumps(values, allow_nan=False)
+    except ValueError:
+        _refuse(place, "allows a number that is too large for a floating-point number")
+    if "type" in asked:
+        kinds = _types(asked["type"], place)
         for value in values:
-            if not _kinds(value) & set(kinds):
+            if not _kinds(value) & kinds:
                 _refuse(place, f"allows {json.dumps(value)}, which is not of its type")
     return {"enum": values}
+
+
+def _types(kinds: Any, place: str) -> set[str]:
+    """Return the types that a schema names, one or several."""
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    for kind in kinds:
+        if not isinstance(kind, str) or kind not in _TYPES:
+            _refuse(place, f"has the unknown type {json.dumps(kind)}")
+    return set(kinds)
 
 
 def _kinds(value: Any) -> set[str]:
@@ -307,10 +362,11 @@ def _is_regular_expression(pattern: str) -> bool:
 def _bounds(
     asked: Mapping[str, Any], low_key: str, high_key: str, place: str
 ) -> tuple[int, int | None]:
+    for key in (low_key, high_key):
+        value = asked.get(key, 0)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 2000:
+            _refuse(place, f"has a {key!r} that is not a whole number from 0 to 2000")
     low, high = asked.get(low_key, 0), asked.get(high_key)
-    for value in (low, high):
-        if value is not None and (not isinstance(value, int) or not 0 <= value <= 2000):
-            _refuse(place, f"has a {low_key!r} or {high_key!r} that is not from 0 to 2000")
     if high is not None and high < low:
         _refuse(place, f"has a {high_key!r} below its {low_key!r}")
     return low, high

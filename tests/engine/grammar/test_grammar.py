@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ SCHEMAS = [
     {"type": "object", "properties": {"node": {"type": "string", "maxLength": 3},
                                       "x": {"$ref": "#/definitions/node"}},
      "required": ["node", "x"], "definitions": {"node": {"type": "integer"}}},
+    {"type": "object", "required": ["p"], "properties": {"p": {  # a pydantic tuple
+        "type": "array", "minItems": 2, "maxItems": 2,
+        "prefixItems": [{"type": "integer", "format": "int32"},
+                        {"type": "string", "maxLength": 3, "example": "x", "x-order": 1}]}}},
+    {"prefixItems": [{"type": "boolean"}], "minItems": 1, "items": False},
 ]  # fmt: skip
 
 
@@ -234,12 +240,52 @@ def test_what_is_refused(grammar: str, line: int, reason: str) -> None:
         ('{"type": "object", "required": ["a"]}', "requires 'a'"),
         ('{"a":' * 2000 + "1" + "}" * 2000, "nested too deeply"),
         ('{"items":' * 500 + "{}" + "}" * 500, "nested too deeply"),
+        ('{"properties": {"a": {}}, "required": [["a"]]}', "#/required/0 is not the name"),
+        ('{"enum": [1], "type": [{}]}', "# has the unknown type {}"),
+        ('{"prefixItems": [{}], "minItems": 2}', "# has 1 'prefixItems' and asks for another"),
+        ('{"type": "array", "minItems": true}', "'minItems' that is not a whole number"),
+        ('{"prefixItems": [{}], "minItems": null}', "'minItems' that is not a whole number"),
+        ('{"anyOf": [{"enum": [1e999]}]}', "#/anyOf/0 allows a number that is too large"),
+        ('{"const": {"a": [-1e999]}}', "# allows a number that is too large"),
+        ('{"const": ' + "1" * 5000 + "}", "is not JSON: a number has 5000 digits"),
+        ('{"$ref": "#"}', "# refers to itself in every case"),
+        ('{"anyOf": [{"$ref": "#"}]}', "# refers to itself in every case"),
+        ('{"anyOf": [{"$ref": "#"}, {"type": "null"}]}', "# refers to itself before anything"),
+        (
+            '{"items": {"$ref": "#/$defs/a"},'
+            ' "$defs": {"a": {"items": {"$ref": "#/$defs/a"}, "minItems": 1}}}',
+            "#/$defs/a refers to itself in every case",
+        ),
     ],
 )
 def test_a_schema_that_is_refused(schema: str, reason: str) -> None:
     with pytest.raises(UsageError) as error:
         to_grammar(schema)
     assert reason in error.value.what
+    assert "grammar" not in error.value.what
+
+
+scalars = st.none() | st.booleans() | st.integers(-1, 3) | st.floats() | st.text(max_size=3)
+references = st.sampled_from(
+    ["#", "#/items", "#/anyOf/0", "#/$defs/a", "object", "array", "string"]
+)
+keywords = st.sampled_from(
+    ["type", "enum", "const", "items", "prefixItems", "minItems", "maxItems", "properties",
+     "required", "additionalProperties", "anyOf", "allOf", "$ref", "$defs", "a", "format",
+     "pattern", "minLength", "maxLength", "x-a"]
+)  # fmt: skip
+values = st.recursive(
+    scalars | references,
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(keywords, part, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(keywords, values, max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_any_json_is_taken_or_refused(schema: dict[str, object]) -> None:
+    with suppress(UsageError):
+        understand(to_grammar(json.dumps(schema)))
 
 
 def test_grammars_at_random() -> None:
