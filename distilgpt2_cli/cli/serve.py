@@ -1,5 +1,7 @@
 """``distil serve``: the model behind OpenAI's completions API."""
 
+import os
+from contextlib import closing
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,21 +96,27 @@ def serve(
     file = model.locate(terminal)
     from ..engine.llama.loading import load
 
-    with load(file.path, offload) as loaded:
-        notice_refusal(terminal, loaded.placement)
-        server.serve(
-            loaded,
-            _name(file),
-            int(file.path.stat().st_mtime),
-            limits,
-            address,
-            threads=model.thread_count,
-            say=terminal.notice,
-        )
+    name = _name(file)
+    with closing(address.listen()) as listener:
+        terminal.notice(f"Loading {name}.")
+        with load(file.path, offload) as loaded:
+            notice_refusal(terminal, loaded.placement)
+            server.serve(
+                loaded,
+                name,
+                int(file.path.stat().st_mtime),
+                limits,
+                address,
+                listener,
+                threads=model.thread_count,
+                say=terminal.notice,
+            )
 
 
 def _name(file: ModelFile) -> str:
-    return file.name.rpartition("/")[2].removesuffix(".gguf")
+    """Return the model's name for clients: text, also where that of its file is not UTF-8."""
+    name = file.name.rpartition("/")[2].removesuffix(".gguf")
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _check_key(api_key: str | None) -> None:

@@ -12,7 +12,7 @@ from prompt_toolkit.output.color_depth import ColorDepth
 
 from ..signals import not_ignored
 from .editor import Editor
-from .keys import NameLine, bindings
+from .keys import NameLine, bindings, is_pasted
 from .screen import COLOURS, NO_COLOURS, Screen
 from .suggestions import Settings, Suggester
 from .text_file import TextFile
@@ -62,6 +62,7 @@ class EditorApp:
             style=COLOURS if colours else NO_COLOURS,
             color_depth=None if colours else ColorDepth.DEPTH_1_BIT,
             full_screen=True,
+            paste_mode=is_pasted,  # a line end then copies no margin
         )
         self._app.ttimeoutlen = self._app.timeoutlen = _ESCAPE_SECONDS
         self._app.key_processor.before_key_press += self._clear_message

@@ -47,6 +47,12 @@ class NameLine:
         get_app().layout.focus(self._text)
 
 
+@Condition
+def is_pasted() -> bool:
+    """Whether text follows a key in the same read: a terminal may not mark what is pasted."""
+    return any(len(following.key) == 1 for following in get_app().key_processor.input_queue)
+
+
 def bindings(editor: Editor, name: NameLine) -> KeyBindings:
     """Return the key bindings that prompt_toolkit does not have itself."""
     keys = KeyBindings()
@@ -106,6 +112,7 @@ def _bind_file(keys: KeyBindings, editor: Editor, name: NameLine, writing: Filte
         editor.buffer.redo()
 
     @keys.add("s-tab", filter=writing)
+    @keys.add("tab", filter=writing & is_pasted)
     def _(_event: KeyPressEvent) -> None:
         editor.buffer.insert_text("\t")
 
@@ -117,7 +124,7 @@ def _bind_suggestions(
         names = (key,) if isinstance(key, str) else key
         keys.add(*names, filter=when)(lambda _event: action())
 
-    bind("tab", editor.suggest, writing)
+    bind("tab", editor.suggest, writing & ~is_pasted)
     bind("f2", editor.change_length, writing)
     bind("f3", editor.change_temperature, writing)
     bind("f4", editor.change_count, writing)
@@ -125,8 +132,8 @@ def _bind_suggestions(
     bind("c-c", editor.close, writing)
     bind("down", lambda: editor.select(1), suggesting)
     bind("up", lambda: editor.select(-1), suggesting)
-    bind("enter", lambda: editor.accept(editor.selected), suggesting)
+    bind("enter", lambda: editor.accept(editor.selected), suggesting & ~is_pasted)
     bind(("escape", "right"), editor.accept_word, suggesting)
     for index in range(max(COUNTS)):
         is_shown = Condition(partial(lambda index: index in editor.listed, index))
-        bind(str(index + 1), partial(editor.accept, index), suggesting & is_shown)
+        bind(str(index + 1), partial(editor.accept, index), suggesting & is_shown & ~is_pasted)

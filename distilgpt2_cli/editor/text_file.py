@@ -1,19 +1,13 @@
 """The edited file: read whole, and written whole or not at all."""
 
-import glob
 import os
-import secrets
-import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 from ..errors import DistilError
+from . import recovery
+from .whole_file import write_whole
 
-_UNNAMED = "distil-write.txt"
-_RECOVERED = ".recovered"
+_UNNAMED = Path("distil-write.txt")
 
 
 class TextFile:
@@ -87,56 +81,21 @@ class TextFile:
         self.text, self._data = text, data
 
     def keep(self, text: str) -> Path:
-        """Write a text to a new recovery file beside the file, and return its name.
-
-        If the folder can't be written, it goes to the home folder, or else the temporary folder.
+        """Write a text to a new recovery file, see `recovery.keep`, and return its name.
 
         Raises:
-            OSError: none of them can be written.
+            OSError: it can't be written anywhere.
         """
-        path = self.path or Path(_UNNAMED)
-        folders = [path.parent, *_other_folders()]
-        for folder in folders[:-1]:
-            with suppress(OSError):
-                return _write_new(folder / path.name, self._encoded(text))
-        return _write_new(folders[-1] / path.name, self._encoded(text))
+        return recovery.keep(self.path or _UNNAMED, self._encoded(text))
 
     def kept(self) -> list[Path]:
-        """Return the recovery files that `keep` has written beside the file, oldest name first."""
-        path = self.path or Path(_UNNAMED)
-        return sorted(path.parent.glob(f"{glob.escape(path.name)}{_RECOVERED}*"))
+        """Return the recovery files that `keep` has written, the newest one last."""
+        return recovery.kept(self.path or _UNNAMED)
 
     def _encoded(self, text: str) -> bytes:
         if self._crlf:
             text = text.replace("\r\n", "\n").replace("\n", "\r\n")
         return text.encode()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace the contents of a file atomically: at any moment it is the old or the new one.
-
-    The new file is written to the disk beside the old one, and then renamed. A symbolic link is
-    kept, and so are owner, group, permissions and extended attributes, as far as the system allows;
-    of several hard links, only this one leads to the new contents.
-
-    Raises:
-        OSError: it can't be written, or is read-only.
-    """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(0, "it is read-only", str(path))
-    part = target.with_name(f".distil-{secrets.token_hex(8)}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123
-            if target.exists():
-                _copy_permissions(target, descriptor)
-            _write_to_disk(file.fileno(), data)
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    _sync_folder(target.parent)
 
 
 def _contents(path: Path) -> bytes | None:
@@ -167,53 +126,3 @@ def _decoded(data: bytes, path: Path) -> str:
 def _has_other_line_ends(text: str) -> bool:
     pairs = text.count("\r\n")
     return text.count("\n") != pairs or text.count("\r") != pairs
-
-
-def _copy_permissions(source: Path, descriptor: int) -> None:
-    old = source.stat()
-    for owner in (old.st_uid, -1):
-        with suppress(PermissionError):
-            os.fchown(descriptor, owner, old.st_gid)
-            break
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-    if hasattr(os, "listxattr"):
-        with suppress(OSError):
-            for name in os.listxattr(source):
-                os.setxattr(descriptor, name, os.getxattr(source, name))
-
-
-def _write_to_disk(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # some file systems can't
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _other_folders() -> Iterator[Path]:
-    with suppress(RuntimeError):
-        yield Path.home()
-    yield Path(tempfile.gettempdir())
-
-
-def _write_new(path: Path, data: bytes) -> Path:
-    """Write a file that only its owner can read, under the first free name."""
-    for number in count(1):
-        free = path.with_name(f"{path.name}{_RECOVERED}{f'-{number}' if number > 1 else ''}")
-        try:
-            descriptor = os.open(free, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            continue
-        with open(descriptor, "wb"):  # noqa: PTH123
-            _write_to_disk(descriptor, data)
-        _sync_folder(path.parent)
-        return free
-    raise AssertionError

@@ -24,7 +24,10 @@ const tab = storageOf("sessionStorage");
 
 // The server
 
-/** Return the server's response, or throw an Error whose message is for the user. */
+/**
+ * Return the server's response, or throw an Error whose message is for the user. Paths are relative
+ * to the page: a proxy may have put a prefix before them.
+ */
 async function ask(path, init = {}) {
   const key = tab.get("key");
   const headers = { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };
@@ -48,7 +51,7 @@ async function askForLess(request, signal) {
   for (;;) {
     const body = JSON.stringify({ ...request, stream: true });
     try {
-      return await ask("/v1/completions", { method: "POST", body, signal });
+      return await ask("v1/completions", { method: "POST", body, signal });
     } catch (error) {
       if (error.code !== "context_length_exceeded" || request.prompt.length < 2) throw error;
       request.prompt = endOf(request.prompt, request.prompt.length / 2);

@@ -32,7 +32,7 @@ async def embeddings(service: Service, request: HttpRequest) -> "EmbeddingRespon
 
 def _parse(body: bytes, service: Service) -> tuple[list[list[int]], bool]:
     """Return the tokens of each input, and whether base64 is wanted."""
-    fields = Fields(body)
+    fields = Fields.of_body(body)
     check_model(fields, service)
     model, window = service.model, service.scheduler.window
     values = texts_or_tokens("input", fields.take("input"), model.vocabulary_size, MAX_TEXTS)

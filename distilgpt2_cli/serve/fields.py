@@ -1,17 +1,23 @@
 """The fields of a JSON body, each checked as it is read."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from .errors import ApiError, invalid
 
 
 class Fields:
-    """The fields of one body. A field that is null counts as left out."""
+    """The fields of one object. A field that is null counts as left out."""
 
-    def __init__(self, body: bytes) -> None:
-        """Parse the body.
+    def __init__(self, fields: Mapping[str, Any], parent: str | None = None) -> None:
+        """Take the fields; ``parent`` is the field whose value they are, to name in errors."""
+        self._fields = {name: value for name, value in fields.items() if value is not None}
+        self._parent = parent
+
+    @classmethod
+    def of_body(cls, body: bytes) -> "Fields":
+        """Parse the body of a request.
 
         Raises:
             ApiError: it is not a JSON object.
@@ -24,50 +30,63 @@ class Fields:
             ) from None
         if not isinstance(fields, dict):
             raise ApiError(400, "The request body is not a JSON object.", code="invalid_json")
-        self._fields = {name: value for name, value in fields.items() if value is not None}
+        return cls(fields)
 
     def take(self, name: str) -> Any:
         """Return a field's value, or None, and count the field as known."""
         return self._fields.pop(name, None)
 
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        """Return a whole number within a range."""
+    def part(self, name: str) -> "Fields":
+        """Return the fields of the object that is a field's value; left out, it has none."""
+        value = self.take(name)
+        if value is not None and not isinstance(value, dict):
+            raise self._invalid(name, f"{name} must be an object.")
+        return Fields(value or {}, name)
+
+    def integer(self, name: str, default: int, low: int, high: int, remedy: str = "") -> int:
+        """Return a whole number within a range; ``remedy`` is a sentence for other numbers."""
         value = self.take(name)
         if value is None:
             return default
-        if not _is_integer(value) or not low <= value <= high:
-            raise invalid(name, f"{name} must be a whole number from {low} to {high}.")
-        return value
+        if not _is_whole(value) or not low <= value <= high:
+            message = f"{name} must be a whole number from {low} to {high}. {remedy}".rstrip()
+            raise self._invalid(name, message)
+        return int(value)
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """Return a number within a range."""
         value = self.take(name)
         if value is None:
             return default
-        is_number = isinstance(value, float) or _is_integer(value)
+        is_number = isinstance(value, float) or _is_whole(value)
         if not is_number or not low <= value <= high:  # as NaN is not
-            raise invalid(name, f"{name} must be a number from {low:g} to {high:g}.")
+            raise self._invalid(name, f"{name} must be a number from {low:g} to {high:g}.")
         return float(value)
 
     def boolean(self, name: str) -> bool:
         """Return whether a field is true; left out, it is false."""
         value = self.take(name)
         if value is not None and not isinstance(value, bool):
-            raise invalid(name, f"{name} must be true or false.")
+            raise self._invalid(name, f"{name} must be true or false.")
         return bool(value)
 
     def refuse(self, name: str, harmless: Sequence[Any]) -> None:
         """Check that a field that is not supported has a value without effect."""
         value = self.take(name)
         if value is not None and value not in harmless:
-            raise invalid(name, f"{name} is not supported. Leave it out.", "unsupported_parameter")
+            raise self._invalid(
+                name, f"{name} is not supported. Leave it out.", "unsupported_parameter"
+            )
 
     def end(self) -> None:
         """Check that every field was known."""
         for name in self._fields:
-            raise invalid(
+            raise self._invalid(
                 name[:100], f"Unknown field: {name[:100]}. Check its spelling.", "unknown_parameter"
             )
+
+    def _invalid(self, name: str, message: str, code: str | None = None) -> ApiError:
+        return invalid(self._parent or name, message, code)
 
 
 def texts_or_tokens(
@@ -95,7 +114,7 @@ def texts_or_tokens(
             raise invalid(name, f"{name} may only contain strings, or lists of token ids.")
         elif not all(0 <= token < vocabulary_size for token in each):
             raise invalid(name, f"Token ids in {name} must be from 0 to {vocabulary_size - 1}.")
-    return value
+    return [each if isinstance(each, str) else list(map(int, each)) for each in value]
 
 
 def texts(name: str, value: Any, most: int, longest: int) -> tuple[str, ...]:
@@ -117,10 +136,13 @@ def texts(name: str, value: Any, most: int, longest: int) -> tuple[str, ...]:
 
 
 def _is_tokens(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_is_integer, value))
+    return isinstance(value, list) and bool(value) and all(map(_is_whole, value))
 
 
-def _is_integer(value: Any) -> TypeGuard[int]:
+def _is_whole(value: Any) -> TypeGuard[int | float]:
+    """Return whether a value is a whole number, as 2.0 is: JSON has one kind of numbers."""
+    if isinstance(value, float):
+        return value.is_integer()
     return isinstance(value, int) and not isinstance(value, bool)
 
 

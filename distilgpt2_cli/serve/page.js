@@ -342,7 +342,7 @@ function restoreSettings() {
 
 async function showModel() {
   try {
-    const { data } = await (await ask("/v1/models")).json();
+    const { data } = await (await ask("v1/models")).json();
     $("model").textContent = data[0].id;
     document.title = `Write with ${data[0].id}`;
   } catch {

@@ -1,7 +1,8 @@
 """The parameters of a request for completions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..engine.llama.model import Model
 from ..engine.options import MAX_SEED, GenerationOptions, draw_seed
@@ -12,9 +13,27 @@ from .service import MAX_TEXTS, Service
 MAX_LOGPROBS = 5
 MAX_STOPS, MAX_STOP_CHARACTERS = 4, 1000
 _MAX_INT = 2**31 - 1
+_RANDOM = -1
 
 # OpenAI's API completes 16 tokens, and has no top-k.
 _DEFAULTS = GenerationOptions(max_tokens=16, top_k=0)
+
+_IGNORED = ("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention")
+# Fields of OpenAI's APIs that are not supported, with the values by which they ask for nothing.
+_WITHOUT_EFFECT: Mapping[str, Sequence[Any]] = {
+    "suffix": ("",),
+    "logit_bias": ({},),
+    "store": (False,),
+    "metadata": ({},),
+    "service_tier": ("auto", "default"),
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "parallel_tool_calls": (True, False),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ def parse(body: bytes, service: Service) -> CompletionCall:
     Raises:
         ApiError: a field is wrong, unknown or not supported.
     """
-    fields = Fields(body)
+    fields = Fields.of_body(body)
     check_model(fields, service)
     n = fields.integer("n", 1, 1, MAX_TEXTS)
     echo, stream = fields.boolean("echo"), fields.boolean("stream")
@@ -77,7 +96,7 @@ def parse(body: bytes, service: Service) -> CompletionCall:
     call = CompletionCall(
         prompts=_prompts(fields, service, n),
         n=n,
-        seed=fields.integer("seed", draw_seed(), 0, MAX_SEED),
+        seed=_seed(fields),
         options=_options(fields, service.limits.max_tokens),
         logprobs=logprobs if logprobs >= 0 else None,
         echo=echo,
@@ -85,10 +104,11 @@ def parse(body: bytes, service: Service) -> CompletionCall:
         include_usage=_includes_usage(fields, stream),
         deterministic=fields.boolean("deterministic"),
     )
-    fields.take("user")
     fields.refuse("best_of", (n,))
-    fields.refuse("suffix", ("",))
-    fields.refuse("logit_bias", ({},))
+    for name in _IGNORED:
+        fields.take(name)
+    for name, harmless in _WITHOUT_EFFECT.items():
+        fields.refuse(name, harmless)
     fields.end()
     return call
 
@@ -146,7 +166,11 @@ def _options(fields: Fields, max_tokens: int) -> GenerationOptions:
         raise invalid("temperature", "temperature must be 0, or a number from 0.001 to 2.")
     return GenerationOptions(
         max_tokens=fields.integer(
-            "max_tokens", min(_DEFAULTS.max_tokens, max_tokens), 1, max_tokens
+            "max_tokens",
+            min(_DEFAULTS.max_tokens, max_tokens),
+            1,
+            max_tokens,
+            "For more, start the server with a larger --max-tokens.",
         ),
         temperature=temperature,
         top_k=fields.integer("top_k", _DEFAULTS.top_k, 0, _MAX_INT),
@@ -163,14 +187,15 @@ def _options(fields: Fields, max_tokens: int) -> GenerationOptions:
 
 
 def _includes_usage(fields: Fields, stream: bool) -> bool:
-    options = fields.take("stream_options")
-    if options is None:
-        return False
-    if not stream:
+    options = fields.part("stream_options")
+    wanted = options.boolean("include_usage")
+    options.refuse("include_obfuscation", (False,))
+    options.end()
+    if wanted and not stream:
         raise invalid("stream_options", "stream_options is only allowed when stream is true.")
-    if not isinstance(options, dict) or not set(options) <= {"include_usage"}:
-        raise invalid("stream_options", "stream_options may only contain include_usage.")
-    wanted = options.get("include_usage")
-    if wanted not in (None, True, False):
-        raise invalid("stream_options", "include_usage must be true or false.")
-    return bool(wanted)
+    return wanted
+
+
+def _seed(fields: Fields) -> int:
+    seed = fields.integer("seed", _RANDOM, _RANDOM, MAX_SEED)
+    return draw_seed() if seed == _RANDOM else seed

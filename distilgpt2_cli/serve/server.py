@@ -8,6 +8,8 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import uvicorn
 
@@ -16,10 +18,11 @@ from ..errors import DistilError, UsageError
 from ..signals import not_ignored
 from .access import Access
 from .app import make_app
+from .connections import Acceptor, most_connections
 from .service import Limits, Service
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-_MAX_CONNECTIONS = 1024
+_BACKLOG = 1024  # connections that wait in the system until they are accepted
 _UNREAD_SECONDS = 30  # a client that acknowledges nothing for this long is disconnected
 _CLOSE_SECONDS = 5  # for connections to close when the server ends
 
@@ -56,7 +59,7 @@ class Address:
         return Access(None, frozenset({"localhost", "127.0.0.1", "[::1]", _in_url(self.host)}))
 
     def listen(self) -> socket.socket:
-        """Return a socket that is bound to this address.
+        """Return a socket that listens on this address; connections to it wait until `serve`.
 
         Raises:
             UsageError: there is no such address here.
@@ -79,6 +82,7 @@ class Address:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         try:
             listener.bind(address)
+            listener.listen(_BACKLOG)  # until then, another process can bind the same port
         except OSError as error:
             listener.close()
             raise DistilError(
@@ -94,6 +98,7 @@ def serve(
     created: int,
     limits: Limits,
     address: Address,
+    listener: socket.socket,
     *,
     threads: int | None,
     say: Callable[[str], None],
@@ -105,17 +110,17 @@ def serve(
         name: the model's name for clients.
         created: the time of the model's file, in seconds since 1970.
         limits: what requests may ask for.
-        address: where to listen.
+        address: where it listens.
+        listener: what `Address.listen` returned.
         threads: for computing; None to tune them while running.
         say: called with the line that shows where it listens, and a line for every request.
 
     Raises:
-        UsageError: the address, or ``limits.parallel``, can't be used.
-        DistilError: the address is in use, or llama.cpp can't make the context.
+        UsageError: ``limits.parallel`` can't be used.
+        DistilError: llama.cpp can't make the context, or the process can't have connections.
     """
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
-    with contextlib.closing(address.listen()) as listener:
-        asyncio.run(_serve(model, name, created, limits, address, listener, threads, say))
+    asyncio.run(_serve(model, name, created, limits, address, listener, threads, say))
 
 
 async def _serve(
@@ -128,7 +133,9 @@ async def _serve(
     threads: int | None,
     say: Callable[[str], None],
 ) -> None:
+    asyncio.get_running_loop().set_exception_handler(partial(_report, say))
     service = Service(model, limits, threads, name, created)
+    acceptor = Acceptor(most_connections(), say)
     config = uvicorn.Config(
         make_app(service, address.access, say),
         http="httptools",
@@ -138,36 +145,53 @@ async def _serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_MAX_CONNECTIONS,
+        limit_concurrency=acceptor.most + 1,  # uvicorn refuses from this number on
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
     port = listener.getsockname()[1]
-    server = _Server(config, lambda: say(f"Listening on http://{_in_url(address.host)}:{port}"))
+    url = f"http://{_in_url(address.host)}:{port}"
+    server = _Server(config, acceptor, listener, lambda: say(f"Listening on {url}"))
     with contextlib.closing(service.scheduler):
         service.start()
-        ending = asyncio.ensure_future(_end_on_signal(service, server, say))
-        await server.serve([listener])
+        ending = asyncio.ensure_future(_end_on(_end_of_service(), service, server, say))
+        await server.serve()
         ending.cancel()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handling, which reports when it listens."""
+    """uvicorn's server without its signal handling, which accepts connections in our way."""
 
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        acceptor: Acceptor,
+        listener: socket.socket,
+        on_start: Callable[[], None],
+    ) -> None:
         super().__init__(config)
+        self._acceptor = acceptor
+        self._listener = listener
         self._on_start = on_start
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        self.servers = []
+        accepting = self._acceptor.run(self._listener, self.config, self.server_state)
+        self._accepting = asyncio.ensure_future(accepting)
+        self.started = True
         self._on_start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._accepting.cancel()
+        self._listener.close()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-async def _end_on_signal(service: Service, server: _Server, say: Callable[[str], None]) -> None:
-    """Wait for a signal, and then for the requests in progress; another signal ends at once."""
+def _end_of_service() -> asyncio.Event:
+    """Return what the first signal sets; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     received = asyncio.Event()
 
@@ -180,6 +204,13 @@ async def _end_on_signal(service: Service, server: _Server, say: Callable[[str],
     handled = not_ignored(_ENDING)
     for number in handled:
         loop.add_signal_handler(number, end)
+    return received
+
+
+async def _end_on(
+    received: asyncio.Event, service: Service, server: _Server, say: Callable[[str], None]
+) -> None:
+    """Wait for a signal, and then for the requests in progress."""
     await received.wait()
     if service.open:
         say(
@@ -187,6 +218,15 @@ async def _end_on_signal(service: Service, server: _Server, say: Callable[[str],
         )
     await service.end()
     server.should_exit = True
+
+
+def _report(
+    say: Callable[[str], None], _loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """Report in a line what asyncio would log with a traceback."""
+    error = context.get("exception")
+    reason = f"{type(error).__name__}: {error}" if error else context["message"]
+    say(f"Unexpected error in the server: {reason}.")
 
 
 def _in_url(host: str) -> str:

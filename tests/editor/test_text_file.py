@@ -12,8 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from distilgpt2_cli.editor.text_file import TextFile, write_whole
+from distilgpt2_cli.editor.text_file import TextFile
+from distilgpt2_cli.editor.whole_file import write_whole
 from distilgpt2_cli.errors import DistilError
+from tests.support.disks import small_disk
 
 CRASH_BEFORE_RENAME = """if True:
     import os, signal, sys
@@ -34,6 +36,11 @@ SAVE_FOR_EVER = """if True:
     for number in range(10**9):
         file.write(f"{number % 10}" * 300_000)
 """
+
+
+@pytest.fixture(autouse=True)
+def _other_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture
@@ -204,3 +211,46 @@ def test_a_text_is_kept_elsewhere_if_need_be(
     file = TextFile(gone / "text")
     gone.rmdir()
     assert file.keep("text") == tmp_path / "text.recovered"
+
+
+@pytest.mark.parametrize("name", ["n" * 245, "n" * 255, "é" * 127 + "n"])
+def test_a_text_is_kept_whatever_the_length_of_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("old")
+    (tmp_path / f"{name[:-1]}x").write_text("of nearly the same name")
+    file, other = TextFile(tmp_path / name), TextFile(tmp_path / f"{name[:-1]}x")
+    kept = [file.keep(f"text {number}") for number in range(3)]
+    assert file.kept() == kept
+    assert [each.read_text() for each in kept] == ["text 0", "text 1", "text 2"]
+    assert {each.parent for each in kept} == {tmp_path}
+    assert other.kept() == []
+
+
+def test_the_newest_text_that_was_kept_comes_last(path: Path) -> None:
+    file = TextFile(path)
+    kept = [file.keep(f"text {number}") for number in range(12)]
+    assert file.kept() == kept
+    kept[0].unlink()
+    kept[5].unlink()
+    assert file.keep("the newest") == file.kept()[-1]
+
+
+def test_a_copy_that_is_cut_off_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        file = TextFile(disk / "text")
+        kept = file.keep("x" * 100_000)
+        assert kept == tmp_path / "text.recovered"
+        assert kept.stat().st_size == 100_000
+        assert list(disk.iterdir()) == []
+        assert TextFile(disk / "text").kept() == [kept]
+
+
+def test_a_file_that_is_marked_read_only_is_not_replaced(path: Path) -> None:
+    """Not even by root, whom the system would let."""
+    path.write_text("old")
+    path.chmod(0o444)
+    with pytest.raises(DistilError, match="it is read-only"):
+        TextFile(path).write("new")
+    assert path.read_text() == "old"

@@ -318,6 +318,19 @@ def test_a_signal_keeps_the_text(
         on.wait_for("Unsaved text of an earlier session is in")
 
 
+def test_a_paste_in_a_terminal_that_does_not_mark_it(env: dict[str, str], path: Path) -> None:
+    pasted = "a\tb\n\tc\n1. item\n"
+    with editing(env, path) as on:
+        on.press(pasted.encode())
+        on.wait_for("1. item")
+        assert save(on, path) == pasted
+        on.press(TAB)
+        wait_for_all(on)
+        on.press(b"2. item\r3. item\r")
+        on.wait_for("3. item")
+        assert save(on, path) == f"{pasted}2. item\n3. item\n"
+
+
 def test_a_terminal_that_goes_away_keeps_the_text(env: dict[str, str], path: Path) -> None:
     with editing(env, path) as on:
         on.press(b"my words")

@@ -149,6 +149,49 @@ def test_only_whole_characters_are_sent(server: Server) -> None:
     assert text
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_numbers_and_fields_as_other_programs_send_them(server: Server, stream: bool) -> None:
+    plain: dict[str, Any] = {"prompt": [7454, 2402], "max_tokens": 4, "seed": 5, "n": 2}
+    same: dict[str, Any] = {
+        "prompt": [7454.0, 2402.0],
+        "max_tokens": 4.0,
+        "seed": 5.0,
+        "n": 2.0,
+        "best_of": 2,
+        "store": False,
+        "metadata": {},
+        "service_tier": "auto",
+        "logit_bias": {},
+        "suffix": "",
+        "user": "me",
+        "safety_identifier": "me",
+        "prompt_cache_key": "key",
+        "response_format": {"type": "text"},
+        "tools": [],
+        "tool_choice": "none",
+        "parallel_tool_calls": True,
+        "stop": None,
+        "stream_options": {"include_usage": stream, "include_obfuscation": False},
+        "stream": stream,
+    }
+    whole = server.complete(**plain, deterministic=True)
+    answer = server.complete(**same, deterministic=True)
+    assert answer.status == 200, answer.body
+    texts = [""] * 2
+    for event in answer.events if stream else [answer.json]:
+        for choice in event["choices"]:
+            texts[choice["index"]] += choice["text"]
+    assert texts == [choice["text"] for choice in whole.json["choices"]]
+
+
+def test_a_seed_of_minus_one_is_drawn(server: Server) -> None:
+    answers = [server.complete(seed=-1, max_tokens=8).json["choices"][0] for _ in range(2)]
+    assert answers[0]["seed"] != answers[1]["seed"]
+    seed = server.complete(seed=-1.0, max_tokens=8, deterministic=True).json["choices"][0]
+    again = server.complete(seed=seed["seed"], max_tokens=8, deterministic=True)
+    assert again.json["choices"][0]["text"] == seed["text"]
+
+
 def test_many_at_once_each_with_its_own_options(server: Server) -> None:
     def ask(number: int) -> Any:
         answer = server.complete(

@@ -37,3 +37,10 @@ def test_the_document_needs_nothing_else() -> None:
     assert re.findall(r"@import|url\(", text) == []
     # Inline styles and handlers would not be allowed.
     assert re.findall(r"""\s(?:style|on\w+)=["']""", text) == []
+
+
+def test_its_addresses_are_relative() -> None:
+    """So that it works behind a proxy that puts a prefix before the paths of the server."""
+    text = page.document().decode()
+    assert re.findall(r"""["'`(]/(?:v1|[a-z]+["'`?])[^"'`]*""", text) == []
+    assert text.count('ask("v1/') == 2

@@ -45,10 +45,19 @@ def refused(server: Server, body: bytes, path: str = COMPLETIONS) -> tuple[int, 
         ({"temperature": "1"}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
         ({"temperature": 10**400}, "temperature"),
+        ({"top_p": 10**400}, "top_p"),
+        ({"min_p": -(10**400)}, "min_p"),
+        ({"repetition_penalty": 10**400}, "repetition_penalty"),
+        ({"presence_penalty": 1e999}, "presence_penalty"),
+        ({"frequency_penalty": -1e999}, "frequency_penalty"),
         ({"top_p": -0.1}, "top_p"),
         ({"n": 0}, "n"),
         ({"n": 129}, "n"),
-        ({"seed": -1}, "seed"),
+        ({"seed": -2}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": 1e999}, "seed"),
+        ({"max_tokens": 1e300}, "max_tokens"),
+        ({"prompt": [1.5]}, "prompt"),
         ({"seed": 2**32 - 1}, "seed"),
         ({"stop": ""}, "stop"),
         ({"stop": ["a"] * 5}, "stop"),
@@ -59,6 +68,14 @@ def refused(server: Server, body: bytes, path: str = COMPLETIONS) -> tuple[int, 
         ({"stream": "yes"}, "stream"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"stream": True, "stream_options": {"x": 1}}, "stream_options"),
+        ({"stream": True, "stream_options": {"include_obfuscation": True}}, "stream_options"),
+        ({"stream": True, "stream_options": {"include_usage": 1}}, "stream_options"),
+        ({"stream_options": []}, "stream_options"),
+        ({"store": True}, "store"),
+        ({"metadata": {"a": "b"}}, "metadata"),
+        ({"service_tier": "flex"}, "service_tier"),
+        ({"tools": [{}]}, "tools"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"suffix": "end"}, "suffix"),
         ({"best_of": 3}, "best_of"),
         ({"logit_bias": {"1": 5}}, "logit_bias"),
@@ -69,6 +86,12 @@ def test_a_wrong_field(server: Server, fields: dict[str, Any], param: str) -> No
     status, error = refused(server, json.dumps(fields).encode())
     assert (status, error["type"]) == (400, "invalid_request_error")
     assert error["param"] == param
+
+
+def test_more_tokens_than_the_server_allows(server: Server) -> None:
+    _, error = refused(server, b'{"max_tokens": 4096}')
+    assert "from 1 to 3000" in error["message"]
+    assert "--max-tokens" in error["message"]
 
 
 def test_a_wrong_model(server: Server) -> None:

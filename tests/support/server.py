@@ -79,10 +79,12 @@ class Server:
 
 
 @contextmanager
-def serving(*arguments: str, env: Mapping[str, str]) -> Iterator[Server]:
-    """Start a server on a free port, wait until it listens, and see to it that it ends."""
+def serving(
+    *arguments: str, env: Mapping[str, str], launcher: tuple[str, ...] = ()
+) -> Iterator[Server]:
+    """Start a server on a free port, wait until it listens, and end it after the block."""
     with subprocess.Popen(
-        [*DISTIL, "serve", "--port", "0", *arguments],
+        [*launcher, *DISTIL, "serve", "--port", "0", *arguments],
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
