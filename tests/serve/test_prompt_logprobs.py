@@ -232,6 +232,14 @@ def test_a_client_that_goes_away(server: Server, model: Model) -> None:
     assert server.metric("distil_waiting") == 0
 
 
+def test_only_the_echo_streamed(server: Server) -> None:
+    events = server.complete(prompt=["a", ""], max_tokens=0, echo=True, stream=True).events
+    choices = [choice for event in events for choice in event["choices"]]
+    assert [(choice["text"], choice["finish_reason"]) for choice in choices] == [
+        ("a", "length"), ("", "length")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "fields", [{"max_tokens": 0}, {"max_tokens": 0, "logprobs": 1}, {"max_tokens": -1}]
 )
