@@ -92,3 +92,38 @@ class Request:
     index: int = 0
     options: GenerationOptions | None = None
     alternatives: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRequest:
+    """The tokens of a text whose mean hidden state is wanted."""
+
+    tokens: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """The tokens of a text to score, each given those before it.
+
+    Attributes:
+        tokens: one at least, and at most as many as the context window holds.
+        top: report so many of the most likely tokens at each place.
+    """
+
+    tokens: Sequence[int]
+    top: int
+
+
+class ScoredToken(NamedTuple):
+    """A token of a text that was scored.
+
+    Attributes:
+        id: the token.
+        logprob: the natural logarithm of its probability, given those before it; None for the
+            first one.
+        top: the most likely tokens at its place with their log-probabilities, the likeliest first.
+    """
+
+    id: int
+    logprob: float | None
+    top: Sequence[tuple[int, float]]

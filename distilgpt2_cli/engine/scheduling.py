@@ -3,10 +3,10 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .completion import Completion
 from .generator import Generator
@@ -14,9 +14,7 @@ from .llama.context import Context
 from .llama.model import Model
 from .options import GenerationOptions
 from .records import FinishReason, Request, Token
-
-if TYPE_CHECKING:
-    from .evaluate.evaluator import Evaluator, Rows
+from .whole_texts import TextEvaluators, TextRequest, TextResult
 
 
 class Update(NamedTuple):
@@ -26,37 +24,39 @@ class Update(NamedTuple):
         job: whose.
         tokens: those made since, with their text.
         finish_reason: why the completion has ended, or None while it goes on.
-        features: the row of numbers that a job for features asked for.
+        result: what a job for a text asked for.
         error: what ended the job instead.
     """
 
     job: "Job"
     tokens: Sequence[Token] = ()
     finish_reason: FinishReason | None = None
-    features: "Rows | None" = None
+    result: TextResult | None = None
     error: Exception | None = None
 
     @property
     def is_last(self) -> bool:
         """Whether nothing more comes."""
-        return bool(self.finish_reason or self.error or self.features is not None)
+        return bool(self.finish_reason or self.error or self.result is not None)
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """Something asked of a scheduler: a completion, or the features of a text.
+    """Something asked of a scheduler: a completion, or the features or scores of a text.
 
     Attributes:
-        work: the request for a completion, or the tokens whose mean-pooled features are wanted.
+        work: the request.
         receive: is given every update, in the thread that the scheduler hands them over to.
         alone: evaluate nothing else beside it, so that it is what it would be as the only one.
         completion: while it is under way.
+        evaluation: that of a text, while it is under way.
     """
 
-    work: Request | Sequence[int]
+    work: Request | TextRequest
     receive: Callable[[Update], None]
     alone: bool = False
     completion: Completion | None = field(default=None, init=False)
+    evaluation: Iterator[TextResult | None] | None = field(default=None, init=False)
 
 
 @dataclass(slots=True)
@@ -86,7 +86,8 @@ class Scheduler:
     Between two steps of the batch, jobs that have come begin if a sequence is free, in the order
     in which they came, and jobs that were cancelled leave. Jobs to be alone have a context with
     one sequence, as `open_generator` makes it: it takes turns with the batch, a step each, one job
-    after another. Features are evaluated a text at a time, between steps too.
+    after another. Features and scores are computed a text at a time, one evaluation between two
+    steps.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class Scheduler:
         self.window = self._context.size
         self._queues = [_JobQueue(self._context)]
         self._alone: Context | None = None
-        self._evaluator: Evaluator | None = None
+        self._evaluators = TextEvaluators(model, threads)
         self._texts: deque[Job] = deque()
         self._asked: SimpleQueue[tuple[Callable[[Job], None], Job] | None] = SimpleQueue()
         self._updates: list[Update] = []
@@ -141,7 +142,8 @@ class Scheduler:
         if self._thread.is_alive():
             self._asked.put(None)
             self._thread.join()
-        for context in (self._context, self._alone, self._evaluator):
+        self._evaluators.close()
+        for context in (self._context, self._alone):
             if context:
                 context.close()
 
@@ -151,7 +153,7 @@ class Scheduler:
                 self._begin(jobs)
                 self._step(jobs)
             if self._texts:
-                self._extract(self._texts.popleft())
+                self._evaluate(self._texts[0])
             self._publish()
 
     def _hear(self) -> bool:
@@ -198,7 +200,11 @@ class Scheduler:
         _end(job)
 
     def _begin(self, jobs: "_JobQueue") -> None:
-        """Begin what can begin, and let each first token be seen at once."""
+        """Begin what can begin, and let each first token be seen at once.
+
+        After one that its first token ends, what is under way has its turn: the sequence is free
+        again, and any number of such jobs would begin one after another.
+        """
         while jobs.waiting and jobs.has_room:
             job = jobs.waiting.popleft()
             jobs.running.append(job)
@@ -212,6 +218,8 @@ class Scheduler:
                 self.load.prompt_seconds += time.perf_counter() - start
                 self._report(jobs)
             self._publish()
+            if job not in jobs.running:
+                break
 
     def _step(self, jobs: "_JobQueue") -> None:
         if not jobs.running:
@@ -244,19 +252,20 @@ class Scheduler:
             jobs.running.remove(job)
             _end(job)
 
-    def _extract(self, job: Job) -> None:
-        from .evaluate.evaluator import Evaluator  # these need NumPy, which takes long to import
-        from .evaluate.features import FeatureExtractor
-
+    def _evaluate(self, job: Job) -> None:
+        """Do the next evaluation of the first text; the last one gives its result."""
         assert not isinstance(job.work, Request)
+        job.evaluation = job.evaluation or self._evaluators.answer(job.work)
         try:
-            if self._evaluator is None:
-                self._evaluator = Evaluator(self.model, None, self._threads, hidden_states=True)
-            (features,) = FeatureExtractor(self._evaluator, "mean").extract([job.work])
+            result = next(job.evaluation)
         except Exception as error:
+            self._texts.popleft()
             self._fail(job, error)
-        else:
-            self._updates.append(Update(job, features=features))
+            return
+        if result is not None:
+            self._texts.popleft()
+            _end(job)
+            self._updates.append(Update(job, result=result))
 
     def _fail(self, job: Job, error: Exception) -> None:
         _end(job)
@@ -275,6 +284,7 @@ def _end(job: Job) -> None:
     if job.completion:
         job.completion.interrupt()
         job.completion = None
+    job.evaluation = None
 
 
 class _JobQueue:

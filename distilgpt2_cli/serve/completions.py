@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from ..engine.options import completion_seed
-from ..engine.records import Request
+from ..engine.records import Request, ScoreRequest
 from ..engine.scheduling import Job, Update
 from .body import read_body
 from .choices import Choice
@@ -52,19 +53,47 @@ class CompletionResponse:
             "created": int(time.time()),
             "model": service.name,
         }
-        self._choices: list[Choice] = []
-        jobs = [self._job(index) for index in range(len(call.prompts) * call.n)]
-        self._jobs = RequestJobs(service, jobs)
+        self._choices = [self._choice(index) for index in range(len(call.prompts) * call.n)]
+        jobs = [*self._scoring_jobs(), *self._completion_jobs()]
+        self._jobs = RequestJobs(service, jobs, len(self._choices))
 
-    def _job(self, index: int) -> Job:
+    def _choice(self, index: int) -> Choice:
         call = self._call
-        prompt = call.prompts[index // call.n]
-        seed = completion_seed(call.seed, index)
-        echoed = prompt.text if call.echo else ""
-        choice = Choice(index, seed, self._service.model, echoed, call.logprobs is not None)
-        self._choices.append(choice)
-        request = Request(prompt.tokens, seed, options=call.options, alternatives=call.logprobs)
-        return Job(request, partial(self._receive, choice), call.deterministic)
+        return Choice(
+            index,
+            completion_seed(call.seed, index),
+            self._service.model,
+            call.prompts[index // call.n].text if call.echo else "",
+            logprobs=call.logprobs is not None,
+            generates=call.generates,
+        )
+
+    def _scoring_jobs(self) -> Iterator[Job]:
+        """Yield a job for each prompt that is shown with its log-probabilities."""
+        call = self._call
+        if call.logprobs is None or not call.echo:
+            return
+        for number, prompt in enumerate(call.prompts):
+            choices = self._choices[number * call.n : (number + 1) * call.n]
+            for choice in choices:
+                choice.awaits_prompt = True
+            request = ScoreRequest(prompt.tokens, call.logprobs)
+            yield Job(request, partial(self._receive_scores, choices))
+
+    def _completion_jobs(self) -> Iterator[Job]:
+        call = self._call
+        if not call.generates:
+            return
+        for index, choice in enumerate(self._choices):
+            tokens = call.prompts[index // call.n].tokens
+            request = Request(tokens, choice.seed, options=call.options, alternatives=call.logprobs)
+            yield Job(request, partial(self._receive, choice), call.deterministic)
+
+    def _receive_scores(self, choices: Sequence[Choice], update: Update) -> None:
+        if update.result:
+            for choice in choices:
+                choice.add_prompt(update.result.scores)
+        self._jobs.update(update)
 
     def _receive(self, choice: Choice, update: Update) -> None:
         choice.add(update)
@@ -98,7 +127,7 @@ class CompletionResponse:
         open_choices = list(self._choices)
         while True:
             events = [self._event([new]) for choice in open_choices if (new := choice.take())]
-            open_choices = [choice for choice in open_choices if not choice.finish_reason]
+            open_choices = [choice for choice in open_choices if not choice.is_complete]
             if jobs.error:
                 events.append(_data(jobs.error.record))
             if not open_choices or jobs.error:

@@ -8,6 +8,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from ..engine.records import FeatureRequest
 from ..engine.scheduling import Job, Update
 from .body import read_body
 from .errors import invalid
@@ -59,11 +60,15 @@ class EmbeddingResponse:
         self._base64 = base64
         self._tokens = sum(map(len, inputs))
         self._rows: list[Rows | None] = [None] * len(inputs)
-        jobs = [Job(tokens, partial(self._receive, i)) for i, tokens in enumerate(inputs)]
-        self._jobs = RequestJobs(service, jobs)
+        jobs = [
+            Job(FeatureRequest(tokens), partial(self._receive, i))
+            for i, tokens in enumerate(inputs)
+        ]
+        self._jobs = RequestJobs(service, jobs, len(inputs))
 
     def _receive(self, index: int, update: Update) -> None:
-        self._rows[index] = update.features
+        if update.result:
+            self._rows[index] = update.result.features
         self._jobs.update(update)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -27,19 +27,22 @@ class RequestJobs:
         started: when the request was admitted, in seconds of `time.perf_counter`.
     """
 
-    def __init__(self, service: Service, jobs: Sequence[Job]) -> None:
-        """Reserve places in the queue for the jobs.
+    def __init__(self, service: Service, jobs: Sequence[Job], places: int) -> None:
+        """Reserve so many places in the queue.
 
         Raises:
             ApiError: there are not enough.
         """
-        service.admit(len(jobs))
+        service.admit(places)
         self.error: ApiError | None = None
         self.started = time.perf_counter()
         self._service = service
         self._jobs = jobs
+        self._places = places
         self._unfinished = set(jobs)
         self._updated = asyncio.Event()
+        if not jobs:  # there is nothing to wait for
+            self._updated.set()
         self._has_token = False
 
     def update(self, update: Update) -> None:
@@ -94,7 +97,7 @@ class RequestJobs:
             for task in tasks:
                 task.cancel()
             self._cancel()
-            self._service.release(len(self._jobs))
+            self._service.release(self._places)
             self._jobs = ()  # they refer to this object: the cycle would keep both in memory
 
     def _fail(self, error: ApiError) -> None:

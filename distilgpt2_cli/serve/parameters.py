@@ -53,6 +53,7 @@ class CompletionCall:
         n: completions of each prompt.
         seed: of the first completion; each further one has the next seed.
         options: how they are generated.
+        generates: whether they are; otherwise the answer has the prompts only.
         logprobs: alternatives to report for each token, or None for no log-probabilities.
         echo: whether each text begins with its prompt.
         stream: whether text is sent as it is generated.
@@ -64,6 +65,7 @@ class CompletionCall:
     n: int
     seed: int
     options: GenerationOptions
+    generates: bool
     logprobs: int | None
     echo: bool
     stream: bool
@@ -87,17 +89,13 @@ def parse(body: bytes, service: Service) -> CompletionCall:
     n = fields.integer("n", 1, 1, MAX_TEXTS)
     echo, stream = fields.boolean("echo"), fields.boolean("stream")
     logprobs = fields.integer("logprobs", -1, 0, MAX_LOGPROBS)
-    if echo and logprobs >= 0:
-        raise invalid(
-            "logprobs",
-            "logprobs are for new tokens only, and can't be combined with echo. Leave one out.",
-            "unsupported_parameter",
-        )
+    max_tokens = _max_tokens(fields, service.limits.max_tokens, echo=echo)
     call = CompletionCall(
         prompts=_prompts(fields, service, n),
         n=n,
         seed=_seed(fields),
-        options=_options(fields, service.limits.max_tokens),
+        options=_options(fields, max(max_tokens, 1)),
+        generates=max_tokens > 0,
         logprobs=logprobs if logprobs >= 0 else None,
         echo=echo,
         stream=stream,
@@ -160,18 +158,23 @@ def _text(model: Model, tokens: Sequence[int]) -> str:
     return b"".join(map(model.piece, tokens)).decode(errors="replace")
 
 
+def _max_tokens(fields: Fields, most: int, *, echo: bool) -> int:
+    remedy = "For more, start the server with a larger --max-tokens."
+    default = min(_DEFAULTS.max_tokens, most)
+    max_tokens = fields.integer("max_tokens", default, 0, most, remedy)
+    if max_tokens == 0 and not echo:
+        raise invalid(
+            "max_tokens", "max_tokens can be 0 only with echo. Use 1 or more, or set echo to true."
+        )
+    return max_tokens
+
+
 def _options(fields: Fields, max_tokens: int) -> GenerationOptions:
     temperature = fields.number("temperature", _DEFAULTS.temperature, 0, 2)
     if 0 < temperature < 0.001:
         raise invalid("temperature", "temperature must be 0, or a number from 0.001 to 2.")
     return GenerationOptions(
-        max_tokens=fields.integer(
-            "max_tokens",
-            min(_DEFAULTS.max_tokens, max_tokens),
-            1,
-            max_tokens,
-            "For more, start the server with a larger --max-tokens.",
-        ),
+        max_tokens=max_tokens,
         temperature=temperature,
         top_k=fields.integer("top_k", _DEFAULTS.top_k, 0, _MAX_INT),
         top_p=fields.number("top_p", _DEFAULTS.top_p, 0, 1),

@@ -36,7 +36,6 @@ def refused(server: Server, body: bytes, path: str = COMPLETIONS) -> tuple[int, 
         ({"prompt": ["x"] * 129}, "prompt"),
         ({"prompt": "\ud800"}, "prompt"),
         ({"prompt": "word " * 600}, "prompt"),
-        ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": 3001}, "max_tokens"),
         ({"max_tokens": 1.5}, "max_tokens"),
         ({"max_tokens": True}, "max_tokens"),
@@ -63,7 +62,6 @@ def refused(server: Server, body: bytes, path: str = COMPLETIONS) -> tuple[int, 
         ({"stop": ["a"] * 5}, "stop"),
         ({"stop": [1]}, "stop"),
         ({"logprobs": 6}, "logprobs"),
-        ({"logprobs": 1, "echo": True}, "logprobs"),
         ({"presence_penalty": 3}, "presence_penalty"),
         ({"stream": "yes"}, "stream"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
@@ -90,7 +88,7 @@ def test_a_wrong_field(server: Server, fields: dict[str, Any], param: str) -> No
 
 def test_more_tokens_than_the_server_allows(server: Server) -> None:
     _, error = refused(server, b'{"max_tokens": 4096}')
-    assert "from 1 to 3000" in error["message"]
+    assert "from 0 to 3000" in error["message"]
     assert "--max-tokens" in error["message"]
 
 

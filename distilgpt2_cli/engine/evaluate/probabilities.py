@@ -31,6 +31,20 @@ class RowDivergences(NamedTuple):
     same_top: NDArray[np.bool_]
 
 
+class RankedLogprobs(NamedTuple):
+    """Log-probabilities in nats, a row for each place in a text.
+
+    Attributes:
+        targets: of the token that stands there.
+        top_ids: the tokens that are most likely there, the likeliest first.
+        top: of those.
+    """
+
+    targets: Logprobs
+    top_ids: NDArray[np.int64]
+    top: Logprobs
+
+
 def log_softmax(rows: _Logits) -> _Logits:
     """Return the log-probabilities of all tokens in each row, or in the only one, in nats."""
     shifted: _Logits = rows - rows.max(axis=-1, keepdims=True)
@@ -44,20 +58,44 @@ def logprobs_of(rows: Rows, targets: Sequence[int]) -> Logprobs:
     Raises:
         NotANumberError: the logits are NaN.
     """
+    return ranked_logprobs_of(rows, targets, 0).targets
+
+
+def ranked_logprobs_of(rows: Rows, targets: Sequence[int], count: int) -> RankedLogprobs:
+    """Return the same, and in each row the ``count`` most likely tokens.
+
+    Raises:
+        NotANumberError: the logits are NaN.
+    """
     chosen = rows[np.arange(len(rows)), np.asarray(targets)].astype(np.float64)
 
-    def of_block(block: slice) -> Logprobs:
+    def of_block(block: slice) -> RankedLogprobs:
         logits = rows[block]
         highest = logits.max(axis=1)
         shifted = logits - highest[:, None]
         np.exp(shifted, out=shifted)
-        logprobs: Logprobs = chosen[block] - (highest + np.log(shifted.sum(axis=1)))
-        return logprobs
+        normalizers = highest + np.log(shifted.sum(axis=1))
+        top_ids = _most_likely(logits, count)
+        top_logits = np.take_along_axis(logits, top_ids, axis=1).astype(np.float64)
+        return RankedLogprobs(
+            chosen[block] - normalizers, top_ids, top_logits - normalizers[:, None]
+        )
 
-    logprobs = np.concatenate(list(_in_blocks(of_block, len(rows))))
-    if np.isnan(logprobs).any():
+    blocks = list(_in_blocks(of_block, len(rows)))
+    ranked = RankedLogprobs(*(np.concatenate(part) for part in zip(*blocks, strict=True)))
+    if np.isnan(ranked.targets).any():
         raise NotANumberError
-    return logprobs
+    return ranked
+
+
+def _most_likely(logits: Rows, count: int) -> NDArray[np.int64]:
+    """Return the tokens with the highest logits; of equal ones, those with the lower numbers."""
+    ids = np.empty((len(logits), count), np.int64)
+    rest = logits.copy() if count else logits
+    for place in range(count):
+        ids[:, place] = rest.argmax(axis=1)
+        np.put_along_axis(rest, ids[:, place, None], -np.inf, axis=1)
+    return ids
 
 
 def divergence(reference: Rows, other: Rows) -> RowDivergences:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import NotANumberError, UsageError
+from ..records import ScoredToken
 from .evaluator import Evaluator, packed
-from .probabilities import Logprobs, log_softmax, logprobs_of
+from .probabilities import Logprobs, log_softmax, logprobs_of, ranked_logprobs_of
 from .windows import Window, sliding
 
 
@@ -181,3 +182,30 @@ def window_logprobs(evaluator: Evaluator, window: Window) -> Logprobs:
         parts.append(logprobs_of(rows, targets[: len(rows)]))
         del targets[: len(rows)]
     return np.concatenate(parts)
+
+
+def scored_tokens(
+    evaluator: Evaluator, tokens: Sequence[int], top: int
+) -> Iterator[list[ScoredToken]]:
+    """Score a text given by its tokens, which the window holds, as `Scorer` does after the first.
+
+    Yields:
+        The next tokens, after each evaluation; before the first one, the first token of the text.
+
+    Raises:
+        NotANumberError: the logits are NaN.
+        DistilError: llama.cpp can't evaluate it.
+    """
+    yield [ScoredToken(tokens[0], None, ())]
+    place = 1
+    for rows in evaluator.logits(tokens[:-1], len(tokens) - 1):
+        targets = tokens[place : place + len(rows)]
+        ranked = ranked_logprobs_of(rows, targets, top)
+        tops = zip(ranked.top_ids.tolist(), ranked.top.tolist(), strict=True)
+        yield [
+            ScoredToken(token, logprob, list(zip(ids, logprobs, strict=True)))
+            for token, logprob, (ids, logprobs) in zip(
+                targets, ranked.targets.tolist(), tops, strict=True
+            )
+        ]
+        place += len(rows)

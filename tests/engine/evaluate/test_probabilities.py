@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from distilgpt2_cli.engine.evaluate.probabilities import divergence, log_softmax, logprobs_of
+from distilgpt2_cli.engine.evaluate.probabilities import (
+    divergence,
+    log_softmax,
+    logprobs_of,
+    ranked_logprobs_of,
+)
 
 
 def exact(rows: np.ndarray) -> np.ndarray:
@@ -43,3 +48,20 @@ def test_divergence() -> None:
     same = divergence(reference, reference)
     assert same.kullback_leibler.max() == 0
     assert same.same_top.all()
+
+
+def test_the_most_likely_tokens_beside_the_chosen_ones() -> None:
+    rows = np.random.default_rng(1).normal(0, 30, (37, 300)).astype(np.float32)
+    rows[3, 7] = rows[3, 9] = 200  # of two that are equally likely, the first one comes first
+    targets = rows.argmax(axis=1).tolist()
+    before = rows.copy()
+    ranked = ranked_logprobs_of(rows, targets, 5)
+    assert (rows == before).all()
+    expected = np.argsort(-rows, axis=1, kind="stable")[:, :5]
+    assert (ranked.top_ids == expected).all()
+    assert (ranked.targets == ranked.top[:, 0]).all()  # to the bit
+    assert (ranked.targets == logprobs_of(rows, targets)).all()
+    logprobs = log_softmax(rows.astype(np.float64))
+    np.testing.assert_allclose(
+        ranked.top, np.take_along_axis(logprobs, expected, axis=1), rtol=2e-6, atol=1e-5
+    )

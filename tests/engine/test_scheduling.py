@@ -1,0 +1,62 @@
+"""Jobs of several callers in one scheduler."""
+
+from collections.abc import Sequence
+from threading import Event
+
+import pytest
+
+from distilgpt2_cli.engine import GenerationOptions, Model, Request
+from distilgpt2_cli.engine.records import ScoreRequest
+from distilgpt2_cli.engine.scheduling import Job, Scheduler, Update
+from distilgpt2_cli.engine.whole_texts import TextRequest
+from distilgpt2_cli.models import demo
+from tests.support.run import TIMEOUT
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_short_jobs_do_not_hold_up_a_long_one(alone: bool) -> None:
+    """Neither scores nor completions of one token, which free their sequence at once."""
+    updates: list[Update] = []
+    begun, ended = Event(), Event()
+
+    def hand_over(new: Sequence[Update]) -> None:
+        for update in new:
+            updates.append(update)
+            update.job.receive(update)
+
+    last_ones: list[bool] = []
+
+    def job(work: Request | TextRequest) -> Job:
+        return Job(work, lambda update: last_ones.append(update.is_last))
+
+    with Model(demo().path) as model:
+        scheduler = Scheduler(model, 2, 1, hand_over)
+        scheduler.start()
+        options = GenerationOptions(max_tokens=60, ignore_eos=True)
+
+        def follow(update: Update) -> None:
+            begun.set()
+            if update.is_last:
+                ended.set()
+
+        long = Job(Request("Once", 1, options=options), follow, alone)
+        scheduler.submit(long)
+        assert begun.wait(TIMEOUT)
+        one = GenerationOptions(max_tokens=1)
+        short = [
+            *(job(Request([10 + i, 20, 30], 1, options=one)) for i in range(8)),
+            *(job(ScoreRequest([10 + i, 20, 30], 1)) for i in range(8)),
+        ]
+        for each in short:
+            scheduler.submit(each)
+        assert ended.wait(TIMEOUT)
+        scheduler.close()
+    for kind in (Request, ScoreRequest):
+        last = None
+        for update in updates:
+            if update.job is long:
+                last = None
+            elif isinstance(update.job.work, kind) and update.is_last:
+                assert last is None, "two short jobs ended without a step of the long one between"
+                last = update
+    assert sum(last_ones) == len(short)
