@@ -9,7 +9,7 @@ from ..errors import DistilError, UsageError
 from ..models import ModelFile
 from ..terminal import Terminal
 from .shared.model_options import ModelOptions
-from .shared.offload import notice_refusal
+from .shared.offload import notice_loading
 from .shared.options import Quiet, check_at_least_one
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def serve(
     from ..engine.llama.loading import load
 
     with load(file.path, offload) as loaded:
-        notice_refusal(terminal, loaded.placement)
+        notice_loading(terminal, loaded.placement)
         server.serve(
             loaded,
             _name(file),

@@ -108,10 +108,10 @@ def test_the_page_of_the_demo_model(env: dict[str, str]) -> None:
         "  gpt2.attention.layer_norm_epsilon  1e-05",
         "  tokenizer.ggml.tokens              array of 50,257 str",
         "  general.languages                  [en]",
-        "From docs/demo-model.md, which says more.",
+        "The full text is in docs/demo-model.md.",
     ):
         assert line in page.splitlines()
-    assert "does not stand in for DistilGPT2" in page
+    assert "is not a substitute for DistilGPT2" in page
 
 
 def test_the_trained_model(env: dict[str, str], trained: Path) -> None:
