@@ -13,7 +13,7 @@ from ..models import ModelFile
 from ..terminal import Terminal
 from ..terminal.progress import megabytes
 from .shared.model_options import FilesOptions, GpuOptions, parse_threads
-from .shared.offload import offload_arguments
+from .shared.offload import notice_loading, offload_arguments
 from .shared.options import Json, Quiet, check_at_least_one
 from .shared.record import model_record, placement_record, versions_record
 
@@ -120,6 +120,7 @@ def bench(
                 results.append(
                     _measure(file, thread_count, sequences, offload, tokens, repetitions)
                 )
+        notice_loading(terminal, results[-1].placement)
     if json:
         _print_json(terminal, results)
     elif markdown:
@@ -214,6 +215,7 @@ def _print_json(terminal: Terminal, results: Sequence[Result]) -> None:
         record: dict[str, Any] = asdict(result) | {
             "model": model_record(result.file),
             "placement": placement_record(result.placement),
+            "warnings": list(result.placement.warnings),
         }
         del record["file"]
         terminal.write_json(record | {"fastest": result is _fastest(results)} | common)

@@ -11,7 +11,7 @@ from ..models import ModelFile
 from ..terminal import Terminal
 from ..terminal.shading import bar
 from .shared.model_options import ModelOptions
-from .shared.offload import notice_refusal
+from .shared.offload import notice_loading
 from .shared.options import Json, Lines, Quiet, TextArgument, check_at_least_one
 from .shared.record import candidate_record, model_record, placement_record, quoted, versions_record
 from .shared.sampling_options import DistributionOptions, generation_options
@@ -59,7 +59,7 @@ def next_tokens(
         load(file.path, offload) as loaded,
         Context(loaded, threads=model.thread_count) as context,
     ):
-        notice_refusal(terminal, context.placement)
+        notice_loading(terminal, context.placement)
         for number, prompt in texts:
             tokens = loaded.tokenize(prompt)
             seen = observe_next(context, tokens, chosen, top)
@@ -115,5 +115,6 @@ def _record(
         },
         "model": model_record(file),
         "placement": placement_record(context.placement),
+        "warnings": list(context.placement.warnings),
         "versions": versions_record(),
     }

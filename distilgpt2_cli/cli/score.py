@@ -8,7 +8,7 @@ import typer
 from ..models import ModelFile
 from ..terminal import Terminal
 from .shared.model_options import ModelOptions
-from .shared.offload import notice_refusal
+from .shared.offload import notice_loading
 from .shared.options import Json, Lines, Parallel, Quiet, TextArgument, check_parallel
 from .shared.record import (
     finite,
@@ -66,7 +66,7 @@ def score(
     with open_evaluator(
         file.path, threads=model.thread_count, sequences=parallel, offload=offload
     ) as evaluator:
-        notice_refusal(terminal, evaluator.placement)
+        notice_loading(terminal, evaluator.placement)
         view = _View(terminal, file, evaluator, prefix, lines)
         scorer = Scorer(evaluator)
         results = in_batches(
@@ -132,6 +132,7 @@ class _View:
                 "scores": list(self._token_records(score)),
                 "model": model_record(self._file),
                 "placement": placement_record(self._placement),
+                "warnings": list(self._placement.warnings),
                 "versions": versions_record(),
             }
         )

@@ -11,7 +11,7 @@ from ..errors import DistilError, UsageError
 from ..models import ModelFile
 from ..terminal import Terminal
 from .shared.model_options import ModelOptions
-from .shared.offload import notice_refusal
+from .shared.offload import notice_loading
 from .shared.options import Quiet, check_at_least_one
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def serve(
     with closing(address.listen()) as listener:
         terminal.notice(f"Loading {name}.")
         with load(file.path, offload) as loaded:
-            notice_refusal(terminal, loaded.placement)
+            notice_loading(terminal, loaded.placement)
             server.serve(
                 loaded,
                 name,

@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..models import ModelFile
 from ..terminal import Terminal
 from .shared.model_options import FileOptions
+from .shared.offload import notice_loading
 from .shared.options import Json, Lines, Quiet, TextArgument
 from .shared.record import model_record, piece_record, quoted, versions_record
 from .shared.texts import InputLines, prepared, read_parts
@@ -68,6 +69,7 @@ def tokenize(
     from ..engine.llama.placement import CPU_ONLY
 
     with load(file.path, CPU_ONLY) as loaded:
+        notice_loading(terminal, loaded.placement)
         view = _View(terminal, file, loaded, special, lines)
         if input_lines is None:
             parts = read_parts(terminal, text, errors=_ANY_BYTES)
@@ -127,6 +129,7 @@ class _View:
             "ids": tokens,
             "pieces": [piece_record(self._model, token) for token in tokens],
             "model": model_record(self._file),
+            "warnings": list(self._model.placement.warnings),
             "versions": versions_record(),
         }
         self._terminal.write_json(record)

@@ -12,7 +12,7 @@ from ..engine.options import choose_seed
 from ..errors import DistilError, UsageError
 from ..terminal import Terminal
 from .shared.model_options import ModelOptions
-from .shared.offload import notice_refusal
+from .shared.offload import notice_loading
 from .shared.options import check_at_least_one
 from .shared.sampling_options import DEFAULTS, Temperature
 
@@ -72,7 +72,7 @@ def write(
     with open_generator(
         model_file.path, chosen, threads=model.thread_count, offload=offload
     ) as generator:
-        notice_refusal(terminal, generator.context.placement)
+        notice_loading(terminal, generator.context.placement)
         app = EditorApp(
             text,
             generator,

@@ -1,6 +1,6 @@
 """Completions made again: several models and settings, each model loaded once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,7 @@ from .generator import Generator
 from .llama.context import Context
 from .llama.loading import load
 from .llama.model import Model
-from .llama.placement import AUTO, Offload
+from .llama.placement import AUTO, Offload, Placement
 from .options import GenerationOptions
 from .records import Request, Token
 from .text import TextStream
@@ -19,10 +19,16 @@ from .text import TextStream
 class OpenModels:
     """Models that have been used, and for each a context; a context manager that frees them."""
 
-    def __init__(self, threads: int | None = None, offload: Offload = AUTO) -> None:
-        """Load nothing yet."""
+    def __init__(
+        self,
+        threads: int | None = None,
+        offload: Offload = AUTO,
+        loaded: Callable[[Placement], object] = lambda _placement: None,
+    ) -> None:
+        """Load nothing yet; ``loaded`` is called after each model is."""
         self._threads = threads
         self._offload = offload
+        self._loaded = loaded
         self._models: dict[Path, Model] = {}
         self._contexts: dict[tuple[Path, int], Context] = {}
         self._stack = ExitStack()
@@ -41,6 +47,7 @@ class OpenModels:
         """
         if path not in self._models:
             self._models[path] = self._stack.enter_context(load(path, self._offload))
+            self._loaded(self._models[path].placement)
         if (path, parallel) not in self._contexts:
             context = Context(self._models[path], None, self._threads, parallel)
             self._contexts[path, parallel] = self._stack.enter_context(context)

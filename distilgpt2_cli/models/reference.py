@@ -170,10 +170,9 @@ def _files(path: Path) -> list[Path]:
 def _size(path: Path) -> int:
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # opening a named pipe would wait for its writer
-            raise ModelUnavailableError(
-                f"{path} is {_kind(mode)}, and llama.cpp needs a file.", "Name a GGUF file."
-            )
+        for is_kind, kind, remedy in _OTHER_KINDS:  # opening a pipe would wait for its writer
+            if is_kind(mode):
+                raise ModelUnavailableError(f"{path} is {kind}; llama.cpp needs a file.", remedy)
         with path.open("rb") as file:
             return file.seek(0, 2)
     except OSError as error:
@@ -183,10 +182,13 @@ def _size(path: Path) -> int:
         ) from None
 
 
-def _kind(mode: int) -> str:
-    if stat.S_ISDIR(mode):
-        return "a folder"
-    return "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+_OTHER_KINDS = (
+    (stat.S_ISFIFO, "a pipe", "Save the model in a file first."),
+    (stat.S_ISDIR, "a folder", "Name a GGUF file in it."),
+    (stat.S_ISSOCK, "a socket", "Name a GGUF file."),
+    (stat.S_ISCHR, "a device", "Name a GGUF file."),
+    (stat.S_ISBLK, "a device", "Name a GGUF file."),
+)
 
 
 def demo() -> ModelFile:

@@ -9,7 +9,7 @@ import pytest
 from gguf import GGUFWriter
 
 from tests.support import gguf as models
-from tests.support.gguf_copy import copy_with_number
+from tests.support.gguf_copy import copy_with_number, copy_with_text
 from tests.support.run import DISTIL, TIMEOUT, run
 
 
@@ -103,6 +103,35 @@ def test_a_model_without_a_vocabulary(env: dict[str, str], tmp_path: Path) -> No
 
     path = models.write(tmp_path / "said.gguf", without=("tokenizer.",), add=say_so)
     assert "has no vocabulary, so it can't read or write text" in refused(env, path)
+
+
+def test_tokenizers_that_fail(env: dict[str, str], tmp_path: Path, tiny: Path) -> None:
+    """They were converted with a vocabulary that is not theirs."""
+    key = "tokenizer.ggml.model"
+    rwkv = copy_with_text(tiny, tmp_path / "rwkv.gguf", key, "rwkv")
+    assert "rwkv.gguf has a tokenizer that fails for some texts." in refused(env, rwkv)
+    llama = models.write(
+        tmp_path / "llama.gguf",
+        without=(key,),
+        add=lambda writer: writer.add_tokenizer_model("llama"),
+    )
+    assert "llama.gguf has a tokenizer that fails for some texts." in refused(env, llama)
+
+
+def test_an_unknown_pre_tokenizer(env: dict[str, str], tmp_path: Path, bundled: Path) -> None:
+    path = copy_with_text(bundled, tmp_path / "new.gguf", "tokenizer.ggml.pre", "ab-12")
+    error = refused(env, path)
+    assert "unknown pre-tokenizer type: 'ab-12'. Update llama-cpp-python" in error
+
+
+def test_no_memory_for_the_file(env: dict[str, str], trained: Path) -> None:
+    """It is not damaged, and downloading it again would not help."""
+    command = [*DISTIL, "generate", "-m", str(trained), "Hello"]
+    limit = ["sh", "-c", 'ulimit -v 260000 && exec "$@"', "sh"]
+    result = subprocess.run([*limit, *command], env=env, capture_output=True)
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert result.stderr.startswith(b"Error: There is not enough memory to load ")
+    assert b"Close other programs, or use a smaller model.\n" in result.stderr
 
 
 def test_files_damaged_at_random() -> None:

@@ -63,7 +63,7 @@ def test_json(env: dict[str, str], tiny: Path) -> None:
     spelled = bytes(byte for piece in record["pieces"] for byte in piece["bytes"])
     assert spelled.decode() == "naïve 東"
     assert any(piece["text"] == "\ufffd" for piece in record["pieces"])
-    assert set(record) == {"text", "tokens", "ids", "pieces", "model", "versions"}
+    assert set(record) == {"text", "tokens", "ids", "pieces", "model", "warnings", "versions"}
 
 
 def test_lines(env: dict[str, str], tiny: Path) -> None:

@@ -21,6 +21,12 @@ from distilgpt2_cli.models.names import check_quantization, choose, models
         ("model_BF16.GGUF", "BF16"),
         ("F16.gguf", "F16"),
         ("model-TQ1_0.gguf", "TQ1_0"),
+        ("model-fp16.gguf", "F16"),
+        ("model.f32.gguf", "F32"),
+        ("Q4_K_M.gguf", "Q4_K_M"),
+        ("gguf/Q4_K_M.gguf", "Q4_K_M"),
+        ("BF16/model.gguf", "BF16"),
+        ("model-Q4_K_M-imatrix.gguf", "Q4_K_M"),
     ],
 )
 def test_a_quantization_is_found_in_a_name(name: str, quantization: str) -> None:
@@ -36,6 +42,11 @@ def test_a_quantization_is_found_in_a_name(name: str, quantization: str) -> None
         "modelQ4_K_M.gguf",
         "model-Q4_0x.gguf",
         "model-Q4_K_M-00001-of-00003.gguf",
+        "mmproj-F16.gguf",
+        "mmproj-model-f16.gguf",
+        "model-mmproj-Q8_0.gguf",
+        "imatrix-F16.gguf",
+        "model-f16.imatrix.gguf",
         "../model-Q4_K_M.gguf",
         "a/../../model-Q4_K_M.gguf",
         "/etc/model-Q4_K_M.gguf",
@@ -60,10 +71,16 @@ def test_none_or_several_files_of_a_quantization_are_listed() -> None:
         choose(names, "Q2_K", "some/models")
     with pytest.raises(ModelUnavailableError, match="no GGUF file"):
         choose(["README.md"], "Q2_K", "some/models")
+    parts = ["a-BF16-00001-of-00002.gguf", "a-BF16-00002-of-00002.gguf"]
+    with pytest.raises(ModelUnavailableError, match=r"has BF16 only in parts: a-BF16-00001"):
+        choose([*parts, *names], "BF16", "some/models")
+    with pytest.raises(ModelUnavailableError, match=r"no F16 file; it has a\.Q4_0\.gguf"):
+        choose(["mmproj-F16.gguf", *names], "F16", "some/models")
 
 
 def test_a_label_has_the_shape_of_a_quantization() -> None:
     assert check_quantization("iq4_xs") == "IQ4_XS"
+    assert check_quantization("fp16") == "F16"
     for label in ("", "Q4", "../Q4_0", "Q4_0\n", "large"):
         with pytest.raises(UsageError):
             check_quantization(label)

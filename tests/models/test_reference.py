@@ -62,8 +62,28 @@ def test_a_file_of_one_s_own(tmp_path: Path) -> None:
 def test_a_file_that_can_t_be_opened_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match="No such file"):
         local(tmp_path / "none.gguf")
-    with pytest.raises(ModelUnavailableError, match="Is a directory"):
+    with pytest.raises(ModelUnavailableError, match="is a folder; "):
         local(tmp_path)
+    os.mkfifo(tmp_path / "pipe.gguf")
+    with pytest.raises(
+        ModelUnavailableError, match=r"pipe\.gguf is a pipe; llama.cpp needs a file"
+    ):
+        local(tmp_path / "pipe.gguf")
+    with pytest.raises(ModelUnavailableError, match="is a device; "):
+        local(Path(os.devnull))
+
+
+def test_a_split_model(tmp_path: Path) -> None:
+    first, second = (tmp_path / f"own-0000{number}-of-00002.gguf" for number in (1, 2))
+    with pytest.raises(ModelUnavailableError, match="No such file"):
+        local(first)
+    first.write_bytes(b"12345")
+    with pytest.raises(ModelUnavailableError, match=r"own-00002-of-00002\.gguf is missing"):
+        local(first)
+    second.write_bytes(b"123")
+    assert local(first) == ModelFile(first, first.name, 8)
+    with pytest.raises(ModelUnavailableError, match=r"Use its first part, .*/own-00001-of-00002"):
+        local(second)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

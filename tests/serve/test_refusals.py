@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.run import run
+from tests.support.gguf_copy import copy_with_text
+from tests.support.run import environment, run
 from tests.support.server import JSON, Server, serving
 
 COMPLETIONS = "/v1/completions"
@@ -226,3 +228,11 @@ def test_without_the_extra(env: dict[str, str]) -> None:
     result = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True)
     assert result.returncode == ExitStatus.FAILED
     assert b"Install them with: pip install 'distilgpt2-cli[serve]'." in result.stderr
+
+
+def test_a_text_that_llama_cpp_splits_by_recursion(tmp_path: Path, bundled: Path) -> None:
+    path = copy_with_text(bundled, tmp_path / "bloom.gguf", "tokenizer.ggml.pre", "bloom")
+    with serving("--model", str(path), env=environment(tmp_path / "home")) as server:
+        status, error = refused(server, json.dumps({"prompt": "-" * 200_000}).encode())
+        assert (status, error["code"]) == (400, "context_length_exceeded")
+        assert server.complete(prompt="Hi", max_tokens=1).status == 200

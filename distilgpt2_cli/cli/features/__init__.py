@@ -9,7 +9,7 @@ from ...engine.options import Pool
 from ...errors import UsageError
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
-from ..shared.offload import notice_refusal
+from ..shared.offload import notice_loading
 from ..shared.options import Json, Lines, Parallel, Quiet, TextArgument, check_parallel
 from ..shared.texts import InputLines, in_batches, read_text
 
@@ -82,7 +82,7 @@ def features(
             hidden_states=True,
             offload=offload,
         ) as evaluator:
-            notice_refusal(terminal, evaluator.placement)
+            notice_loading(terminal, evaluator.placement)
             origin = Origin(file, evaluator.placement)
             extractor = FeatureExtractor(evaluator, pool, split=overflow == "split")
             results = in_batches(texts, extractor.tokens, extractor.extract, parallel)

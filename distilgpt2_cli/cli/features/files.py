@@ -140,6 +140,7 @@ class JsonSink:
             "features": _numbers(features.values),
             "model": model_record(origin.file),
             "placement": placement_record(origin.placement),
+            "warnings": list(origin.placement.warnings),
             "versions": versions_record(),
         }
         self._write(json.dumps(record, allow_nan=False) + "\n")

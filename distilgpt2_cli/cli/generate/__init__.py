@@ -12,7 +12,7 @@ from ...models import ModelFile
 from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
-from ..shared.offload import notice_refusal
+from ..shared.offload import notice_loading
 from ..shared.options import Json, Quiet, check_at_least_one
 from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
 from ..shared.texts import InputLines, read_prompt
@@ -91,7 +91,7 @@ def generate(
         ) as generator,
         results_pending(),
     ):
-        notice_refusal(terminal, generator.context.placement)
+        notice_loading(terminal, generator.context.placement)
         view = _view(terminal, file, generator, json, lines, echo, sampling.num_sequences)
         prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
         batch = generator.complete_all(_requests(prompts, sampling.num_sequences, first_seed))

@@ -117,6 +117,7 @@ class JsonView:
             "options": asdict(self.generator.options) | {"parallel": parallel},
             "model": model_record(self.file),
             "placement": placement_record(self.generator.context.placement),
+            "warnings": list(self.generator.context.placement.warnings),
             "versions": versions_record(),
             "cpu_features": features(),
             "timings": timings_record(self.generator, completion),

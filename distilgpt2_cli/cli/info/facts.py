@@ -110,6 +110,7 @@ _FACTS = (
     "heads",
     "vocabulary_size",
     "tokenizer",
+    "warnings",
 )
 
 

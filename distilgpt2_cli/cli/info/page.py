@@ -61,6 +61,7 @@ def _model_rows(facts: ModelFacts, inspection: Inspection) -> list[tuple[str, st
         ("heads", str(inspection.heads)),
         ("vocabulary", f"{inspection.vocabulary_size:,} tokens"),
         ("tokenizer", _shortened(f"{inspection.tokenizer} ({', '.join(kinds)})")),
+        *(("warning", _shortened(warning)) for warning in inspection.warnings),
         ("licence", f"{_shortened(stated)} (from the {source})" if stated else "not stated"),
     ]
 

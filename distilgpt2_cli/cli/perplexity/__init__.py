@@ -11,7 +11,7 @@ from ...models import ModelFile
 from ...terminal import Terminal
 from ...terminal.progress import SCORE
 from ..shared.model_options import ComputeOptions, FilesOptions
-from ..shared.offload import notice_refusal
+from ..shared.offload import notice_loading
 from ..shared.options import Json, Quiet
 from ..shared.texts import decoded
 from .plot import check_plot, write_plot
@@ -167,12 +167,13 @@ def _measure(
     others = [file for file in models if file != largest]
     options: dict[str, Any] = {"threads": threads, "offload": offload}
     with open_evaluator(largest.path, size=window, **options) as reference:
-        notice_refusal(terminal, reference.placement)
+        notice_loading(terminal, reference.placement)
         alone = measure(reference, texts.windows(reference))
         last = _last(terminal, largest, texts, alone)
         results = {largest: Result(largest, last, reference.placement)}
         for file in others:
             with open_evaluator(file.path, size=reference.size, **options) as evaluator:
+                notice_loading(terminal, evaluator.placement)
                 same = reference.model.shares_vocabulary(evaluator.model)
                 windows = texts.windows(evaluator)
                 found = measure(evaluator, windows, reference if same else None)

@@ -52,6 +52,7 @@ def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
             "size": result.file.size,
             "model": model_record(result.file),
             "placement": placement_record(result.placement),
+            "warnings": list(result.placement.warnings),
             "versions": versions_record(),
         }
         terminal.write_json(record)

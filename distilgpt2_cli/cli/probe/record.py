@@ -94,6 +94,7 @@ def pairs_record(setup: Setup, test: PairedTest) -> dict[str, Any]:
 def _end(setup: Setup, placement: Placement) -> dict[str, Any]:
     return {
         "placement": placement_record(placement),
+        "warnings": list(placement.warnings),
         "model": model_record(setup.file),
         "versions": versions_record(),
     }

@@ -10,7 +10,7 @@ from ...probing.template import Variant
 from ...signals import results_pending
 from ...terminal import Terminal
 from ...terminal.progress import Advance
-from ..shared.offload import notice_refusal
+from ..shared.offload import notice_loading
 from .output import Output
 from .setup import Setup
 
@@ -42,7 +42,7 @@ def run_comparison(output: Output, setup: Setup, variants: Sequence[Variant]) ->
         )
     if interrupt and not comparison.divergences:
         raise interrupt
-    notice_refusal(terminal, comparison.placement)
+    notice_loading(terminal, comparison.placement)
     comparison.interrupted = interrupt is not None
     compare_words(comparison, setup.top, setup.seed)
     output.show_comparison(setup, comparison)
@@ -62,7 +62,7 @@ def run_pairs(output: Output, setup: Setup, pairs: list[Pair]) -> None:
                 loaded, pairs, test, threads=setup.threads, advance=advance
             ),
         )
-    notice_refusal(output.terminal, test.placement)
+    notice_loading(output.terminal, test.placement)
     test.interrupted = interrupt is not None
     if test.scored:
         summarize(test, setup.seed)

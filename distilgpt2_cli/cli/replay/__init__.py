@@ -1,6 +1,7 @@
 """``distil replay``: runs recorded completions again and compares them."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from ...models.names import models
 from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model_options import ComputeOptions
+from ..shared.offload import notice_loading
 from ..shared.options import Json, Quiet
 from .recorded import Recorded, is_whole, read_records, runs
 
@@ -65,7 +67,7 @@ def replay(
     from .output import show
 
     with (
-        OpenModels(compute.thread_count, offload) as open_models,
+        OpenModels(compute.thread_count, offload, partial(notice_loading, terminal)) as open_models,
         results_pending(),
     ):
         for run in runs(read_records(_lines(terminal, file))):

@@ -77,8 +77,10 @@ def offload_arguments(offload: Offload) -> list[str]:
     return arguments
 
 
-def notice_refusal(terminal: Terminal, placement: "Placement") -> None:
-    """Report that the model is on the CPU because the GPU refused it, if it did."""
+def notice_loading(terminal: Terminal, placement: "Placement") -> None:
+    """Report what is odd about the file, and that the GPU refused the model, if it did."""
+    for warning in placement.warnings:
+        terminal.notice(warning)
     if placement.refusal:
         terminal.notice(
             f"The model could not be loaded on the GPU ({placement.refusal}), so it is on the CPU."

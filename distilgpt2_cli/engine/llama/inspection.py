@@ -21,6 +21,7 @@ from .placement import CPU_ONLY
 SHORT_ARRAY = 16
 """Elements. The values of a longer array are left out."""
 
+_PATH_BYTES = 4096  # PATH_MAX on Linux
 _DIMENSIONS = 4  # GGML_MAX_DIMS in ggml.h
 _NUMBERS: Mapping[str, Any] = {
     "u8": ctypes.c_uint8,
@@ -118,6 +119,7 @@ class Inspection:
         vocabulary_size: tokens.
         tokenizer: its algorithm.
         tensors: in the file's order.
+        warnings: sentences about it: what llama.cpp warned of when it was loaded.
         metadata: all keys and values, in the file's order. A text ends at a null character, as it
             does for llama.cpp, and has U+FFFD in place of what is not UTF-8.
     """
@@ -132,6 +134,7 @@ class Inspection:
     vocabulary_size: int
     tokenizer: str
     tensors: Sequence[Tensor]
+    warnings: Sequence[str]
     metadata: Mapping[str, Scalar | Array]
 
     @property
@@ -176,7 +179,8 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
             heads=lib.llama_model_n_head(pointer),
             vocabulary_size=model.vocabulary_size,
             tokenizer=_tokenizer(lib.llama_vocab_type(lib.llama_model_get_vocab(pointer))),
-            tensors=tuple(_tensors(gguf)),
+            tensors=tuple(_all_tensors(path, gguf, metadata)),
+            warnings=model.placement.warnings,
             metadata=metadata,
         )
 
@@ -268,6 +272,20 @@ def _elements(
         address = call("gguf_get_arr_data", ctypes.c_void_p, gguf, index)
         for number in (_NUMBERS[kind] * length).from_address(address):
             yield _number(number, kind)
+
+
+def _all_tensors(
+    path: str | os.PathLike[str], gguf: ctypes.c_void_p, metadata: Mapping[str, Scalar | Array]
+) -> Iterator[Tensor]:
+    """Yield the tensors of a file, and of those that follow if the model is split."""
+    yield from _tensors(gguf)
+    count = metadata.get("split.count", 1)
+    prefix, name = (ctypes.create_string_buffer(_PATH_BYTES) for _ in range(2))
+    for number in range(1, count if isinstance(count, int) else 1):
+        lib.llama_split_prefix(prefix, _PATH_BYTES, os.fsencode(path), 0, count)
+        lib.llama_split_path(name, _PATH_BYTES, prefix.value, number, count)
+        with _opened(os.fsdecode(name.value)) as part:
+            yield from _tensors(part)
 
 
 def _tensors(gguf: ctypes.c_void_p) -> Iterator[Tensor]:

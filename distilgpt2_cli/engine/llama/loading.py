@@ -23,8 +23,12 @@ class _LoadingModel:
         self.offload = offload
         self._model: Model | None = None
         self._error: Exception | None = None
-        self._thread = Thread(target=self._load)
-        self._thread.start()
+        self._thread: Thread | None = Thread(target=self._load)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system gives no further thread
+            self._thread = None
+            self._load()
 
     def _load(self) -> None:
         try:
@@ -33,7 +37,8 @@ class _LoadingModel:
             self._error = error
 
     def wait(self) -> Model:
-        self._thread.join()
+        if self._thread:
+            self._thread.join()
         if self._error:
             raise self._error
         assert self._model

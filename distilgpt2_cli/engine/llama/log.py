@@ -1,13 +1,16 @@
 """What llama.cpp logs, kept from standard error and asked for when something fails."""
 
+import re
 from collections import deque
 
 from . import interrupts
 from .bindings import lib
 from .placement import Placement
 
-_ERROR_LEVEL = 4  # GGML_LOG_LEVEL_ERROR in ggml.h
+_WARNING_LEVEL, _ERROR_LEVEL = 3, 4  # as ggml_log_level in ggml.h
+_FUNCTION = re.compile(r"^[\w:~()]+:( |$)")
 _errors: deque[str] = deque(maxlen=16)
+_warnings: deque[str] = deque(maxlen=16)
 _placements: list[str] = []
 
 
@@ -15,6 +18,8 @@ _placements: list[str] = []
 def _keep(level: int, text: bytes, _user_data: object) -> None:
     if level == _ERROR_LEVEL:
         _errors.append(text.decode(errors="replace").strip())
+    elif level == _WARNING_LEVEL:
+        _warnings.append(text.decode(errors="replace").strip())
     elif b" buffer size = " in text or b" assigned to device " in text:
         _placements.append(text.decode(errors="replace"))
 
@@ -30,12 +35,18 @@ def start() -> None:
     """
     lib.llama_log_set(_callback, None)
     _errors.clear()
+    _warnings.clear()
     _placements.clear()
 
 
 def reason() -> str:
     """Return llama.cpp's own word on the failure since `start`: the first error it logged."""
     return _errors[0].partition(": ")[2].rstrip(".") if _errors else "no reason given"
+
+
+def warnings() -> list[str]:
+    """Return what llama.cpp has warned of since `start`, each once, without names of functions."""
+    return list(dict.fromkeys(_FUNCTION.sub("", line).rstrip(".") for line in _warnings))
 
 
 def placement() -> Placement:

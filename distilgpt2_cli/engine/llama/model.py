@@ -9,17 +9,22 @@ from functools import cached_property
 from types import TracebackType
 
 from ...errors import ModelDamagedError, UsageError
-from . import aborts, bindings, interrupts, log
+from . import aborts, bindings, interrupts, log, reports
 from .bindings import lib
 from .fitting import no_room
-from .placement import AUTO, CPU_ONLY, Offload
-from .settings import load_file
+from .placement import AUTO, CPU_ONLY, Offload, Placement
+from .settings import BYTE_LEVEL, GPT2_PRE_TOKENIZER, PRE_TOKENIZER, load_file
+from .stacks import with_stack_for
 
 MAX_WINDOW = 8192
 """Tokens. The context window of a model trained on more than this, so that memory stays modest."""
 
 _Piece = ctypes.c_char * 256  # longer ones are rare
 _METADATA_BYTES = 256
+# Each byte that UTF-8 has, none of them in a character that a vocabulary could have whole.
+_EVERY_BYTE = b"".join(bytes([byte, 0x80]) for byte in range(0x80)) + bytes(
+    [*range(0x81, 0xC0), *range(0xC2, 0xF5)]
+)
 _NOT_UTF8 = re.compile("([\udc80-\udcff]+)")  # as Python keeps such bytes in a string
 
 
@@ -31,7 +36,6 @@ class Model:
         offload: where its layers were wanted.
         placement: where they are.
         contexts: how many contexts it has now.
-        vocabulary_size: tokens.
         window: the most tokens that a text may have.
         width: numbers in a hidden state.
     """
@@ -51,39 +55,45 @@ class Model:
         self.path = path
         self.offload = offload
         self.contexts = 0
+        self.placement = Placement()
         self._load()
         self.vocabulary = lib.llama_model_get_vocab(self.pointer)
-        if lib.llama_vocab_type(self.vocabulary) == lib.LLAMA_VOCAB_TYPE_NONE:
+        self._tokenized: tuple[str | None, Sequence[int]] = (None, ())
+        try:
+            self._check()
+        except ModelDamagedError:
             self.close()
-            raise ModelDamagedError(
-                f"{os.fspath(path)} has no vocabulary, so it can't read or write text.",
-                "Use the GGUF file of a language model.",
-            )
-        if self._is_no_causal_model():
-            self.close()
-            raise ModelDamagedError(
-                f"{os.fspath(path)} is not a causal language model, so it can't continue a text.",
-                "Use the GGUF file of a model that generates text, such as DistilGPT2.",
-            )
+            raise
         trained_on: int = lib.llama_model_n_ctx_train(self.pointer)
-        if trained_on < 1:  # from 2**31 on it comes as a negative number
-            self.close()
-            raise ModelDamagedError(
-                f"{os.fspath(path)} says that it needs a context of {trained_on % 2**32} tokens,"
-                " which llama.cpp can't give.",
-                "Check that it is a whole GGUF file of a language model, or download it again.",
-            )
-        self.vocabulary_size: int = lib.llama_vocab_n_tokens(self.vocabulary)
         self.window: int = min(trained_on, MAX_WINDOW)
         self.width: int = lib.llama_model_n_embd_out(self.pointer)
-        self._tokenized: tuple[str | None, Sequence[int]] = (None, ())
 
     def _load(self) -> None:
+        """Load the file; if a GPT-2 does not name its pre-tokenizer, with the one of GPT-2."""
+        self._pre_tokenizer: str | None = None
+        self._load_file()
+        names_one = (
+            self._metadata("tokenizer.ggml.model") != BYTE_LEVEL
+            or self._metadata(PRE_TOKENIZER) is not None
+        )
+        is_gpt2 = self._metadata("general.architecture") == "gpt2"
+        if is_gpt2 and not names_one:
+            self.close()
+            self._pre_tokenizer = GPT2_PRE_TOKENIZER
+            self._load_file()
+        self.placement = replace(
+            self.placement,
+            warnings=reports.warnings(
+                self.path, log.warnings(), names_pre_tokenizer=names_one, is_gpt2=is_gpt2
+            ),
+        )
+
+    def _load_file(self) -> None:
         """Load the file; what only a device refuses goes to the CPU if the placement allows it."""
         log.start()
         bindings.start_backend()
         aborts.install()
-        self.pointer = load_file(self.path, self.offload)
+        self.pointer = load_file(self.path, self.offload, self._pre_tokenizer)
         self.placement = log.placement()
         if self.pointer:
             return
@@ -91,10 +101,7 @@ class Model:
         if self.offload.layers != 0 and lib.llama_supports_gpu_offload():
             self._load_without_devices(reason)
         if not self.pointer:
-            raise ModelDamagedError(
-                f"llama.cpp can't load {os.fspath(self.path)}: {reason}.",
-                "Check that it is a whole GGUF file of a language model, or download it again.",
-            )
+            raise reports.refused(self.path, reason)
         if self.offload.layers != "auto":
             window: int = lib.llama_model_n_ctx_train(self.pointer)
             self.close()
@@ -108,7 +115,7 @@ class Model:
 
     def _load_without_devices(self, reason: str) -> None:
         log.start()
-        self.pointer = load_file(self.path, CPU_ONLY)
+        self.pointer = load_file(self.path, CPU_ONLY, self._pre_tokenizer)
         self.placement = replace(log.placement(), refusal=reason)
 
     def leave_devices(self, reason: str) -> bool:
@@ -119,10 +126,42 @@ class Model:
         """
         if self.offload.layers != "auto" or not self.placement.is_on_device or self.contexts:
             return False
+        warnings = self.placement.warnings
         self.close()
         self._load_without_devices(reason)
+        self.placement = replace(self.placement, warnings=warnings)
         self.vocabulary = lib.llama_model_get_vocab(self.pointer)
         return bool(self.pointer)
+
+    def _check(self) -> None:
+        """Make sure that it can continue any text.
+
+        Raises:
+            ModelDamagedError: it can't.
+        """
+        name = os.fspath(self.path)
+        if lib.llama_vocab_type(self.vocabulary) == lib.LLAMA_VOCAB_TYPE_NONE:
+            raise ModelDamagedError(
+                f"{name} has no vocabulary, so it can't read or write text.",
+                "Use the GGUF file of a language model.",
+            )
+        if self._is_no_causal_model():
+            raise ModelDamagedError(
+                f"{name} is not a causal language model, so it can't continue a text.",
+                "Use the GGUF file of a model that generates text, such as DistilGPT2.",
+            )
+        trained_on = lib.llama_model_n_ctx_train(self.pointer)
+        if trained_on < 1:  # from 2**31 on it comes as a negative number
+            raise ModelDamagedError(
+                f"{name} says that it needs a context of {trained_on % 2**32} tokens,"
+                " which llama.cpp can't give.",
+                "Check that it is a whole GGUF file of a language model, or download it again.",
+            )
+        error = reports.unusable_tokenizer(self.path)
+        with aborts.expecting(error):
+            tokens = self._tokenize_bytes(_EVERY_BYTE, add_special=True)
+        if any(not 0 <= token < self.vocabulary_size for token in tokens):
+            raise error
 
     def _is_no_causal_model(self) -> bool:
         """Return whether it has an encoder, or sees the tokens after each (as in BERT)."""
@@ -138,6 +177,11 @@ class Model:
         value = ctypes.create_string_buffer(_METADATA_BYTES)
         size = lib.llama_model_meta_val_str(self.pointer, key.encode(), value, len(value))
         return value.value.decode(errors="replace") if size >= 0 else None
+
+    @cached_property
+    def vocabulary_size(self) -> int:
+        """Tokens."""
+        return int(lib.llama_vocab_n_tokens(self.vocabulary))
 
     @property
     def start_token(self) -> int:
@@ -164,7 +208,7 @@ class Model:
         """
         last = self._tokenized  # several threads may be here
         if text != last[0]:
-            last = self._tokenized = (text, self._tokenize(text.encode(), add_special=True))
+            last = self._tokenized = (text, self._tokenize(text, add_special=True))
         return list(last[1])
 
     def tokenize_bytes(self, data: bytes, *, parse_special: bool = False) -> list[int]:
@@ -181,11 +225,10 @@ class Model:
         """
         tokens: list[int] = []
         for part in _NOT_UTF8.split(data.decode(errors="surrogateescape")):
-            part_bytes = part.encode(errors="surrogateescape")
             if _NOT_UTF8.fullmatch(part):
-                tokens += map(self._byte_token, part_bytes)
+                tokens += map(self._byte_token, part.encode(errors="surrogateescape"))
             else:
-                tokens += self._tokenize(part_bytes, parse_special=parse_special)
+                tokens += self._tokenize(part, parse_special=parse_special)
         return tokens
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
@@ -202,14 +245,34 @@ class Model:
         return bool(lib.llama_vocab_is_eog(self.vocabulary, token))
 
     def _tokenize(
+        self, text: str, *, add_special: bool = False, parse_special: bool = False
+    ) -> Sequence[int]:
+        def tokens() -> Sequence[int]:
+            return self._tokenize_bytes(
+                text.encode(), add_special=add_special, parse_special=parse_special
+            )
+
+        return with_stack_for(len(text), tokens) if self._may_recurse else tokens()
+
+    @cached_property
+    def _may_recurse(self) -> bool:
+        """Whether llama.cpp may split texts by regular expressions; for GPT-2 it has a loop."""
+        pre_tokenizer = self._pre_tokenizer or self._metadata(PRE_TOKENIZER)
+        is_byte_level = lib.llama_vocab_type(self.vocabulary) == lib.LLAMA_VOCAB_TYPE_BPE
+        return is_byte_level and pre_tokenizer != GPT2_PRE_TOKENIZER
+
+    def _tokenize_bytes(
         self, data: bytes, *, add_special: bool = False, parse_special: bool = False
     ) -> Sequence[int]:
         capacity = len(data) + 2  # room for a start and an end token
-        tokens = (lib.llama_token * capacity)()
-        count = lib.llama_tokenize(
-            self.vocabulary, data, len(data), tokens, capacity, add_special, parse_special
-        )
-        return list(tokens[:count])
+        while True:
+            tokens = (lib.llama_token * capacity)()
+            count = lib.llama_tokenize(
+                self.vocabulary, data, len(data), tokens, capacity, add_special, parse_special
+            )
+            if count >= 0:
+                return list(tokens[:count])
+            capacity = -count  # a vocabulary may have several tokens for a character
 
     def _byte_token(self, byte: int) -> int:
         token = self._byte_tokens.get(bytes([byte]))

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ...errors import DeviceConflictError, ParameterError
@@ -67,11 +67,13 @@ class Placement:
         layers: how many each device has, ``CPU`` among them; the output layer is one.
         device_bytes: of each device but the CPU, as llama.cpp reports it.
         refusal: why no device took the layers that ``auto`` meant for it; None if that is not so.
+        warnings: sentences about the model's file: what llama.cpp warned of when it was loaded.
     """
 
     layers: Mapping[str, int] = field(default_factory=dict)
     device_bytes: Mapping[str, int] = field(default_factory=dict)
     refusal: str | None = None
+    warnings: Sequence[str] = ()
 
     @classmethod
     def read(cls, log: Iterable[str]) -> "Placement":
@@ -95,7 +97,7 @@ class Placement:
             device = name.partition("_")[0]
             if device in self.layers and device != "CPU":
                 sizes[device] += size
-        return Placement(self.layers, dict(sizes), self.refusal)
+        return replace(self, device_bytes=dict(sizes))
 
     @property
     def is_on_device(self) -> bool:

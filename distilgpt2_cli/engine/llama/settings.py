@@ -9,12 +9,24 @@ from . import devices
 from .bindings import lib
 from .placement import Offload
 
+PRE_TOKENIZER = "tokenizer.ggml.pre"
+"""The key of a file's metadata that says how texts are split before they are tokenized."""
+BYTE_LEVEL, GPT2_PRE_TOKENIZER = "gpt2", "gpt-2"
+"""The tokenizer of GPT-2 and of many others, and how GPT-2's texts are split."""
+
 # Tokens evaluated at once. The logits depend on where a text is cut, so this never changes.
 PHYSICAL_BATCH = 512
 
 
-def load_file(path: str | os.PathLike[str], offload: Offload) -> Any:
+def load_file(
+    path: str | os.PathLike[str], offload: Offload, pre_tokenizer: str | None = None
+) -> Any:
     """Return a ``llama_model``, or None if llama.cpp can't load the file so.
+
+    Args:
+        path: a GGUF file.
+        offload: where its layers are wanted.
+        pre_tokenizer: by its name in llama.cpp, instead of what the file says.
 
     Raises:
         NoDeviceError: the placement names a device that isn't there.
@@ -23,6 +35,12 @@ def load_file(path: str | os.PathLike[str], offload: Offload) -> Any:
     chosen = devices.chosen(offload)
     params.devices = chosen if chosen is None else ctypes.addressof(chosen)
     params.n_gpu_layers = offload.layers if isinstance(offload.layers, int) else -1
+    if pre_tokenizer:
+        overrides = (lib.llama_model_kv_override * 2)()  # one without a key ends them
+        overrides[0].tag = lib.LLAMA_KV_OVERRIDE_TYPE_STR
+        overrides[0].key = PRE_TOKENIZER.encode()
+        overrides[0].value.val_str = pre_tokenizer.encode()
+        params.kv_overrides = overrides
     return lib.llama_model_load_from_file(os.fsencode(path), params)
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,24 @@ def test_what_ends_the_process(message: str, status: int, said: str) -> None:
     command = [sys.executable, "-c", _SCRIPT, message]
     result = subprocess.run(command, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (status, said), result.stderr
+
+
+_EXCEPTION = """
+import sys
+from distilgpt2_cli.engine import Model
+from distilgpt2_cli.engine.llama import aborts
+from distilgpt2_cli.engine.llama.bindings import lib
+aborts.report_aborts(lambda error: print(error, flush=True))
+model = Model(sys.argv[1])
+lib.llama_vocab_get_text(model.vocabulary, 10**6)  # a std::out_of_range
+"""
+
+
+def test_an_exception_that_nobody_catches(bundled: Path) -> None:
+    command = [sys.executable, "-c", _EXCEPTION, str(bundled)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (
+        1,
+        "llama.cpp ended with std::out_of_range. Report it as a bug of distil, with the command"
+        " and the model.\n",
+    ), result.stderr

@@ -187,3 +187,13 @@ def test_a_model_with_a_longer_window_than_distil_uses(trained: Path, tmp_path: 
     key = "llama.context_length"
     inspection = inspect(copy_with_number(trained, tmp_path / "long.gguf", key, 32768))
     assert (inspection.context_window, inspection.usable_window) == (32768, 8192)
+
+
+def test_a_split_model(tmp_path: Path) -> None:
+    whole = inspect(gguf.write(tmp_path / "whole.gguf", SMALL))
+    gguf.write(
+        tmp_path / "split.gguf", SMALL, add=lambda writer: setattr(writer, "split_max_tensors", 8)
+    )
+    split = inspect(tmp_path / "split-00001-of-00003.gguf")
+    assert split.metadata["split.count"] == 3
+    assert split.tensors == whole.tensors

@@ -40,3 +40,14 @@ def test_a_damaged_one_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
     load_early(path)
     with pytest.raises(ModelDamagedError, match=r"bad\.gguf"):
         load(path)
+
+
+def test_where_no_further_thread_can_be_started(bundled: Path) -> None:
+    """A new thread gets a stack as large as the limit, for which there is no room."""
+    script = (
+        "import sys\n"
+        "from distilgpt2_cli.engine.llama.loading import load\n"
+        "load(sys.argv[1]).close()\n"
+    )
+    limit = ["sh", "-c", 'ulimit -s 2000000 && ulimit -v 1000000 && exec "$@"', "sh"]
+    subprocess.run([*limit, sys.executable, "-c", script, str(bundled)], check=True)
