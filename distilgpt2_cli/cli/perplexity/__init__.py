@@ -87,7 +87,7 @@ def perplexity(
     else:
         write_report(terminal, results)
     if plot is not None:
-        write_plot(plot, results)
+        write_plot(plot, results, force=force)
 
 
 class _Texts:

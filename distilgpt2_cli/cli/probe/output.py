@@ -80,7 +80,7 @@ class Output:
         if self.options.html:
             from .page import comparison_page
 
-            _write_page(self.options.html, comparison_page(setup, comparison))
+            self._write_page(self.options.html, comparison_page(setup, comparison))
 
     def show_pairs(self, setup: Setup, test: "PairedTest") -> None:
         """Write the scored pairs, and then their report.
@@ -103,9 +103,8 @@ class Output:
         if self.options.html:
             from .page import pairs_page
 
-            _write_page(self.options.html, pairs_page(setup, test))
+            self._write_page(self.options.html, pairs_page(setup, test))
 
-
-def _write_page(path: Path, page: str) -> None:
-    with new_file(path) as part:
-        part.write_text(page, encoding="utf-8")
+    def _write_page(self, path: Path, page: str) -> None:
+        with new_file(path, force=self.options.force) as part:
+            part.write_text(page, encoding="utf-8")
