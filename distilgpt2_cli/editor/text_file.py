@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from ..errors import DistilError
+from ..errors import DistilError, NotUtf8Error
 
 _UNNAMED = "distil-write.txt"
 _RECOVERED = ".recovered"
@@ -157,11 +157,7 @@ def _decoded(data: bytes, path: Path) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise DistilError(
-            f"{path} is not UTF-8 text: the byte at offset {error.start} "
-            f"(0x{data[error.start]:02x}) is invalid.",
-            "Convert it first, for instance with: iconv -f LATIN1 -t UTF-8.",
-        ) from None
+        raise NotUtf8Error(str(path), error) from None
 
 
 def _has_other_line_ends(text: str) -> bool:

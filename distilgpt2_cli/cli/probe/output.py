@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from ...errors import UsageError
-from ...files import check_new_file, new_file
+from ...files import check_new_file, new_file, own_path
 from ...terminal import Terminal
 from ..shared.options import Json
 from .setup import Setup
@@ -38,6 +38,7 @@ class OutputOptions:
         Path | None,
         typer.Option(
             metavar="FILE",
+            parser=own_path,
             help="Also write a report with plots to this .html file.",
             show_default=False,
         ),
