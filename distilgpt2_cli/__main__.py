@@ -19,6 +19,7 @@ def main() -> None:
     """Run the command line and exit with one of the statuses of `ExitStatus`."""
     from . import signals
 
+    _hold_closed_streams()
     try:
         signals.install_handlers()
         status = _run()
@@ -33,7 +34,20 @@ def main() -> None:
     sys.exit(status)
 
 
+def _hold_closed_streams() -> None:
+    """Let no other file get the number of a standard stream, which libraries write to."""
+    try:
+        while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 2:
+            pass
+        os.close(descriptor)
+    except OSError:  # there are no more descriptors: what needs one reports it
+        pass
+
+
 def _run() -> int:
+    from .terminal.output import take_streams
+
+    take_streams()
     arguments = sys.argv[1:]
     try:
         from .cli.instant import answer
@@ -57,9 +71,6 @@ def _parse(arguments: list[str]) -> None:
     gc.disable()
     if any(not argument.startswith("-") for argument in arguments):
         _prepare_engine(arguments)
-    from .terminal.output import make_stderr_visible
-
-    make_stderr_visible()
     if "_DISTIL_COMPLETE" in os.environ:  # a shell asks for completions
         # typer would import it, in 0.1 s, to take markup out of summaries that have none.
         sys.modules["rich"] = None  # type: ignore[assignment]

@@ -1,5 +1,6 @@
 """What can go wrong, as a person reads it and as a script sees it."""
 
+import codecs
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -139,6 +140,20 @@ class DeviceFailureError(DistilError):
     def __init__(self, what: str) -> None:
         """Take the first sentence."""
         super().__init__(what, "Use fewer layers there, or none.")
+
+
+class NotUtf8Error(DistilError):
+    """A text is not UTF-8."""
+
+    def __init__(self, source: str, error: UnicodeDecodeError, before: int = 0) -> None:
+        """Take what the text is, what is wrong, and how many bytes were decoded before."""
+        byte, offset = error.object[error.start], before + error.start
+        is_utf16 = offset == 0 and error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        encoding = "UTF-16" if is_utf16 else "LATIN1"
+        super().__init__(
+            f"{source} is not UTF-8 text: the byte at offset {offset} (0x{byte:02x}) is not valid.",
+            f"Convert it first, for example with: iconv -f {encoding} -t UTF-8.",
+        )
 
 
 class ModelUnavailableError(DistilError):

@@ -1,15 +1,24 @@
-"""Files that a command writes for its user: never over another file, and never incomplete."""
+"""A user's files: how they are named, and how a command writes one, complete or not at all."""
 
 import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from .errors import DistilError, UsageError
 
 _PREFIX = ".distil-"
 _ANOTHER_FOLDER = "Choose another folder for it."
+
+
+def own_path(name: str) -> Path:
+    """Return the path of a user's file; ``~`` at its beginning is the home folder.
+
+    A shell expands it at the beginning of a word only, not after ``--model=`` nor in a variable.
+    """
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - it keeps the name where there is no home
 
 
 def check_new_file(path: Path, endings: Sequence[str], *, force: bool) -> None:
@@ -40,27 +49,58 @@ def check_new_file(path: Path, endings: Sequence[str], *, force: bool) -> None:
 
 
 @contextmanager
-def new_file(path: Path, remedy: str = _ANOTHER_FOLDER) -> Iterator[Path]:
+def new_file(path: Path, *, force: bool, remedy: str = _ANOTHER_FOLDER) -> Iterator[Path]:
     """Give a path to write to; the file appears at ``path`` when the block ends without an error.
 
     Args:
-        path: of the file, which is replaced if it exists. A missing folder is created.
+        path: of the file. A missing folder is created.
+        force: it may replace another file.
         remedy: what to do if it can't be written, as a sentence.
 
     Raises:
-        DistilError: the file can't be written.
+        DistilError: the file can't be written; or another one has appeared there and may not be
+            replaced, and the new one has another name.
     """
     with _place_beside(path, remedy) as folder:
         part = folder / path.name
         yield part
-        part.replace(path)
+        if force:
+            part.replace(path)
+        elif not _put_if_free(part, path):
+            raise DistilError(
+                f"{path} was created during the run, and was not overwritten.",
+                f"The result is in {_put_beside(part, path)}.",
+            )
 
 
 def cannot_write(error: OSError, path: object, remedy: str) -> DistilError:
     """Return the error for a person to read: what can't be written, why, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         remedy = "Free some space on this disk, then run the command again."
-    return DistilError(f"{path} can't be written: {error.strerror}.", remedy)
+    elif error.errno == errno.EFBIG:
+        remedy = "Raise the limit on file sizes (ulimit -f), or use another disk."
+    return DistilError(f"{path} can't be written: {error.strerror or error}.", remedy)
+
+
+def _put_if_free(part: Path, path: Path) -> bool:
+    """Give a complete file its name unless there is another file of that name."""
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        return False
+    except OSError:  # this file system has no hard links: an empty file reserves the name
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        part.replace(path)
+    return True
+
+
+def _put_beside(part: Path, path: Path) -> Path:
+    """Give a complete file the first free name like ``path``, and return it."""
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return next(name for name in names if _put_if_free(part, name))
 
 
 @contextmanager

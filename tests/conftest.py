@@ -50,9 +50,9 @@ def trained() -> Path:
 
 
 @pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    """The environment of a run in a new home without a network."""
-    return environment(tmp_path / "home")
+def env(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment of a run in a new home without a network, with what a parameter adds."""
+    return environment(tmp_path / "home", **getattr(request, "param", {}))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Files that appear complete or not at all; only folders that distil made are removed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from distilgpt2_cli.errors import DistilError, ExitStatus
 from distilgpt2_cli.files import check_new_file, new_file
 from tests.support.hub import Hub
-from tests.support.run import DISTIL, run
+from tests.support.processes import wait_until
+from tests.support.run import DISTIL, TIMEOUT, run
 from tests.support.stock import MAIN, NAME, stock
 
 WRITE_MANY = """
@@ -22,14 +25,14 @@ from pathlib import Path
 from distilgpt2_cli.files import new_file
 folder, run, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(count):
-    with new_file(folder / f"{run}-{number}.txt") as part:
+    with new_file(folder / f"{run}-{number}.txt", force=False) as part:
         part.write_text("complete")
 """
 WRITE_AND_WAIT = """
 import sys, time
 from pathlib import Path
 from distilgpt2_cli.files import new_file
-with new_file(Path(sys.argv[1])) as part:
+with new_file(Path(sys.argv[1]), force=True) as part:
     part.write_text("half")
     print("half", flush=True)
     time.sleep(60)
@@ -37,12 +40,12 @@ with new_file(Path(sys.argv[1])) as part:
 
 
 def write(path: Path, text: str = "new") -> None:
-    with new_file(path) as part:
+    with new_file(path, force=True) as part:
         part.write_text(text)
 
 
 def write_half(path: Path) -> None:
-    with new_file(path) as part:
+    with new_file(path, force=True) as part:
         part.write_text("half")
         raise KeyboardInterrupt
 
@@ -66,7 +69,7 @@ def at_work(path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "f.txt"
-    with new_file(path) as part:
+    with new_file(path, force=True) as part:
         part.write_text("new")
         assert not path.exists()
     assert path.read_text() == "new"
@@ -165,7 +168,8 @@ def test_a_folder_that_can_t_be_written_is_found_before_the_work() -> None:
 def test_no_advice_names_an_option_that_the_command_lacks(
     env: dict[str, str], tiny: Path, path: str, arguments: list[str]
 ) -> None:
-    result = run(*arguments, path, "--model", str(tiny), env=env, stdin=b"Some text. " * 20)
+    stdin = b"Some text. " * 20 if "-" in arguments else b""
+    result = run(*arguments, path, "--model", str(tiny), env=env, stdin=stdin)
     assert (result.returncode, result.stdout) == (ExitStatus.FAILED, b"")
     assert result.stderr.decode() == (
         f"Error: {path} can't be written: No such file or directory. Choose another folder for"
@@ -183,3 +187,46 @@ def test_a_folder_in_the_place_of_a_download_is_refused_before_the_transfer(
         assert (result.returncode, result.stdout) == (ExitStatus.FAILED, b"")
         assert result.stderr.decode() == is_a_folder(tmp_path / NAME)
     assert "GET" not in {request.method for request in hub.requests}
+
+
+def test_a_file_that_appears_during_the_run_is_not_overwritten(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    """And the result of the run is not lost."""
+    path = tmp_path / "y.npy"
+    command = [*DISTIL, "features", "-m", "demo", "--lines", "--pool", "mean"]
+    with subprocess.Popen(
+        [*command, "--output", str(path)], env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin
+        process.stdin.write(b"a\n")
+        process.stdin.flush()
+        wait_until(lambda: any(tmp_path.glob(".distil-*/y.npy")))
+        path.write_text("MINE")
+        _, errors = process.communicate(b"b\n", timeout=TIMEOUT)
+    assert (process.returncode, path.read_text()) == (ExitStatus.FAILED, "MINE")
+    assert errors.decode() == (
+        f"Error: {path} was created during the run, and was not overwritten. The result is in"
+        f" {tmp_path / 'y-2.npy'}.\n"
+    )
+    assert np.load(tmp_path / "y-2.npy").shape[0] == 2
+    assert {each.name for each in tmp_path.iterdir()} <= {"y.npy", "y-2.npy", "home"}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_name_that_is_taken(tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the file system has no hard links."""
+    if not links:
+        monkeypatch.setattr(os, "link", _no_links)
+    path = tmp_path / "f.txt"
+    with new_file(path, force=False) as part:
+        part.write_text("new")
+    assert path.read_text() == "new"
+    with pytest.raises(DistilError), new_file(path, force=False) as part:
+        part.write_text("newer")
+    assert path.read_text() == "new"
+    assert (tmp_path / "f-2.txt").read_text() == "newer"
+
+
+def _no_links(*_arguments: object, **_options: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")

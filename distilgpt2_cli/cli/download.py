@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..files import own_path
 from ..models import ModelReference, Plan, available, download_to, plan
 from ..models import download as download_to_cache
 from ..terminal import Terminal
@@ -39,6 +40,7 @@ def download(
         Path | None,
         typer.Option(
             metavar="DIR",
+            parser=own_path,
             help="Download into this folder.",
             show_default="the Hugging Face cache",
         ),

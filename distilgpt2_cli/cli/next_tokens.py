@@ -60,7 +60,7 @@ def next_tokens(
         Context(loaded, threads=model.thread_count) as context,
     ):
         notice_loading(terminal, context.placement)
-        for number, prompt in texts:
+        for count, (number, prompt) in enumerate(texts):
             tokens = loaded.tokenize(prompt)
             seen = observe_next(context, tokens, chosen, top)
             if json:
@@ -68,7 +68,7 @@ def next_tokens(
                 record = _record(file, context, chosen, prompt, len(tokens), seen)
                 terminal.write_json(line | record)
             else:
-                if number > 1:
+                if count:
                     terminal.write("\n")
                 _show(terminal, context, seen, filtered=distribution != _UNFILTERED)
     if isinstance(texts, InputLines):

@@ -18,7 +18,7 @@ from .shared.record import (
     quoted,
     versions_record,
 )
-from .shared.texts import InputLines, in_batches, read_text
+from .shared.texts import InputLines, argument_text, in_batches, read_text
 
 if TYPE_CHECKING:
     from ..engine import Evaluator, Score
@@ -59,6 +59,7 @@ def score(
     check_parallel(parallel, lines)
     offload = model.offload
     input_lines = InputLines(terminal, text, "score") if lines else None
+    prefix = argument_text(prefix, "--prefix")
     texts = input_lines or [(1, read_text(terminal, text))]
     file = model.locate(terminal)
     from ..engine import Scorer, open_evaluator

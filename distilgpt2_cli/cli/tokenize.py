@@ -28,7 +28,6 @@ Examples:
 """
 
 _SEPARATORS = re.compile(r"[\s,\[\]]+")
-_ANY_BYTES = "surrogateescape"
 
 
 def tokenize(
@@ -51,7 +50,8 @@ def tokenize(
     """Show the tokens of a text, or decode token ids.
 
     The text can be any bytes, UTF-8 or not, and --decode restores exactly those bytes. No start
-    token is added. With --lines, the token ids of each line are printed on one line.
+    token is added, and a byte order mark is kept. With --lines, the token ids of each line are
+    printed on one line.
     """
     wanted = {"--ids": ids, "--count": count, "--decode": decode}
     modes = [name for name, given in wanted.items() if given]
@@ -63,7 +63,7 @@ def tokenize(
             "Leave out --special.",
         )
     terminal = Terminal.system(quiet=quiet)
-    input_lines = InputLines(terminal, text, "tokenize", errors=_ANY_BYTES) if lines else None
+    input_lines = InputLines(terminal, text, "tokenize", exact=True) if lines else None
     file = model.locate(terminal)
     from ..engine.llama.loading import load
     from ..engine.llama.placement import CPU_ONLY
@@ -72,7 +72,7 @@ def tokenize(
         notice_loading(terminal, loaded.placement)
         view = _View(terminal, file, loaded, special, lines)
         if input_lines is None:
-            parts = read_parts(terminal, text, errors=_ANY_BYTES)
+            parts = read_parts(terminal, text, exact=True)
             mode = modes[0] if modes else "--table"
             view.write(view.tokens(parts, mode), mode, json)
             return
@@ -136,7 +136,7 @@ class _View:
 
     def _write_bytes(self, tokens: Iterable[int]) -> None:
         data = b"".join(self._model.piece(token, special=True) for token in tokens)
-        self._terminal.write(data.decode(errors=_ANY_BYTES))
+        self._terminal.write(data.decode(errors="surrogateescape"))
         if self._lines or self._terminal.stdout_is_terminal:
             self._terminal.write("\n")
 

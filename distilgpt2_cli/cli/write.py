@@ -10,6 +10,7 @@ import typer
 
 from ..engine.options import choose_seed
 from ..errors import DistilError, UsageError
+from ..files import own_path
 from ..terminal import Terminal
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
@@ -27,9 +28,12 @@ _COUNT = 3
 
 def write(
     file: Annotated[
-        str | None,
+        Path | None,
         typer.Argument(
-            metavar="FILE", help="UTF-8 text file; created when you save.", show_default=False
+            metavar="FILE",
+            parser=own_path,
+            help="UTF-8 text file; created when you save.",
+            show_default=False,
         ),
     ] = None,
     *,
@@ -64,7 +68,7 @@ def write(
 
     settings = Settings(max_tokens, temperature, _COUNT)
     chosen = settings.options()
-    text = TextFile(Path(file) if file else None)
+    text = TextFile(file)
     model_file = model.locate(terminal)
     from ..editor.app import EditorApp
     from ..engine import open_generator

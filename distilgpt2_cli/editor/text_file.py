@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..errors import DistilError
+from ..errors import DistilError, NotUtf8Error
 from . import recovery
 from .whole_file import write_whole
 
@@ -116,11 +116,7 @@ def _decoded(data: bytes, path: Path) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise DistilError(
-            f"{path} is not UTF-8 text: the byte at offset {error.start} "
-            f"(0x{data[error.start]:02x}) is invalid.",
-            "Convert it first, for instance with: iconv -f LATIN1 -t UTF-8.",
-        ) from None
+        raise NotUtf8Error(str(path), error) from None
 
 
 def _has_other_line_ends(text: str) -> bool:

@@ -1,10 +1,9 @@
 """Which model a command uses: what its options name, or the environment, or else the default."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 
 from ..errors import UsageError
+from ..files import own_path
 from .catalog import DEFAULT_QUANTIZATION, REPOSITORY
 from .reference import DEMO, ModelFile, ModelReference, demo, local
 
@@ -95,14 +94,3 @@ def own_model(name: str) -> ModelFile:
     if not name:
         raise UsageError("--model is empty.", f"Name a GGUF file, or {DEMO}.")
     return demo() if name == DEMO else local(own_path(name))
-
-
-def own_path(name: str) -> Path:
-    """Return the path of a user's file; ``~`` at its beginning is the home folder.
-
-    A shell expands it at the beginning of a word only, not after ``--model=`` nor in a variable.
-    """
-    path = Path(name)
-    with suppress(RuntimeError):  # there is no such user, or no home: a file may be called so
-        path = path.expanduser()
-    return path

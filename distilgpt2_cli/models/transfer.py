@@ -138,7 +138,7 @@ def download_to(
         if target.is_file() and hashing.matches(target, remote.object_id):
             return _model_file(target, remote, reference)
         raise _exists(target, reference)
-    with new_file(target, _ANOTHER_FOLDER) as part:
+    with new_file(target, force=force, remedy=_ANOTHER_FOLDER) as part:
         if force or not _copy_from_cache(reference, remote, part):
             remote = _described_by_hub(reference, notice)
             _fetch(part, reference, remote, progress, notice)

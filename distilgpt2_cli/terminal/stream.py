@@ -2,12 +2,12 @@
 
 import json
 import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, BinaryIO
 
 from ..errors import DistilError, UsageError
+from .input import has_data, standard_input
 from .layout import (
     DEFAULT_WIDTH,
     GAP,
@@ -18,7 +18,7 @@ from .layout import (
     paragraph,
     side_by_side,
 )
-from .output import give_up, null_device, standard_output, write
+from .output import give_up, standard_error, standard_output, write
 from .progress import DOWNLOAD, Action, Advance
 from .sanitize import one_line, visible
 
@@ -44,7 +44,7 @@ class Terminal:
         *,
         quiet: bool = False,
     ) -> None:
-        """Use these binary streams; ``stdin`` is None when it is closed."""
+        """Use these binary streams; ``stdin`` is None when it is closed, ``stderr`` never fails."""
         self._stdin = stdin
         self._stdout = stdout
         self._stderr = stderr
@@ -58,39 +58,45 @@ class Terminal:
 
     @classmethod
     def system(cls, *, quiet: bool = False) -> "Terminal":
-        """Return the terminal of this process, with the null device for a closed standard error."""
-        return cls(
-            sys.stdin.buffer if sys.stdin else None,
-            standard_output(),
-            sys.stderr.buffer if sys.stderr else null_device(),
-            os.environ,
-            quiet=quiet,
-        )
+        """Return the terminal of this process."""
+        return cls(standard_input(), standard_output(), standard_error(), os.environ, quiet=quiet)
 
     @property
     def stdout_has_colours(self) -> bool:
         """Whether standard output is a terminal on which colours are wanted."""
         return self.stdout_is_terminal and self._colours_allowed
 
+    @property
+    def stdin_has_data(self) -> bool:
+        """Whether standard input is a file, pipe or socket with something to read by now."""
+        return self._stdin is not None and has_data(self._stdin.fileno())
+
     def read(self) -> Iterator[bytes]:
-        """Yield all of standard input in parts, or nothing when it is a terminal or closed."""
+        """Yield all of standard input in parts, or nothing when it is a terminal or closed.
+
+        Raises:
+            DistilError: it can't be read.
+        """
         if self._stdin is not None and not self.stdin_is_terminal:
-            while part := self._stdin.read(_PART):
+            while part := _received(self._stdin.read, _PART):
                 yield part
 
     def read_lines(self, limit: int) -> Iterator[bytes | None]:
         """Yield the lines of standard input with their ends, None for one of over ``limit`` bytes.
 
         Nothing is read ahead of what is asked for, but for a buffer.
+
+        Raises:
+            DistilError: it can't be read.
         """
         if self._stdin is None:
             return
-        while line := self._stdin.readline(limit + 1):
+        while line := _received(self._stdin.readline, limit + 1):
             if len(line) <= limit:
                 yield line
                 continue
             while line and not line.endswith(b"\n"):
-                line = self._stdin.readline(limit)
+                line = _received(self._stdin.readline, limit)
             yield None
 
     def ask(self, question: str) -> bool:
@@ -105,7 +111,6 @@ class Terminal:
             )
         question = one_line(visible(question))
         self._stderr.write(f"{question} [y/N] ".encode(errors="backslashreplace"))
-        self._stderr.flush()
         return self._stdin.readline().strip().lower() in (b"y", b"yes")
 
     def write(self, text: str, *, style: str = "") -> None:
@@ -260,7 +265,7 @@ class Terminal:
         return style + text + _PLAIN if style and text and self._colours_allowed else text
 
     def _say(self, message: str, style: str, label: str = "") -> None:
-        """Write a message as one line; a failure of that can't be reported anywhere."""
+        """Write a message as one line."""
         message = one_line(message)
         if self.stderr_is_terminal:
             message = visible(message)
@@ -270,8 +275,13 @@ class Terminal:
                 message = self._styled(message, style)
         above_the_bar = _ERASE_LINE if self._bar_is_drawn else ""
         line = f"{above_the_bar}{label}{message}\n"
-        try:
-            self._stderr.write(line.encode(errors="backslashreplace"))
-            self._stderr.flush()
-        except OSError:
-            give_up(self._stderr)
+        self._stderr.write(line.encode(errors="backslashreplace"))
+
+
+def _received(read: Callable[[int], bytes], size: int) -> bytes:
+    try:
+        return read(size)
+    except OSError as error:
+        raise DistilError(
+            f"Can't read standard input: {error.strerror}.", "Check where it comes from."
+        ) from None

@@ -59,7 +59,7 @@ def test_files_of_one_text(env: dict[str, str], tiny: Path, tmp_path: Path, pool
 
 @pytest.mark.parametrize("parallel", ["1", "4"])
 def test_a_matrix_of_texts(env: dict[str, str], tiny: Path, tmp_path: Path, parallel: str) -> None:
-    texts = ["One", "", "Two and three", TEXT, "é"] * 3
+    texts = ["One", " ", "Two and three", TEXT, "é"] * 3
     stdin = "".join(f"{text}\n" for text in texts).encode()
     path = tmp_path / "matrix.npy"
     options = ("--lines", "--pool", "mean", "--parallel", parallel)

@@ -13,7 +13,7 @@ from distilgpt2_cli.errors import ExitStatus
 from tests.support.processes import wait_for_work
 from tests.support.run import DISTIL, TIMEOUT, run, started
 
-PROMPTS = ("The sea is", "Once upon a time", "", "It rained, and", "The sea is")
+PROMPTS = ("The sea is", "Once upon a time", "I", "It rained, and", "The sea is")
 
 
 def lines(*options: str, env: dict[str, str], model: Path, stdin: bytes) -> list[bytes]:

@@ -341,7 +341,7 @@ def test_a_reader_that_goes_away(env: dict[str, str]) -> None:
         (("{a|b}" + "word " * 200,), "Variant A (a) has "),
         (
             ("--continuations", "-"),
-            "Standard input can't be both the prompt and the continuations.",
+            "Standard input can only be read once.",
         ),
         (("{a|b}", "--pairs", "-"), "A prompt and --pairs can't be combined."),
         (("--pairs", "-", "--top-k", "3"), "--top-k can't be combined with --pairs."),

@@ -93,9 +93,9 @@ def test_a_line_that_can_t_be_scored_leaves_the_others(env: dict[str, str], tiny
     assert result.returncode == ExitStatus.FAILED
     assert [json.loads(line)["line"] for line in result.stdout.splitlines()] == [1, 4]
     errors = result.stderr.decode().splitlines()
-    assert errors[0].startswith("Error: Line 2: There is no text to score.")
-    assert errors[1].startswith("Error: Line 3 is not UTF-8 text")
-    assert errors[2].startswith("Error: 2 of 4 lines were skipped.")
+    assert errors[0].startswith("Error: Line 3 is not UTF-8 text")
+    assert errors[1] == "1 empty line was skipped."
+    assert errors[2].startswith("Error: 1 of 4 lines were skipped.")
 
 
 def test_a_text_of_several_windows(env: dict[str, str], tiny: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from distilgpt2_cli.children.process_cost import run_process
 from distilgpt2_cli.cli.shared.texts import MAX_CHARACTERS
 from distilgpt2_cli.errors import ExitStatus
+from tests.support.buffering import buffered_or_not
 from tests.support.processes import wait_for_work, wait_until_asleep, wait_until_full
 from tests.support.run import DISTIL, TIMEOUT, run, started, terminal
 
@@ -73,6 +74,7 @@ def test_a_wrong_byte_anywhere_is_named(env: dict[str, str], tiny: Path, split: 
     assert whole.returncode == 0
 
 
+@buffered_or_not
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGINT, ExitStatus.INTERRUPTED), (signal.SIGTERM, ExitStatus.TERMINATED)],
@@ -106,6 +108,7 @@ def test_a_signal_while_a_long_prompt_is_evaluated(
     assert (made, errors) == (b"\n", b"")
 
 
+@buffered_or_not
 def test_ctrl_c_twice_ends_a_run_that_waits_for_its_reader(env: dict[str, str], tiny: Path) -> None:
     """Nobody reads the pipe: the first Ctrl-C wants to write the line end, and waits."""
     with started("generate", "-m", str(tiny), *LONG, "Hello", env=env) as process:
@@ -118,12 +121,13 @@ def test_ctrl_c_twice_ends_a_run_that_waits_for_its_reader(env: dict[str, str], 
         assert process.wait(TIMEOUT) in (-signal.SIGINT, ExitStatus.INTERRUPTED)
 
 
+@buffered_or_not
 def test_stop_and_go_on(env: dict[str, str], tiny: Path) -> None:
     options = ("generate", "-m", str(tiny), "--max-tokens", "400", "--ignore-eos", "-s", "1", "Hi")
     expected = run(*options, env=env).stdout
     with started(*options, env=env) as process:
         assert process.stdout
-        first = process.stdout.read(50)
+        first = os.read(process.stdout.fileno(), 50)
         for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGTSTP, signal.SIGCONT):
             process.send_signal(number)
         rest, _ = process.communicate(timeout=TIMEOUT)
@@ -131,6 +135,7 @@ def test_stop_and_go_on(env: dict[str, str], tiny: Path) -> None:
     assert first + rest == expected
 
 
+@buffered_or_not
 def test_a_full_disk_under_standard_output(env: dict[str, str], tiny: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         command = [*DISTIL, "generate", "-m", str(tiny), "--max-tokens", "3", "-s", "1", "Hi"]
@@ -142,6 +147,7 @@ def test_a_full_disk_under_standard_output(env: dict[str, str], tiny: Path) -> N
     assert result.stderr.count(b"\n") == 1
 
 
+@buffered_or_not
 def test_a_full_disk_under_standard_error(env: dict[str, str], tiny: Path) -> None:
     """No error can be reported; the text is complete, and the status is right."""
     options = ("generate", "-m", str(tiny), "--max-tokens", "3", "-s", "1", "--stats", "Hi")
@@ -153,6 +159,7 @@ def test_a_full_disk_under_standard_error(env: dict[str, str], tiny: Path) -> No
         assert (result.returncode, result.stdout) == (status, b"" if status else expected)
 
 
+@buffered_or_not
 @pytest.mark.parametrize("closed", [0, 1, 2])
 def test_a_closed_stream(env: dict[str, str], tiny: Path, closed: int) -> None:
     command = [*DISTIL, "generate", "-m", str(tiny), "--max-tokens", "3", "-s", "1", "Hi"]
@@ -190,6 +197,7 @@ def test_a_terminal_that_is_resized(env: dict[str, str], tiny: Path) -> None:
     assert "── 2 of 2 · seed 2 ".ljust(30, "─").encode() in screen.output
 
 
+@buffered_or_not
 def test_text_reaches_the_shell_before_the_signal(env: dict[str, str], tiny: Path) -> None:
     """Every token is written when it is made: nothing is left in a buffer by SIGKILL."""
     with started("generate", "-m", str(tiny), *LONG, "Hello", env=env) as process:

@@ -67,10 +67,10 @@ def test_json(env: dict[str, str], tiny: Path) -> None:
 
 
 def test_lines(env: dict[str, str], tiny: Path) -> None:
-    stdin = b"Once upon\n\na\xff\n"
+    stdin = b"Once upon\n \na\xff\n"
     ids = output(env, tiny, "--lines", stdin=stdin)
-    assert ids.splitlines() == [b"7454 2402", b"", b"64 187"]
-    assert output(env, tiny, "--lines", "--count", stdin=stdin) == b"2\n0\n2\n"
+    assert ids.splitlines() == [b"7454 2402", b"220", b"64 187"]
+    assert output(env, tiny, "--lines", "--count", stdin=stdin) == b"2\n1\n2\n"
     assert output(env, tiny, "--lines", "--decode", stdin=ids) == stdin
     records = [
         json.loads(line)

@@ -26,9 +26,16 @@ class Outcome(NamedTuple):
     errors: str
 
 
-def run(arguments: Sequence[str], folder: Path, stdin: bytes = b"") -> Outcome:
-    """Run ``distil`` with its streams connected to files in a folder."""
-    paths = [folder / name for name in ("stdin", "stdout", "stderr")]
+def run(
+    arguments: Sequence[str],
+    folder: Path,
+    stdin: bytes = b"",
+    *,
+    stdout: Path | None = None,
+    stderr: Path | None = None,
+) -> Outcome:
+    """Run ``distil`` with its streams connected to files in a folder, or to these devices."""
+    paths = [folder / "stdin", stdout or folder / "stdout", stderr or folder / "stderr"]
     paths[0].write_bytes(stdin)
     start = time.monotonic()
     child = os.fork()
@@ -37,7 +44,9 @@ def run(arguments: Sequence[str], folder: Path, stdin: bytes = b"") -> Outcome:
     _, wait_status = os.waitpid(child, 0)
     seconds = time.monotonic() - start
     status = os.waitstatus_to_exitcode(wait_status)
-    return Outcome(status, seconds, paths[1].read_bytes(), paths[2].read_text(errors="replace"))
+    output = b"" if stdout else paths[1].read_bytes()
+    errors = "" if stderr else paths[2].read_text(errors="replace")
+    return Outcome(status, seconds, output, errors)
 
 
 def _become_distil(arguments: Sequence[str], paths: Sequence[Path]) -> None:

@@ -16,10 +16,16 @@ from tests.support.run import TIMEOUT
 
 
 class Run(NamedTuple):
-    """A run to make: its arguments, and what its environment has besides the common one."""
+    """A run to make: its arguments, and what its environment has besides the common one.
+
+    Its output and errors go to these devices, such as ``/dev/full``, or else into the result.
+    """
 
     arguments: Sequence[str]
     environment: Mapping[str, str] = {}
+    stdin: str = ""
+    stdout: str | None = None
+    stderr: str | None = None
 
 
 class Result(NamedTuple):
@@ -49,10 +55,16 @@ def _main() -> None:
 
     common = dict(os.environ)
     folder, results = Path(sys.argv[1]), []
-    for arguments, changes in json.load(sys.stdin):
+    for run in (Run(*each) for each in json.load(sys.stdin)):
         os.environ.clear()
-        os.environ.update(common | changes)
-        done = child.run(arguments, folder)
+        os.environ.update({**common, **run.environment})
+        done = child.run(
+            run.arguments,
+            folder,
+            run.stdin.encode(errors="surrogateescape"),
+            stdout=Path(run.stdout) if run.stdout else None,
+            stderr=Path(run.stderr) if run.stderr else None,
+        )
         results.append(Result(done.status, done.output.decode(errors="replace"), done.errors))
     json.dump(results, sys.stdout)
 

@@ -7,6 +7,7 @@ import typer
 
 from ...engine.options import Pool
 from ...errors import UsageError
+from ...files import own_path
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
@@ -43,6 +44,7 @@ def features(
             "--output",
             "-o",
             metavar="FILE",
+            parser=own_path,
             help="Write to this .npy, .npz or .jsonl file.",
             show_default="standard output",
         ),

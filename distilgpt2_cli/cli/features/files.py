@@ -88,7 +88,7 @@ def open_output(
             "Texts of different lengths don't fit into one .npy array.",
             "Use .npz or .jsonl, or add --pool.",
         )
-    with new_file(path) as part, _file_sink(part, lines, matrix) as sink:
+    with new_file(path, force=force) as part, _file_sink(part, lines, matrix) as sink:
         yield sink
 
 
@@ -162,7 +162,7 @@ class ArraySink:
 
     def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
         """Write the only array."""
-        npy.write_array(self._file, features.values, allow_pickle=False)
+        self._file.write(_array(features.values))
 
 
 class MatrixSink:
@@ -207,6 +207,11 @@ class ArchiveSink:
     def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
         """Add an array."""
         name = f"line_{features.number}" if self._lines else "features"
-        content = io.BytesIO()
-        npy.write_array(content, features.values, allow_pickle=False)
-        self._archive.writestr(f"{name}.npy", content.getvalue())
+        self._archive.writestr(f"{name}.npy", _array(features.values))
+
+
+def _array(values: NDArray[np.float32]) -> bytes:
+    """Return an array in NumPy's format, whose own writing of files does not notice a full disk."""
+    content = io.BytesIO()
+    npy.write_array(content, values, allow_pickle=False)
+    return content.getvalue()

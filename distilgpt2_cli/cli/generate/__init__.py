@@ -15,7 +15,8 @@ from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
 from ..shared.options import Json, Quiet, check_at_least_one
 from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
-from ..shared.texts import InputLines, read_prompt
+from ..shared.sources import check_read_once
+from ..shared.texts import InputLines, read_prompt, source_of
 from .constraint import ConstraintOptions
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def generate(
     *,
     model: ModelOptions,
     lines: Annotated[
-        bool, typer.Option("--lines", help="Treat each line of standard input as a prompt.")
+        bool,
+        typer.Option(
+            "--lines", help="Treat each line of standard input as a prompt; skip empty lines."
+        ),
     ] = False,
     sampling: SamplingOptions,
     constraint: ConstraintOptions,
@@ -66,7 +70,9 @@ def generate(
     seed give the same bytes every time.
     """
     terminal = Terminal.system(quiet=quiet)
-    chosen = generation_options(sampling, grammar=constraint.read())
+    check_read_once([source_of(prompt), constraint.grammar, constraint.json_schema])
+    grammar = constraint.read(terminal, literal=sampling.no_escape)
+    chosen = generation_options(sampling, grammar=grammar)
     check_at_least_one("num-sequences", sampling.num_sequences)
     check_at_least_one("parallel", sampling.parallel)
     _check_logprobs(logprobs, json)

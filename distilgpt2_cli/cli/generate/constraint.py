@@ -1,12 +1,15 @@
 """The constraint of a text: a grammar, a JSON schema or choices, as one grammar."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ...errors import UsageError
+from ...errors import DistilError, UsageError
+from ...terminal import Terminal
+from ..shared.escapes import option_texts
+from ..shared.sources import own_source, read_source
+from ..shared.texts import decoded
 
 MAX_BYTES = 2**20
 """The largest file: a larger one can't be a grammar or a schema that someone wrote."""
@@ -16,19 +19,27 @@ GrammarFile = Annotated[
     typer.Option(
         "--grammar",
         metavar="FILE",
-        help="Generate only text that follows this GBNF grammar.",
+        parser=own_source,
+        help="Generate only text that follows this GBNF grammar; - for standard input.",
         show_default=False,
     ),
 ]
 JsonSchema = Annotated[
     str | None,
     typer.Option(
-        metavar="FILE", help="Generate only JSON that follows this schema.", show_default=False
+        metavar="FILE",
+        parser=own_source,
+        help="Generate only JSON that follows this schema; - for standard input.",
+        show_default=False,
     ),
 ]
 Choices = Annotated[
     str | None,
-    typer.Option(metavar="A|B|C", help="Generate one of these texts.", show_default=False),
+    typer.Option(
+        metavar="A|B|C",
+        help=r"Generate one of these texts; escapes as in --stop, and \| for a bar.",
+        show_default=False,
+    ),
 ]
 
 
@@ -40,11 +51,16 @@ class ConstraintOptions:
     json_schema: JsonSchema = None
     choices: Choices = None
 
-    def read(self) -> str | None:
+    def read(self, terminal: Terminal, *, literal: bool) -> str | None:
         """Return the grammar that the options give, None for no constraint.
+
+        Args:
+            terminal: whose standard input it is.
+            literal: a backslash in a choice stands for itself.
 
         Raises:
             UsageError: more than one is given, a file can't be read, or the schema is refused.
+            DistilError: the choices are not UTF-8.
         """
         given = {
             "--grammar": self.grammar,
@@ -55,26 +71,23 @@ class ConstraintOptions:
         if len(names) > 1:
             raise UsageError(f"{names[0]} and {names[1]} can't be combined.", "Use one of them.")
         if self.grammar is not None:
-            return _read(self.grammar, "--grammar")
+            return _read(terminal, self.grammar, "--grammar")
         if self.json_schema is not None:
             from ...engine.grammar.json_schema import to_grammar
 
-            return to_grammar(_read(self.json_schema, "--json-schema"))
-        return None if self.choices is None else _of_choices(self.choices)
+            return to_grammar(_read(terminal, self.json_schema, "--json-schema"))
+        if self.choices is None:
+            return None
+        return _of(option_texts(self.choices, "--choices", literal=literal, separator="|"))
 
 
-def _of_choices(choices: str) -> str:
-    texts = choices.split("|")
-    if "" in texts:
+def _of(choices: list[str]) -> str:
+    if "" in choices:
         raise UsageError("--choices has an empty choice.", "Use a single | between two texts.")
-    return "root ::= " + " | ".join(map(_literal, texts)) + "\n"
+    return "root ::= " + " | ".join(map(_literal, choices)) + "\n"
 
 
 def _literal(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UsageError("--choices is not UTF-8 text.", "Write it in UTF-8.") from None
     return '"' + "".join(map(_escaped, text)) + '"'
 
 
@@ -84,23 +97,14 @@ def _escaped(character: str) -> str:
     return character if character.isprintable() else f"\\U{ord(character):08X}"
 
 
-def _read(name: str, option: str) -> str:
+def _read(terminal: Terminal, name: str, option: str) -> str:
+    remedy = f"Check the file name after {option}."
+    data = b""
     try:
-        with Path(name).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UsageError(
-            f"Can't read {name}: {error.strerror}.", f"Check the file name after {option}."
-        ) from None
-    if len(data) > MAX_BYTES:
-        raise UsageError(
-            f"{name} is larger than {MAX_BYTES} bytes.", f"Check the file name after {option}."
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{name} is not UTF-8 text: line {line} has the byte 0x{data[error.start]:02x}.",
-            "Convert it first, for example with: iconv -f LATIN1 -t UTF-8.",
-        ) from None
+        for part in read_source(terminal, name, remedy):
+            data += part
+            if len(data) > MAX_BYTES:
+                raise UsageError(f"{name} is larger than {MAX_BYTES} bytes.", remedy)
+        return "".join(decoded([data], name))
+    except DistilError as error:
+        raise UsageError(error.what, error.remedy) from None

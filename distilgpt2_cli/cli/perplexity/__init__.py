@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ...errors import DistilError, UsageError
+from ...errors import UsageError
+from ...files import own_path
 from ...models import ModelFile
 from ...terminal import Terminal
 from ...terminal.progress import SCORE
 from ..shared.model_options import ComputeOptions, FilesOptions
 from ..shared.offload import notice_loading
 from ..shared.options import Json, Quiet
+from ..shared.sources import (
+    STDIN,
+    can_be_read_again,
+    check_read_once,
+    check_readable,
+    own_source,
+    read_source,
+)
 from ..shared.texts import decoded
 from .plot import check_plot, write_plot
 from .report import Result, write_json, write_report
@@ -29,14 +38,17 @@ Examples:
   distil perplexity --method llama.cpp --window 512 wiki.test.raw
 """
 
-_PART = 2**18  # bytes
+_REMEDY = "Use text files, or - for standard input."
 
 Method = Literal["sliding", "llama.cpp"]
 
 
 def perplexity(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Text files; - for standard input.")
+        list[str],
+        typer.Argument(
+            metavar="FILE...", parser=own_source, help="Text files; - for standard input."
+        ),
     ],
     *,
     which: FilesOptions,
@@ -58,6 +70,7 @@ def perplexity(
         Path | None,
         typer.Option(
             metavar="FILE",
+            parser=own_path,
             help="Plot perplexity against file size in this .svg or .png file.",
             show_default=False,
         ),
@@ -87,7 +100,7 @@ def perplexity(
     else:
         write_report(terminal, results)
     if plot is not None:
-        write_plot(plot, results)
+        write_plot(plot, results, force=force)
 
 
 class _Texts:
@@ -105,19 +118,17 @@ class _Texts:
         """Make sure that every text can be read the given number of times.
 
         Raises:
-            UsageError: standard input would have to be read again.
+            UsageError: standard input, or a pipe, would have to be read again.
             DistilError: a file can't be read.
         """
-        if times * self._names.count("-") > 1:
-            raise UsageError("Standard input can only be read once.", "Save the text in a file.")
+        check_read_once(self._names * times)
         for name in self._names:
-            for _ in [] if name == "-" else _parts(name):
-                break
+            check_readable(name, _REMEDY)
 
     @property
     def size(self) -> int | None:
-        """The bytes of all files; None if standard input is among them."""
-        if "-" in self._names:
+        """The bytes of all files; None if that is not known, as of a pipe."""
+        if not all(map(can_be_read_again, self._names)):
             return None
         return sum(Path(name).stat().st_size for name in self._names)
 
@@ -127,25 +138,14 @@ class _Texts:
 
         model, size = evaluator.model, evaluator.size
         for name in self._names:
-            parts = self._terminal.read() if name == "-" else _parts(name)
-            source = "Standard input" if name == "-" else name
+            parts = read_source(self._terminal, name, _REMEDY)
+            source = "Standard input" if name == STDIN else name
             tokens = stream_tokens(model, decoded(parts, source))
             if self._method == "llama.cpp":
                 yield from disjoint(tokens, size, model.added_start_token)
             else:
                 stride = max(size // 2, 1) if self._stride is None else self._stride
                 yield from sliding(tokens, size, stride)
-
-
-def _parts(name: str) -> Iterator[bytes]:
-    try:
-        with Path(name).open("rb") as file:
-            while part := file.read(_PART):
-                yield part
-    except OSError as error:
-        raise DistilError(
-            f"Can't read {name}: {error.strerror}.", "Use text files, or - for standard input."
-        ) from None
 
 
 def _measure(

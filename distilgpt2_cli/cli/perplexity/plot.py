@@ -1,7 +1,9 @@
 """A plot of perplexity against file size, with matplotlib."""
 
+import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
 from ...errors import DistilError
@@ -24,12 +26,16 @@ def check_plot(path: Path, force: bool) -> None:
         )
 
 
-def write_plot(path: Path, results: Sequence[Result]) -> None:
+def write_plot(path: Path, results: Sequence[Result], *, force: bool) -> None:
     """Draw one point per model, with the standard error of its perplexity.
+
+    ``force`` lets the file replace another one.
 
     Raises:
         DistilError: the file can't be written.
     """
+    # Such as that its cache of fonts can't be written, which makes no difference to the plot.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -51,6 +57,10 @@ def write_plot(path: Path, results: Sequence[Result]) -> None:
     axes.set_ylabel("perplexity")
     axes.margins(x=0.15)
     axes.grid(alpha=0.3)
-    with new_file(path) as part:
-        # Without a date, the same figures give the same file.
-        figure.savefig(part, metadata={"Date": None} if path.suffix == ".svg" else {})
+    # Without a date, the same figures give the same file. matplotlib's own writing of files does
+    # not say why it failed.
+    drawn = BytesIO()
+    metadata = {"Date": None} if path.suffix == ".svg" else {}
+    figure.savefig(drawn, format=path.suffix[1:], metadata=metadata)
+    with new_file(path, force=force) as part:
+        part.write_bytes(drawn.getvalue())

@@ -17,7 +17,8 @@ from ..shared.sampling_options import (
     StopOptions,
     generation_options,
 )
-from ..shared.texts import read_prompt
+from ..shared.sources import check_read_once, own_source
+from ..shared.texts import read_prompt, source_of
 from .inputs import read_continuations, read_pairs
 from .output import COMPARISON_TABLES, PAIR_TABLES, Output, OutputOptions, Table
 from .setup import Setup
@@ -33,7 +34,7 @@ Examples:
 
 _FOR_A_PROMPT = (
     "continuation", "continuations", "num_sequences", "parallel", "max_tokens", "temperature",
-    "top_k", "top_p", "min_p", "stop", "top",
+    "top_k", "top_p", "min_p", "stop", "no_escape", "top",
 )  # fmt: skip
 
 
@@ -52,6 +53,7 @@ class _Texts:
         str | None,
         typer.Option(
             metavar="FILE",
+            parser=own_source,
             help="File of continuations, one per line; - for standard input.",
             show_default=False,
         ),
@@ -88,6 +90,7 @@ def probe(
         str | None,
         typer.Option(
             metavar="FILE",
+            parser=own_source,
             help="Score pairs of texts from JSON Lines instead; - for standard input.",
             show_default=False,
         ),
@@ -126,10 +129,11 @@ def probe(
         run_pairs(Output(terminal, output), Setup(file, seed, model.thread_count, offload), read)
         return
     chosen = generation_options(sampling)
-    _check_for_prompt(template, texts, sampling, output.csv)
+    _check_for_prompt(sampling, output.csv)
+    check_read_once([source_of(template), texts.continuations])
+    continuations = read_continuations(terminal, texts.continuation or [], texts.continuations)
     text = read_prompt(terminal, template)
     variants = expand(text)
-    continuations = read_continuations(terminal, texts.continuation or [], texts.continuations)
     file = model.locate(terminal)
     _notice_seed(terminal, sampling.seed, seed)
     setup = Setup(
@@ -149,9 +153,7 @@ def probe(
     run_comparison(Output(terminal, output), setup, variants)
 
 
-def _check_for_prompt(
-    template: str | None, texts: _Texts, sampling: _Sampling, csv: Table | None
-) -> None:
+def _check_for_prompt(sampling: _Sampling, csv: Table | None) -> None:
     if csv in PAIR_TABLES:
         raise UsageError(
             f"--csv {csv} is for --pairs.", f"Use one of {', '.join(COMPARISON_TABLES)}."
@@ -160,11 +162,6 @@ def _check_for_prompt(
         raise UsageError(
             "With --temperature 0, all completions of a variant are the same.",
             "Use -n 1, or a temperature above 0.",
-        )
-    if texts.continuations == "-" and template in (None, "-"):
-        raise UsageError(
-            "Standard input can't be both the prompt and the continuations.",
-            "Put the continuations in a file.",
         )
 
 

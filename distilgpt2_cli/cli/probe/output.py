@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from ...errors import UsageError
-from ...files import check_new_file, new_file
+from ...files import check_new_file, new_file, own_path
 from ...terminal import Terminal
 from ..shared.options import Json
 from .setup import Setup
@@ -38,6 +38,7 @@ class OutputOptions:
         Path | None,
         typer.Option(
             metavar="FILE",
+            parser=own_path,
             help="Also write a report with plots to this .html file.",
             show_default=False,
         ),
@@ -80,7 +81,7 @@ class Output:
         if self.options.html:
             from .page import comparison_page
 
-            _write_page(self.options.html, comparison_page(setup, comparison))
+            self._write_page(self.options.html, comparison_page(setup, comparison))
 
     def show_pairs(self, setup: Setup, test: "PairedTest") -> None:
         """Write the scored pairs, and then their report.
@@ -103,9 +104,8 @@ class Output:
         if self.options.html:
             from .page import pairs_page
 
-            _write_page(self.options.html, pairs_page(setup, test))
+            self._write_page(self.options.html, pairs_page(setup, test))
 
-
-def _write_page(path: Path, page: str) -> None:
-    with new_file(path) as part:
-        part.write_text(page, encoding="utf-8")
+    def _write_page(self, path: Path, page: str) -> None:
+        with new_file(path, force=self.options.force) as part:
+            part.write_text(page, encoding="utf-8")

@@ -16,6 +16,7 @@ from ...terminal import Terminal
 from ..shared.model_options import ComputeOptions
 from ..shared.offload import notice_loading
 from ..shared.options import Json, Quiet
+from ..shared.sources import STDIN, own_source
 from .recorded import Recorded, is_whole, read_records, runs
 
 EXAMPLES = """\b
@@ -34,6 +35,7 @@ def replay(
         str,
         typer.Argument(
             metavar="FILE",
+            parser=own_source,
             help="Records of generate --json; - for standard input.",
             show_default=False,
         ),
@@ -77,7 +79,7 @@ def replay(
                 show(terminal, record, difference, changed, is_whole(run), json)
     if not count:
         raise UsageError(
-            f"{'Standard input' if file == '-' else file} has no records.",
+            f"{'Standard input' if file == STDIN else file} has no records.",
             "Use the output of `distil generate --json`.",
         )
     if different:
@@ -89,7 +91,7 @@ def replay(
 
 
 def _lines(terminal: Terminal, name: str) -> Iterator[bytes | None]:
-    if name == "-":
+    if name == STDIN:
         yield from terminal.read_lines(_MAX_LINE)
         return
     try:

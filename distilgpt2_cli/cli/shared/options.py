@@ -13,7 +13,8 @@ TextArgument = Annotated[
     ),
 ]
 Lines = Annotated[
-    bool, typer.Option("--lines", help="Treat each line of standard input as a text.")
+    bool,
+    typer.Option("--lines", help="Treat each line of standard input as a text; skip empty lines."),
 ]
 Parallel = Annotated[
     int,

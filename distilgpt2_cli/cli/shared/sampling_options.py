@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ...engine.options import GenerationOptions
+from .escapes import NoEscape, option_texts
 
 DEFAULTS = GenerationOptions()
 
@@ -72,7 +73,10 @@ FrequencyPenalty = Annotated[
 ]
 Stop = Annotated[
     list[str] | None,
-    typer.Option(metavar="TEXT", help="Stop before this text; can be repeated."),
+    typer.Option(
+        metavar="TEXT",
+        help=r"Stop before this text; \n, \t and \\ are escapes; can be repeated.",
+    ),
 ]
 IgnoreEos = Annotated[
     bool, typer.Option("--ignore-eos", help="Continue after the end-of-text token.")
@@ -121,6 +125,16 @@ class StopOptions:
     """Where a text ends."""
 
     stop: Stop = None
+    no_escape: NoEscape = False
+
+    @property
+    def stop_texts(self) -> tuple[str, ...]:
+        """The texts of ``--stop``, without escapes."""
+        return tuple(
+            text
+            for value in self.stop or ()
+            for text in option_texts(value, "--stop", literal=self.no_escape)
+        )
 
 
 @dataclass(frozen=True)
@@ -142,6 +156,7 @@ def generation_options(
     """Return the engine's options, with its defaults for those that no group has.
 
     Raises:
+        DistilError: a stop sequence is not UTF-8.
         UsageError: a value is out of its range.
     """
     known = {field.name for field in fields(GenerationOptions)}
@@ -151,4 +166,7 @@ def generation_options(
         for field in fields(group)
         if field.name in known
     }
-    return GenerationOptions(**given | {"stop": tuple(given.get("stop") or ()), "grammar": grammar})
+    given["stop"] = tuple(
+        text for group in groups if isinstance(group, StopOptions) for text in group.stop_texts
+    )
+    return GenerationOptions(**given, grammar=grammar)

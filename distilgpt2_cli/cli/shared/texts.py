@@ -4,18 +4,20 @@ import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from pathlib import Path
 from typing import TypeVar
 
-from ...errors import DistilError, UsageError
+from ...errors import DistilError, NotUtf8Error, UsageError
 from ...terminal import Terminal
 from .errors import show_error
+from .sources import STDIN, read_source
 
 MAX_CHARACTERS = 2**20
 """How much of the end of a prompt is kept: far more than any context window holds."""
 
 MAX_LINE_BYTES = 2**20
 """The longest line: a longer one is not a prompt, and would fill the memory."""
+
+_MARK = "\ufeff"  # the byte order mark, which some programs write before UTF-8
 
 
 def read_prompt(terminal: Terminal, argument: str | None) -> str:
@@ -24,10 +26,11 @@ def read_prompt(terminal: Terminal, argument: str | None) -> str:
     Only the last `MAX_CHARACTERS` of standard input are kept.
 
     Raises:
-        DistilError: the text is not UTF-8; names the offset of the first wrong byte.
+        DistilError: it can't be read, or is not UTF-8; names the offset of the first wrong byte.
     """
-    if argument is not None and argument != "-":
-        return _decoded(os.fsencode(argument), "The prompt")
+    if argument is not None and argument != STDIN:
+        _notice_unread(terminal, "prompt")
+        return argument_text(argument, "The prompt")
     text, dropped = _read_end(terminal)
     if dropped:
         terminal.notice(
@@ -37,10 +40,15 @@ def read_prompt(terminal: Terminal, argument: str | None) -> str:
     return _without_last_line_end(text)
 
 
+def source_of(argument: str | None) -> str | None:
+    """Return what `read_prompt` and `read_text` read, for `check_read_once`."""
+    return STDIN if argument in (None, STDIN) else None
+
+
 class InputLines:
     """An iterator over the lines of standard input, each a text, numbered from 1.
 
-    A line that is not a text is reported and skipped.
+    An empty line is skipped. A line that is not a text is reported and skipped.
 
     Attributes:
         count: the lines read so far.
@@ -48,7 +56,7 @@ class InputLines:
     """
 
     def __init__(
-        self, terminal: Terminal, argument: str | None, command: str, *, errors: str = "strict"
+        self, terminal: Terminal, argument: str | None, command: str, *, exact: bool = False
     ) -> None:
         """Read nothing yet.
 
@@ -56,18 +64,19 @@ class InputLines:
             terminal: whose standard input it is.
             argument: the command's text argument, which must be None or ``-``.
             command: its name, for the error message.
-            errors: ``surrogateescape`` to keep bytes that are not UTF-8 as lone surrogates.
+            exact: keep a byte order mark, and bytes that are not UTF-8 as lone surrogates.
 
         Raises:
             UsageError: the lines can't come from standard input.
         """
-        if argument not in (None, "-") or terminal.stdin_is_terminal:
+        if argument not in (None, STDIN) or terminal.stdin_is_terminal:
             raise UsageError(
                 "--lines reads its texts from standard input, one per line.",
                 f"Use it as in: distil {command} --lines < texts.txt.",
             )
         self._terminal = terminal
-        self._errors = errors
+        self._exact = exact
+        self._empty = 0
         self.count = 0
         self.failures = 0
 
@@ -79,8 +88,11 @@ class InputLines:
                 text = self._text(line)
             except DistilError as error:
                 self.skip(error)
-            else:
+                continue
+            if text:
                 yield self.count, text
+            else:
+                self._empty += 1
 
     def skip(self, error: DistilError, number: int | None = None) -> None:
         """Report a line that failed, and count it; without ``number``, the error has it."""
@@ -88,11 +100,14 @@ class InputLines:
         show_error(self._terminal, error, "" if number is None else f"Line {number}: ")
 
     def check(self) -> None:
-        """Make sure that the command fails if a line did.
+        """Give a notice of empty lines, and make sure that the command fails if a line did.
 
         Raises:
-            DistilError: at least one line was skipped.
+            DistilError: at least one line failed.
         """
+        if self._empty:
+            lines = "line was" if self._empty == 1 else "lines were"
+            self._terminal.notice(f"{self._empty} empty {lines} skipped.")
         if self.failures:
             raise DistilError(
                 f"{self.failures} of {self.count} lines were skipped.",
@@ -105,36 +120,37 @@ class InputLines:
                 f"Line {self.count} is longer than {MAX_LINE_BYTES} bytes.",
                 "Shorten it, or run it alone without --lines.",
             )
-        return _decoded(_without_line_end(line), f"Line {self.count}", self._errors)
+        if self.count == 1 and not self._exact:
+            line = line.removeprefix(codecs.BOM_UTF8)
+        return _decoded(_without_line_end(line), f"Line {self.count}", exact=self._exact)
 
 
-def read_text(terminal: Terminal, argument: str | None, *, errors: str = "strict") -> str:
+def read_text(terminal: Terminal, argument: str | None) -> str:
     """Return the argument; if None or ``-``, all of standard input without its last line end.
+
+    Raises:
+        DistilError: it can't be read, or is not UTF-8; names the offset of the first wrong byte.
+    """
+    return "".join(read_parts(terminal, argument))
+
+
+def read_parts(terminal: Terminal, argument: str | None, *, exact: bool = False) -> Iterator[str]:
+    """Yield the text of `read_text` in parts, which takes little memory.
 
     Args:
         terminal: whose standard input it is.
         argument: the text; None or ``-`` for standard input.
-        errors: ``surrogateescape`` to keep bytes that are not UTF-8 as lone surrogates.
+        exact: keep a byte order mark, and bytes that are not UTF-8 as lone surrogates.
 
     Raises:
-        DistilError: the text is not UTF-8; names the offset of the first wrong byte.
+        DistilError: it can't be read, or is not UTF-8; names the offset of the first wrong byte.
     """
-    return "".join(read_parts(terminal, argument, errors=errors))
-
-
-def read_parts(
-    terminal: Terminal, argument: str | None, *, errors: str = "strict"
-) -> Iterator[str]:
-    """Yield the text of `read_text` in parts, which takes little memory.
-
-    Raises:
-        DistilError: the text is not UTF-8; names the offset of the first wrong byte.
-    """
-    if argument is not None and argument != "-":
-        yield _decoded(os.fsencode(argument), "The text", errors)
+    if argument is not None and argument != STDIN:
+        _notice_unread(terminal, "text")
+        yield _decoded(os.fsencode(argument), "The text", exact=exact)
         return
     held = ""
-    for part in decoded(terminal.read(), "Standard input", errors):
+    for part in decoded(terminal.read(), "Standard input", exact=exact):
         text = held + part
         held = text[-2:]  # it may be the last line end
         yield text[:-2]
@@ -144,17 +160,10 @@ def read_parts(
 def read_file_lines(terminal: Terminal, name: str) -> list[tuple[int, str]]:
     """Return the lines of a file, or for ``-`` of standard input, numbered from 1.
 
-    A byte order mark at the beginning is not part of the text.
-
     Raises:
         DistilError: it can't be read, or a line is not UTF-8.
     """
-    try:
-        data = b"".join(terminal.read()) if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        raise DistilError(
-            f"Can't read {name}: {error.strerror}.", "Use a text file, or - for standard input."
-        ) from None
+    data = b"".join(read_source(terminal, name, "Use a text file, or - for standard input."))
     lines = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if not lines[-1]:
         del lines[-1]  # what follows the last line end
@@ -173,20 +182,27 @@ def argument_text(argument: str, source: str) -> str:
     return _decoded(os.fsencode(argument), source)
 
 
-def decoded(parts: Iterable[bytes], source: str, errors: str = "strict") -> Iterator[str]:
-    """Yield the text of bytes that come in parts.
+def decoded(parts: Iterable[bytes], source: str, *, exact: bool = False) -> Iterator[str]:
+    """Yield the text of bytes that come in parts, without a byte order mark at its beginning.
+
+    Args:
+        parts: the bytes.
+        source: where they come from, for the error message.
+        exact: keep a byte order mark, and bytes that are not UTF-8 as lone surrogates.
 
     Raises:
         DistilError: they are not UTF-8; names their source and the offset of the first wrong byte.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")(errors)
-    offset = 0
+    decoder = codecs.getincrementaldecoder("utf-8")(_on_errors(exact))
+    offset, begun = 0, exact
     for part in chain(parts, [b""]):
         started, _ = decoder.getstate()
         try:
-            yield decoder.decode(part, final=not part)
+            text = decoder.decode(part, final=not part)
         except UnicodeDecodeError as error:
-            raise _not_utf8(source, error, offset - len(started)) from None
+            raise NotUtf8Error(source, error, offset - len(started)) from None
+        yield text if begun else text.removeprefix(_MARK)
+        begun = begun or text != ""
         offset += len(part)
 
 
@@ -208,19 +224,23 @@ def _without_line_end(data: bytes) -> bytes:
     return data[:-2] if data.endswith(b"\r\n") else data.removesuffix(b"\n")
 
 
-def _decoded(data: bytes, source: str, errors: str = "strict") -> str:
+def _decoded(data: bytes, source: str, *, exact: bool = False) -> str:
     try:
-        return data.decode(errors=errors)
+        return data.decode(errors=_on_errors(exact))
     except UnicodeDecodeError as error:
-        raise _not_utf8(source, error) from None
+        raise NotUtf8Error(source, error) from None
 
 
-def _not_utf8(source: str, error: UnicodeDecodeError, before: int = 0) -> DistilError:
-    return DistilError(
-        f"{source} is not UTF-8 text: the byte at offset {before + error.start} "
-        f"(0x{error.object[error.start]:02x}) is not valid.",
-        "Convert it first, for example with: iconv -f LATIN1 -t UTF-8.",
-    )
+def _on_errors(exact: bool) -> str:
+    return "surrogateescape" if exact else "strict"
+
+
+def _notice_unread(terminal: Terminal, what: str) -> None:
+    """Report a text that nobody reads, as in ``cat notes.txt | distil generate Summary:``."""
+    if terminal.stdin_has_data:
+        terminal.notice(
+            f"Standard input is ignored, because the {what} is an argument; use - to read it."
+        )
 
 
 _Prepared = TypeVar("_Prepared")

@@ -1,0 +1,257 @@
+"""What a command reads: standard input of every kind, pipes, files, and texts in options."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distilgpt2_cli.errors import ExitStatus
+from tests.support.forked import Result, Run, run_all
+from tests.support.processes import wait_until_asleep
+from tests.support.run import DISTIL, TIMEOUT, run
+
+DEMO = ("-m", "demo", "--threads", "1")
+GENERATE = ("generate", *DEMO, "-s", "1", "--max-tokens", "4")
+TEXT = "Once upon a time there was a little girl. She was happy and she had a dog.\n"
+MARK = "\ufeff"
+NOTICE = "Standard input is ignored, because the prompt is an argument; use - to read it.\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--lines",)])
+def test_a_pipe_that_does_not_block_and_a_late_writer(
+    env: dict[str, str], options: tuple[str, ...]
+) -> None:
+    """The text comes in two parts, each when the reader has found nothing."""
+    expected = run(*GENERATE, *options, env=env, stdin=b"Once upon a time\n").stdout
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    command = [*DISTIL, *GENERATE, *options]
+    with subprocess.Popen(command, env=env, stdin=read_end, stdout=subprocess.PIPE) as process:
+        os.close(read_end)
+        for part in (b"Once upon", b" a time\n"):
+            wait_until_asleep(process.pid)
+            os.write(write_end, part)
+        os.close(write_end)
+        output, _ = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, output) == (0, expected)
+
+
+def test_standard_input_that_can_t_be_read(env: dict[str, str], tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as only_written:
+        command = [*DISTIL, *GENERATE]
+        result = subprocess.run(command, env=env, stdin=only_written, capture_output=True)
+    assert (result.returncode, result.stdout) == (ExitStatus.FAILED, b"")
+    assert result.stderr == (
+        b"Error: Can't read standard input: Bad file descriptor. Check where it comes from.\n"
+    )
+
+
+def shell(script: str, env: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script of bash, in which ``distil`` is a function."""
+    distil = f'distil() {{ "{DISTIL[0]}" -m distilgpt2_cli "$@"; }}\n'
+    command = ["bash", "-c", distil + script]
+    return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True)
+
+
+def test_a_pipe_is_read_once_and_whole(env: dict[str, str], tmp_path: Path) -> None:
+    """More than what fits into a pipe or is read at once."""
+    (tmp_path / "t.txt").write_text(TEXT * 4)
+    (tmp_path / "g.gbnf").write_text('root ::= "abc"')
+    made = shell(
+        """
+        perplexity() { distil perplexity --model demo --threads 1 --json "$@"; }
+        perplexity t.txt; perplexity <(cat t.txt); cat t.txt | perplexity /dev/stdin
+        mkfifo fifo; cat t.txt > fifo & perplexity fifo
+        """,
+        env,
+        tmp_path,
+    )
+    records = [json.loads(line) for line in made.stdout.splitlines()]
+    figures = [(each["perplexity"], each["tokens"]) for each in records]
+    assert figures == figures[:1] * 4
+    made = shell(
+        """
+        distil generate -m demo --grammar <(cat g.gbnf) Hi
+        cat g.gbnf | distil generate -m demo --grammar /dev/stdin Hi
+        """,
+        env,
+        tmp_path,
+    )
+    assert (made.stdout, made.stderr) == ("abc\nabc\n", "")
+
+
+def test_a_pipe_can_t_be_read_twice(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
+    """Refused before anything was read: nobody writes to this one."""
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+    runs = [
+        Run(["perplexity", "--model", "demo", fifo, fifo]),
+        Run(["perplexity", "--model", "demo", "--model", str(tiny), fifo]),
+        Run(["perplexity", "--model", "demo", "-", "/dev/stdin"]),
+        Run(["generate", "-m", "demo", "--grammar", "-"]),
+        Run(["generate", "-m", "demo", "--json-schema", "/dev/stdin", "--lines"]),
+        Run(["probe", "-m", "demo", "--continuations", "/dev/fd/0"]),
+    ]
+    results = run_all([each._replace(stdin=TEXT) for each in runs], env, tmp_path)
+    for each, result in zip(runs, results, strict=True):
+        assert (result.status, result.output) == (ExitStatus.USAGE, ""), each
+        assert result.errors.endswith("can only be read once. Save the text in a file.\n"), each
+
+
+def texts(result: Result) -> list[Any]:
+    assert result.status == 0, result.errors
+    records = [json.loads(line) for line in result.output.splitlines()]
+    return [each.get("text", each.get("prompt")) for each in records]
+
+
+def test_a_byte_order_mark_is_not_part_of_a_text(env: dict[str, str], tmp_path: Path) -> None:
+    score = ("score", *DEMO, "--json")
+    pair = json.dumps({"more": "He ran", "less": "She ran"})
+    files = {"t.txt": TEXT, "c.txt": " He\n", "p.jsonl": pair, "g.gbnf": 'root ::= "a"'}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / f"marked-{name}").write_text(MARK + text)
+
+    def both(*arguments: str, name: str = "", stdin: str = "") -> list[Run]:
+        paths = [str(tmp_path / f"{mark}{name}") for mark in ("", "marked-")] if name else ["", ""]
+        stdins = [stdin, MARK + stdin if stdin else ""]
+        return [
+            Run([path if each == "FILE" else each for each in arguments], stdin=text)
+            for path, text in zip(paths, stdins, strict=True)
+        ]
+
+    probe = ("probe", *DEMO, "-n", "0", "--csv")
+    runs = [
+        *both(*GENERATE, stdin=TEXT),
+        *both(*GENERATE, "--lines", stdin=TEXT),
+        *both(*score, stdin=TEXT),
+        *both(*score, "--lines", stdin="One\nTwo\n"),
+        *both(*probe, "continuations", "--continuations", "FILE", "{a|b}", name="c.txt"),
+        *both("probe", *DEMO, "--csv", "pairs", "--pairs", "FILE", name="p.jsonl"),
+        *both(*GENERATE, "--grammar", "FILE", "Hi", name="g.gbnf"),
+        *both("perplexity", *DEMO, "--quiet", "FILE", name="t.txt"),
+        *both("perplexity", *DEMO, "--quiet", "-", stdin=TEXT),
+    ]
+    results = run_all(runs, env, tmp_path)
+    for number in range(0, len(runs), 2):
+        plain, marked = (_without_speed(each.output) for each in results[number : number + 2])
+        assert results[number].status == 0, results[number].errors
+        assert plain == marked, runs[number]
+    inner, exact, lines = run_all(
+        [
+            Run([*score], stdin=f"a{MARK}b"),
+            Run(["tokenize", "-m", "demo", "--json"], stdin=MARK + "a"),
+            Run(["tokenize", "-m", "demo", "--json", "--lines"], stdin=MARK + "a\n"),
+        ],
+        env,
+        tmp_path,
+    )
+    assert [*texts(inner), *texts(exact), *texts(lines)] == [f"a{MARK}b", MARK + "a", MARK + "a"]
+
+
+def _without_speed(output: str) -> list[str]:
+    return [line for line in output.splitlines() if not line.startswith("tokens/s")]
+
+
+def test_a_prompt_beside_a_piped_text_gives_a_notice(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text(TEXT)
+    script = 'distil generate -m demo -s 1 --max-tokens 2 "Hi"'
+    for line, notices in {
+        f"{{ {script}; cat; }} < t.txt": 1,
+        f"cat t.txt | {{ sleep 0.2; {script}; cat; }}": 1,
+        f"{script} --quiet < t.txt; cat t.txt": 0,
+        f"{script} < /dev/null; cat t.txt": 0,
+        f"{script} <&-; cat t.txt": 0,
+        f"mkfifo f; exec 9<>f; {script} <&9; cat t.txt": 0,
+    }.items():
+        result = shell(line, env, tmp_path)
+        assert result.stderr == NOTICE * notices, line
+        assert result.stdout.endswith("\n" + TEXT), line
+
+
+def test_empty_lines_are_skipped_by_every_command(env: dict[str, str], tmp_path: Path) -> None:
+    commands = [
+        [*GENERATE],
+        ["next", *DEMO],
+        ["score", *DEMO],
+        ["features", *DEMO, "--pool", "mean"],
+        ["tokenize", "-m", "demo"],
+    ]
+    runs = [
+        Run([*command, "--json", "--lines"], stdin="\nOne\r\n\r\n\nTwo\n") for command in commands
+    ]
+    for each, result in zip(runs, run_all(runs, env, tmp_path), strict=True):
+        assert (result.status, result.errors) == (0, "3 empty lines were skipped.\n"), each
+        records = [json.loads(line) for line in result.output.splitlines()]
+        assert [record["line"] for record in records] == [2, 5], each
+
+
+def test_escapes_in_options(env: dict[str, str], tmp_path: Path) -> None:
+    def stop(*options: str) -> Run:
+        return Run([*GENERATE, "--json", *options, "Hi"])
+
+    made = run_all(
+        [
+            stop("--stop", r"\n", "--stop", r"a\tb\|c|d\\n"),
+            stop("--stop", r"\n", "--no-escape"),
+            stop("--choices", r"a\|b\\"),
+            stop("--choices", "a\\|a\\", "--no-escape"),
+            stop("--choices", "Dr. Smith|Dr. Smith", "--max-tokens", "40"),
+        ],
+        env,
+        tmp_path,
+    )
+    records = [json.loads(each.output) for each in made]
+    assert records[0]["options"]["stop"] == ["\n", "a\tb|c|d\\n"]
+    assert records[1]["options"]["stop"] == [r"\n"]
+    assert [each["text"] for each in records[2:]] == ["a|b\\", "a\\", "Dr. Smith"]
+
+
+def test_texts_of_options_that_can_t_be(env: dict[str, str], tmp_path: Path) -> None:
+    backslash = r"Write \\ for a backslash, or use --no-escape."
+    expected = {
+        ("--stop", r"a\d"): rf"Error: --stop has the unknown escape \d. {backslash}",
+        ("--choices", "a|b\\"): f"Error: --choices has a single \\ at its end. {backslash}",
+        ("--choices", r"a|\n|"): "Error: --choices has an empty choice. Use a single | between",
+        (
+            "--stop",
+            "a\udcff",
+        ): "Error: --stop is not UTF-8 text: the byte at offset 1 (0xff) is not",
+        ("--choices", "\udce9"): "Error: --choices is not UTF-8 text: the byte at offset 0 (0xe9)",
+    }
+    runs = [Run([*GENERATE, *options, "Hi"]) for options in expected]
+    runs.append(Run(["score", *DEMO, "--prefix", "a\udcff", "Hi"]))
+    messages = [
+        *expected.values(),
+        "Error: --prefix is not UTF-8 text: the byte at offset 1 (0xff)",
+    ]
+    for message, result in zip(messages, run_all(runs, env, tmp_path), strict=True):
+        assert result.status in (ExitStatus.FAILED, ExitStatus.USAGE)
+        assert result.errors.startswith(message)
+        assert result.errors.count("\n") == 1
+
+
+def test_a_tilde_is_the_home_folder(env: dict[str, str], tmp_path: Path) -> None:
+    """Where a shell leaves it, as after an equals sign."""
+    home = Path(env["HOME"])
+    home.mkdir()
+    (home / "t.txt").write_text(TEXT)
+    (home / "g.gbnf").write_text('root ::= "a"')
+    (home / "s.json").write_text('{"const": "b"}')
+    (home / "p.jsonl").write_text(json.dumps({"more": "He ran", "less": "She ran"}))
+    runs = [
+        Run([*GENERATE, "--grammar=~/g.gbnf", "Hi"]),
+        Run([*GENERATE, "--json-schema=~/s.json", "Hi"]),
+        Run(["features", *DEMO, "--output=~/x.npy", "Hi"]),
+        Run(["probe", *DEMO, "--pairs=~/p.jsonl", "--html=~/x.html"]),
+        Run(["probe", *DEMO, "-n", "0", "--continuations=~/t.txt", "{a|b}"]),
+        Run(["perplexity", *DEMO, "--quiet", "~/t.txt", "--plot=~/x.svg"]),
+    ]
+    for each, result in zip(runs, run_all(runs, env, tmp_path), strict=True):
+        assert (result.status, result.errors) == (0, ""), each
+    assert {"x.npy", "x.html", "x.svg"} <= {path.name for path in home.iterdir()}
+    refused = run_all([Run(["replay", "~/none"]), Run(["write", "~/none"])], env, tmp_path)
+    assert refused[0].errors.startswith(f"Error: Can't read {home}/none: ")
