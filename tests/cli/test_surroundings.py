@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -329,3 +330,26 @@ def test_a_cache_whose_name_is_not_utf_8(hub: Hub, tmp_path: Path) -> None:
     for arguments in (("verify", "--revision", "main", "--json"), (*MAIN, "--json")):
         result = run(*arguments, env=env)
         assert (result.returncode, result.stdout.isascii()) == (0, True), result.stderr
+
+
+def test_a_few_surroundings_drawn_at_random() -> None:
+    """A part of ``make fuzz``, in which hostile values of all kinds meet."""
+    command = (sys.executable, "-m", "tests.fuzz.surroundings", "20", "0", "0")
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith("surroundings tried: 20 ")
+
+
+def test_values_that_the_fuzzer_found(env: dict[str, str], tmp_path: Path) -> None:
+    digits = "9" * 5000
+    runs = [
+        Run((*GENERATE, "--gpu-layers", digits)),
+        Run((*GENERATE, "--threads", digits)),
+        Run(("models",), {"_DISTIL_COMPLETE": "complete_bash"}),
+        Run(("models",), {"_DISTIL_COMPLETE": "x"}),
+        Run(("models",), {"_DISTIL_COMPLETE": ""}),
+        Run(DOWNLOAD, {**DEAD_HUB, "HF_OIDC_RESOURCE": "x"}),
+    ]
+    results = forked.run_all(runs, env, tmp_path)
+    assert [each.status for each in results] == [2, 2, 2, 2, 0, 3]
+    assert all("Unexpected" not in each.errors for each in results)
