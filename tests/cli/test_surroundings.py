@@ -5,6 +5,7 @@ Nothing of it is in the way of commands that need it not, and each is named by t
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -209,6 +210,7 @@ def test_damaged_entries_of_the_cache(hub: Hub) -> None:
     assert run("verify", "--revision", "main", env=env).returncode == 3
 
 
+needs_util_linux = pytest.mark.skipif(not shutil.which("prlimit"), reason="needs util-linux")
 NOBODY = ("unshare", "--user", "--map-user=54321")  # without a line in /etc/passwd
 
 
@@ -219,6 +221,7 @@ def nobody() -> tuple[str, ...]:
     return NOBODY
 
 
+@needs_util_linux
 def test_no_home(env: dict[str, str]) -> None:
     env = {name: value for name, value in env.items() if name not in ("HOME", "HF_HOME")}
     env["HF_HUB_OFFLINE"] = "0"
@@ -254,6 +257,7 @@ def test_a_deleted_working_folder(env: dict[str, str], tmp_path: Path) -> None:
         assert b"Unexpected" not in result.stderr
 
 
+@needs_util_linux
 @pytest.mark.parametrize("files", [5, 7])
 def test_too_few_files(env: dict[str, str], files: int) -> None:
     """Python itself needs 5. What is wanting is named, also where the message needs a file."""
@@ -264,6 +268,7 @@ def test_too_few_files(env: dict[str, str], files: int) -> None:
     assert result.returncode == 0 or b"oo many" in result.stderr
 
 
+@needs_util_linux
 def test_twenty_files_are_enough(hub: Hub) -> None:
     env = stock(hub).environment()
     for arguments in (GENERATE, ("score", "-m", "demo", "Hi"), MAIN):
@@ -280,6 +285,7 @@ def few_processes(count: int) -> tuple[str, ...]:
     return ("setpriv", "--ruid=54321", "--bounding-set=-sys_resource,-sys_admin", *limit)
 
 
+@needs_util_linux
 def test_too_few_processes(hub: Hub) -> None:
     launcher, env = few_processes(1), stock(hub).environment()
     assert run("models", env=env, launcher=launcher).returncode == 0
