@@ -58,6 +58,7 @@ fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.damaged_models
 	$(BIN)/python -m tests.fuzz.damaged_models 1000 1 info
 	$(BIN)/python -m tests.fuzz.inputs
+	$(BIN)/python -m tests.fuzz.surroundings
 	$(BIN)/python -m tests.fuzz.killed_downloads
 	$(BIN)/python -m tests.fuzz.faulty_hub
 	$(BIN)/python -m tests.fuzz.waiting

@@ -71,7 +71,10 @@ def _parse(arguments: list[str]) -> None:
     gc.disable()
     if any(not argument.startswith("-") for argument in arguments):
         _prepare_engine(arguments)
-    if "_DISTIL_COMPLETE" in os.environ:  # a shell asks for completions
+    if os.environ.get("_DISTIL_COMPLETE"):  # a shell asks for completions
+        from .cli.completion import check_question
+
+        check_question(os.environ)
         # typer would import it, in 0.1 s, to take markup out of summaries that have none.
         sys.modules["rich"] = None  # type: ignore[assignment]
     from .cli.app import make_app

@@ -61,6 +61,22 @@ def choose_shell(name: str | None, environment: Mapping[str, str]) -> str:
     return name
 
 
+def check_question(environment: Mapping[str, str]) -> None:
+    """Check that a shell asks, and not a person who has set its variables, before typer answers.
+
+    Raises:
+        UsageError: no script of ours asks so.
+    """
+    asked = environment["_DISTIL_COMPLETE"]
+    has_words = "COMP_WORDS" in environment and environment.get("COMP_CWORD", "").isdecimal()
+    known = [f"complete_{shell}" for shell in SCRIPTS]
+    if asked not in known or (asked == "complete_bash" and not has_words):
+        raise UsageError(
+            f"_DISTIL_COMPLETE is {asked!r}, which no shell has set.",
+            "Unset it: it is for the completion of commands.",
+        )
+
+
 def install(shell: str, environment: Mapping[str, str]) -> str:
     """Write a shell's script to where the shell finds it, and return the path.
 

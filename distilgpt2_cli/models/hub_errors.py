@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
     HFValidationError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
+    OIDCError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -123,6 +124,13 @@ def _offline(_: Exception, source: Source) -> DistilError:
     return ModelUnavailableError(
         f"{source.repository} can't be downloaded: HF_HUB_OFFLINE is set.",
         "Unset it, then run the command again.",
+    )
+
+
+def _no_token(_: Exception, _source: Source) -> DistilError:
+    return ModelUnavailableError(
+        "HF_OIDC_RESOURCE is set, but no token can be had with it.",
+        "Set HF_OIDC_ID_TOKEN, or unset HF_OIDC_RESOURCE.",
     )
 
 
@@ -238,6 +246,7 @@ _TABLE: tuple[tuple[type[Exception], _Explanation], ...] = (
     (RevisionNotFoundError, _no_revision),
     (EntryNotFoundError, _no_file),
     (OfflineModeIsEnabled, _offline),
+    (OIDCError, _no_token),
     (BusyError, _busy),
     (HfHubHTTPError, _status),
     (FileMetadataError, _no_hub),

@@ -5,8 +5,10 @@ Nothing of it is in the way of commands that need it not, and each is named by t
 
 import json
 import os
+import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -208,6 +210,7 @@ def test_damaged_entries_of_the_cache(hub: Hub) -> None:
     assert run("verify", "--revision", "main", env=env).returncode == 3
 
 
+needs_util_linux = pytest.mark.skipif(not shutil.which("prlimit"), reason="needs util-linux")
 NOBODY = ("unshare", "--user", "--map-user=54321")  # without a line in /etc/passwd
 
 
@@ -218,6 +221,7 @@ def nobody() -> tuple[str, ...]:
     return NOBODY
 
 
+@needs_util_linux
 def test_no_home(env: dict[str, str]) -> None:
     env = {name: value for name, value in env.items() if name not in ("HOME", "HF_HOME")}
     env["HF_HUB_OFFLINE"] = "0"
@@ -253,6 +257,7 @@ def test_a_deleted_working_folder(env: dict[str, str], tmp_path: Path) -> None:
         assert b"Unexpected" not in result.stderr
 
 
+@needs_util_linux
 @pytest.mark.parametrize("files", [5, 7])
 def test_too_few_files(env: dict[str, str], files: int) -> None:
     """Python itself needs 5. What is wanting is named, also where the message needs a file."""
@@ -263,6 +268,7 @@ def test_too_few_files(env: dict[str, str], files: int) -> None:
     assert result.returncode == 0 or b"oo many" in result.stderr
 
 
+@needs_util_linux
 def test_twenty_files_are_enough(hub: Hub) -> None:
     env = stock(hub).environment()
     for arguments in (GENERATE, ("score", "-m", "demo", "Hi"), MAIN):
@@ -279,6 +285,7 @@ def few_processes(count: int) -> tuple[str, ...]:
     return ("setpriv", "--ruid=54321", "--bounding-set=-sys_resource,-sys_admin", *limit)
 
 
+@needs_util_linux
 def test_too_few_processes(hub: Hub) -> None:
     launcher, env = few_processes(1), stock(hub).environment()
     assert run("models", env=env, launcher=launcher).returncode == 0
@@ -329,3 +336,26 @@ def test_a_cache_whose_name_is_not_utf_8(hub: Hub, tmp_path: Path) -> None:
     for arguments in (("verify", "--revision", "main", "--json"), (*MAIN, "--json")):
         result = run(*arguments, env=env)
         assert (result.returncode, result.stdout.isascii()) == (0, True), result.stderr
+
+
+def test_a_few_surroundings_drawn_at_random() -> None:
+    """A part of ``make fuzz``, in which hostile values of all kinds meet."""
+    command = (sys.executable, "-m", "tests.fuzz.surroundings", "20", "0", "0")
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith("surroundings tried: 20 ")
+
+
+def test_values_that_the_fuzzer_found(env: dict[str, str], tmp_path: Path) -> None:
+    digits = "9" * 5000
+    runs = [
+        Run((*GENERATE, "--gpu-layers", digits)),
+        Run((*GENERATE, "--threads", digits)),
+        Run(("models",), {"_DISTIL_COMPLETE": "complete_bash"}),
+        Run(("models",), {"_DISTIL_COMPLETE": "x"}),
+        Run(("models",), {"_DISTIL_COMPLETE": ""}),
+        Run(DOWNLOAD, {**DEAD_HUB, "HF_OIDC_RESOURCE": "x"}),
+    ]
+    results = forked.run_all(runs, env, tmp_path)
+    assert [each.status for each in results] == [2, 2, 2, 2, 0, 3]
+    assert all("Unexpected" not in each.errors for each in results)

@@ -26,7 +26,7 @@ from ..shared.offload import GPU_LAYERS, remedy_without_device
 from .finding import Finding, State, failed
 from .surroundings import cache, limits
 
-_SECONDS = 2  # of generation
+_SECONDS = 2.0  # of generation
 
 
 def examine() -> Iterator[Finding]:

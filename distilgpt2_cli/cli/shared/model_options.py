@@ -243,7 +243,7 @@ def parse_threads(value: str) -> int | None:
     """
     if value == "auto":
         return None
-    if value.isdecimal() and 0 < int(value) <= MAX_THREADS:
+    if value.isdecimal() and len(value) <= 3 and 0 < int(value) <= MAX_THREADS:
         return int(value)
     raise UsageError(
         f"--threads can't be {value}.", f"Use auto, or a number from 1 to {MAX_THREADS}."

@@ -35,7 +35,9 @@ class Offload:
             ParameterError: it is nothing of these.
             DeviceConflictError: devices are named for no layers.
         """
-        if layers == "none" or (layers.isdecimal() and not int(layers)):
+        # Python refuses to read a number of thousands of digits.
+        count = int(layers) if layers.isdecimal() and len(layers) <= 10 else None
+        if layers == "none" or count == 0:
             if devices:
                 raise DeviceConflictError(layers, devices[0])
             return CPU_ONLY
@@ -43,8 +45,8 @@ class Offload:
             return cls("auto", tuple(devices))
         if layers == "all":
             return cls("all", tuple(devices))
-        if layers.isdecimal() and int(layers) < 2**31:
-            return cls(int(layers), tuple(devices))
+        if count is not None and count < 2**31:
+            return cls(count, tuple(devices))
         raise ParameterError("layers", layers, "auto, all, none, or a number of layers")
 
     @property
