@@ -1,7 +1,7 @@
 """``distil next``: the most likely next tokens."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,7 +28,7 @@ Examples:
 """
 
 _BAR_WIDTH = 30
-_UNFILTERED = DistributionOptions(top_k=0)
+_UNFILTERED = DistributionOptions(temperature=1.0, top_k=0)  # what the model itself says
 
 
 def next_tokens(
@@ -111,7 +111,7 @@ def _record(
         "top": [candidate_record(context.model, candidate) for candidate in seen.top],
         "left": seen.left,
         "options": {
-            name: getattr(chosen, name) for name in ("temperature", "top_k", "top_p", "min_p")
+            field.name: getattr(chosen, field.name) for field in fields(DistributionOptions)
         },
         "model": model_record(file),
         "placement": placement_record(context.placement),

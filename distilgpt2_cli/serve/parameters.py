@@ -15,8 +15,8 @@ MAX_STOPS, MAX_STOP_CHARACTERS = 4, 1000
 _MAX_INT = 2**31 - 1
 _RANDOM = -1
 
-# OpenAI's API completes 16 tokens, and has no top-k.
-_DEFAULTS = GenerationOptions(max_tokens=16, top_k=0)
+# Those of OpenAI's API, which has no top-k.
+_DEFAULTS = GenerationOptions(max_tokens=16, temperature=1.0, top_k=0)
 
 _IGNORED = ("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention")
 # Fields of OpenAI's APIs that are not supported, with the values by which they ask for nothing.

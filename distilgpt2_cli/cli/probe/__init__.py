@@ -1,6 +1,6 @@
 """``distil probe``: compares variants of a prompt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 import typer
@@ -31,11 +31,6 @@ Examples:
   distil probe "The {man|woman} was" --csv words > words.csv
   distil probe --pairs pairs.jsonl
 """
-
-_FOR_A_PROMPT = (
-    "continuation", "continuations", "num_sequences", "parallel", "max_tokens", "temperature",
-    "top_k", "top_p", "min_p", "stop", "no_escape", "top",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,6 +66,11 @@ class _Sampling(StopOptions, DistributionOptions, RunOptions):
 
 
 _SAMPLING = _Sampling(parallel=16, max_tokens=20)
+_FOR_A_PROMPT = [
+    name
+    for name in (*(field.name for group in (_Texts, _Sampling) for field in fields(group)), "top")
+    if name != "seed"
+]
 
 
 def probe(
