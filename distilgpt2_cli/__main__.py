@@ -1,6 +1,6 @@
 """Entry point of ``distil`` and ``python -m distilgpt2_cli``."""
 
-# Until `signals.heed` runs, Ctrl-C ends the program at once: Python's own handler would show a
+# Until `signals.install_handlers` runs, Ctrl-C ends the program at once: Python's own handler would show a
 # traceback. `_signal`, because the module `signal` imports others first.
 import _signal  # type: ignore[import-not-found]
 
@@ -45,11 +45,11 @@ def _hold_closed_streams() -> None:
 
 
 def _run() -> int:
-    from .terminal.output import take_streams
-
-    take_streams()
     arguments = sys.argv[1:]
     try:
+        from .terminal.output import take_streams
+
+        take_streams()
         from .cli.instant import answer
 
         if not answer(arguments, os.environ):

@@ -288,14 +288,14 @@ def few_processes(count: int) -> tuple[str, ...]:
 @needs_util_linux
 def test_too_few_processes(hub: Hub) -> None:
     launcher, env = few_processes(1), stock(hub).environment()
-    assert run("models", env=env, launcher=launcher).returncode == 0
-    for arguments in (GENERATE, MAIN):
-        result = run(*arguments, env=env, launcher=launcher)
-        assert result.returncode == 1
-        assert result.stderr.decode() == (
-            "Error: The system does not allow another process or thread."
-            " Raise the limit with `ulimit -u`, or close other programs.\n"
-        )
+    for arguments in (("models",), (*GENERATE, "--threads", "1")):
+        assert run(*arguments, env=env, launcher=launcher).returncode == 0
+    result = run(*MAIN, env=env, launcher=launcher)
+    assert result.returncode == 1
+    assert result.stderr.decode() == (
+        "Error: The system does not allow another process or thread."
+        " Raise the limit with `ulimit -u`, or close other programs.\n"
+    )
 
 
 def test_no_temporary_folder(env: dict[str, str], tmp_path: Path) -> None:
