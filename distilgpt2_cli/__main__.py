@@ -1,6 +1,6 @@
 """Entry point of ``distil`` and ``python -m distilgpt2_cli``."""
 
-# Until `signals.install_handlers` runs, Ctrl-C ends the program at once: Python's own handler would show a
+# Until `signals.install_handlers` runs, Ctrl-C ends the program at once: Python would show a
 # traceback. `_signal`, because the module `signal` imports others first.
 import _signal  # type: ignore[import-not-found]
 

@@ -75,7 +75,7 @@ def test_suggestions_are_what_generate_prints(env: dict[str, str], path: Path) -
         texts = [generated(env, PROMPT, seed) for seed in (42, 43, 44)]
         on.wait_for(f">1 {texts[0]}", f" 2 {texts[1]}", f" 3 {texts[2]}")
         assert on.lines[0] == (PROMPT + texts[0])[:80].rstrip()
-        assert on.cursor == (0, len(PROMPT))
+        on.wait_until(lambda: on.cursor == (0, len(PROMPT)))
         on.wait_for("| demo | seed 42 |", " tokens/s | 4 words")
         on.press(b"2")
         on.wait_without("Esc close")
