@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import NotANumberError
 from ..llama.cores import usable_cores
+from ..llama.interrupts import held_back
 
 _BLOCK = 8  # rows that a thread has in work: a few MB, which the processor's cache holds
 
@@ -120,5 +121,6 @@ def _in_blocks(function: Callable[[slice], _Part], count: int) -> Iterable[_Part
     cores = usable_cores()
     if cores == 1 or len(blocks) == 1:
         return map(function, blocks)
-    with ThreadPoolExecutor(cores) as pool:
+    # An interrupt could leave a thread behind that reads rows of a context which is then freed.
+    with held_back, ThreadPoolExecutor(cores) as pool:
         return list(pool.map(function, blocks))

@@ -1,14 +1,23 @@
 """Log-probabilities beside their definitions in 64-bit floats."""
 
+import signal
+import sys
+import time
+from threading import Thread
+from types import FrameType
+
 import numpy as np
 import pytest
 
+from distilgpt2_cli.engine.evaluate import probabilities
 from distilgpt2_cli.engine.evaluate.probabilities import (
     divergence,
     log_softmax,
     logprobs_of,
     ranked_logprobs_of,
 )
+from distilgpt2_cli.engine.llama import interrupts
+from distilgpt2_cli.engine.llama.cores import usable_cores
 
 
 def exact(rows: np.ndarray) -> np.ndarray:
@@ -65,3 +74,32 @@ def test_the_most_likely_tokens_beside_the_chosen_ones() -> None:
     np.testing.assert_allclose(
         ranked.top, np.take_along_axis(logprobs, expected, axis=1), rtol=2e-6, atol=1e-5
     )
+
+
+@pytest.mark.skipif(usable_cores() == 1, reason="one core needs no thread")
+def test_an_interrupt_leaves_no_thread_behind() -> None:
+    """It would read rows that are freed meanwhile; the moment is when a thread has just begun."""
+    running: list[slice] = []
+
+    def work(block: slice) -> None:
+        running.append(block)
+        time.sleep(0.2)
+        running.remove(block)
+
+    def interrupt_once(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "return" and frame.f_code is Thread.start.__code__:
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
+
+    def handler(_number: int, frame: FrameType | None) -> None:
+        interrupts.interrupt(KeyboardInterrupt(), frame)
+
+    before = signal.signal(signal.SIGINT, handler)
+    sys.setprofile(interrupt_once)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(probabilities._in_blocks(work, 100))
+        assert running == []
+    finally:
+        sys.setprofile(None)
+        signal.signal(signal.SIGINT, before)
