@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 GPU_BACKEND ?= vulkan
 GPU_VENV := $(VENV)-$(GPU_BACKEND)
 
-# With a process for each core; one that has no tests left takes some from the others.
-PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+# A process more than there are cores, as some tests wait; one that has no tests left takes some
+# from the others.
+PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
 # How llama.cpp is compiled: see the file. pip's cache knows a build by its version alone, so that
 # builds with these settings, for this processor, have a cache of their own beside it.
