@@ -96,7 +96,7 @@ def test_a_killed_download_leaves_nothing_that_is_taken_as_whole(
     folder = tmp_path / "models"
     arguments = (*MAIN, "--to", str(folder)) if place == "folder" else MAIN
     moments = random.Random(place)
-    for _ in range(6):
+    for _ in range(3):
         hub.fail(Fault(stall_at=700_000, stall_seconds=0.2))
         with started(*arguments, "--force", env=hub.environment()) as process:
             time.sleep(moments.uniform(0.3, 1.2))
