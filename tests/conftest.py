@@ -31,10 +31,22 @@ settings.load_profile("patient")
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A GPT-2 of 2 layers, width 64 and 128 positions, with the real vocabulary."""
+    """A GPT-2 of 2 layers, width 64 and 128 positions, with the first 5,000 tokens of GPT-2.
+
+    llama.cpp takes longer to load the whole vocabulary than all else in most tests.
+    """
     from tests.support import gguf
 
-    return gguf.write(tmp_path_factory.mktemp("models") / "tiny.gguf")
+    shape = gguf.Shape(tokens=5001)
+    return gguf.write(tmp_path_factory.mktemp("models") / "tiny.gguf", shape)
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the real vocabulary, for what depends on it."""
+    from tests.support import gguf
+
+    return gguf.write(tmp_path_factory.mktemp("models") / "tiny-gpt2.gguf")
 
 
 @pytest.fixture(scope="session")

@@ -77,13 +77,13 @@ def test_a_matrix_of_texts(env: dict[str, str], tiny: Path, tmp_path: Path, para
     assert np.array_equal(np.array([record["features"] for record in records], "f4"), matrix)
 
 
-def test_texts_of_several_lengths(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
+def test_texts_of_several_lengths(env: dict[str, str], tiny_gpt2: Path, tmp_path: Path) -> None:
     path = tmp_path / "f.npz"
-    output(env, tiny, "--lines", "-o", str(path), stdin=b"One\nTwo and three\n")
+    output(env, tiny_gpt2, "--lines", "-o", str(path), stdin=b"One\nTwo and three\n")
     with np.load(path) as archive:
         assert archive.files == ["line_1", "line_2"]
         assert [archive[name].shape for name in archive.files] == [(1, 64), (3, 64)]
-    text = output(env, tiny, "--lines", stdin=b"One\nTwo and three\n").decode()
+    text = output(env, tiny_gpt2, "--lines", stdin=b"One\nTwo and three\n").decode()
     assert [part.count("\n") for part in text.split("\n\n")] == [0, 2, 0]
 
 

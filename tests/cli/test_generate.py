@@ -172,17 +172,17 @@ def test_prompts_about_as_long_as_the_window(
     assert kept.stdout.decode() == record["text"] + "\n"
 
 
-def test_no_prompt_at_all(env: dict[str, str], tiny: Path) -> None:
+def test_no_prompt_at_all(env: dict[str, str], tiny_gpt2: Path) -> None:
     options = ("--seed", "5", "--max-tokens", "9", "--json")
-    (record,) = records(generated(env, tiny, *options))
+    (record,) = records(generated(env, tiny_gpt2, *options))
     assert record["prompt"] == ""
     assert record["tokens"]["prompt"] == 1
-    (marked,) = records(generated(env, tiny, *options, "<|endoftext|>"))
+    (marked,) = records(generated(env, tiny_gpt2, *options, "<|endoftext|>"))
     assert marked["tokens"]["prompt"] == 7
 
 
-def test_stats(env: dict[str, str], tiny: Path) -> None:
-    result = run("generate", "-m", str(tiny), "--stats", "--max-tokens", "4", "Hi", env=env)
+def test_stats(env: dict[str, str], tiny_gpt2: Path) -> None:
+    result = run("generate", "-m", str(tiny_gpt2), "--stats", "--max-tokens", "4", "Hi", env=env)
     line = result.stderr.decode()
     assert line.count("\n") == 1
     for part in ("seed ", "length", "load ", "prompt 1 tokens", "completion 4 tokens", "tokens/s"):

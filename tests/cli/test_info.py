@@ -53,13 +53,13 @@ def hostile(tmp_path: Path) -> Path:
     return gguf.write(tmp_path / "hostile.gguf", without=("general.name",), add=add)
 
 
-def test_json_of_a_file(env: dict[str, str], tiny: Path) -> None:
-    reader = Reader(tiny)
-    answer = record("--model", str(tiny), env=env)
-    digest = hashlib.sha256(tiny.read_bytes()).hexdigest()
+def test_json_of_a_file(env: dict[str, str], tiny_gpt2: Path) -> None:
+    reader = Reader(tiny_gpt2)
+    answer = record("--model", str(tiny_gpt2), env=env)
+    digest = hashlib.sha256(tiny_gpt2.read_bytes()).hexdigest()
     assert answer["model"] == {
-        "name": "tiny.gguf",
-        "path": str(tiny),
+        "name": "tiny-gpt2.gguf",
+        "path": str(tiny_gpt2),
         "repository": None,
         "revision": None,
         "sha256": digest,
@@ -82,7 +82,7 @@ def test_json_of_a_file(env: dict[str, str], tiny: Path) -> None:
         "bytes": 4 * 64 * 50257,
     }
     assert (answer["downloaded"], answer["download_command"]) == (True, None)
-    assert (answer["size"], answer["quantization"]) == (tiny.stat().st_size, "F32")
+    assert (answer["size"], answer["quantization"]) == (tiny_gpt2.stat().st_size, "F32")
     assert (answer["context_window"], answer["vocabulary_size"]) == (128, 50257)
     assert (answer["layers"], answer["width"], answer["heads"]) == (2, 64, 2)
     assert (answer["license"], answer["license_source"], answer["model_card"]) == (None, None, None)
@@ -212,17 +212,19 @@ def test_what_is_no_model(env: dict[str, str], tmp_path: Path, content: bytes, r
 
 
 @pytest.mark.parametrize("part", [0.001, 0.1, 0.5, 0.99])
-def test_a_truncated_file(env: dict[str, str], tmp_path: Path, tiny: Path, part: float) -> None:
+def test_a_truncated_file(
+    env: dict[str, str], tmp_path: Path, tiny_gpt2: Path, part: float
+) -> None:
     """Also where the header is whole, and only weights are missing."""
-    content = tiny.read_bytes()
+    content = tiny_gpt2.read_bytes()
     path = tmp_path / "cut.gguf"
     path.write_bytes(content[: math.floor(part * len(content))])
     refused(env, path)
 
 
-def test_a_missing_tensor(env: dict[str, str], tmp_path: Path, tiny: Path) -> None:
+def test_a_missing_tensor(env: dict[str, str], tmp_path: Path, tiny_gpt2: Path) -> None:
     path = tmp_path / "renamed.gguf"
-    path.write_bytes(tiny.read_bytes().replace(b"blk.1.ffn_up.weight", b"blk.1.ffn_UP.weight"))
+    path.write_bytes(tiny_gpt2.read_bytes().replace(b"blk.1.ffn_up.weight", b"blk.1.ffn_UP.weight"))
     assert "tensor 'blk.1.ffn_up.weight' not found" in refused(env, path)
 
 
@@ -289,9 +291,9 @@ def test_a_revision_that_the_catalog_does_not_know(hub: Hub) -> None:
     assert hub.requests == []
 
 
-def test_distilgpt2_downloaded(hub: Hub, tiny: Path) -> None:
+def test_distilgpt2_downloaded(hub: Hub, tiny_gpt2: Path) -> None:
     """Its file has the embedding twice, once as the output, which llama.cpp counts again."""
-    hub.add(REPOSITORY, {"distilgpt2.Q4_K_M.gguf": tiny.read_bytes()})
+    hub.add(REPOSITORY, {"distilgpt2.Q4_K_M.gguf": tiny_gpt2.read_bytes()})
     env = hub.environment()
     assert run("download", "--revision", "main", "--quiet", env=env).returncode == 0
     hub.requests.clear()
@@ -318,8 +320,8 @@ def test_another_repository_s_file_that_is_not_here(hub: Hub) -> None:
     assert hub.requests == []
 
 
-def test_another_repository_s_file(hub: Hub, tiny: Path) -> None:
-    hub.add("some/models", {"m.F32.gguf": tiny.read_bytes()})
+def test_another_repository_s_file(hub: Hub, tiny_gpt2: Path) -> None:
+    hub.add("some/models", {"m.F32.gguf": tiny_gpt2.read_bytes()})
     options = ("--repo", "some/models", "--quant", "F32")
     env = hub.environment()
     assert run("download", *options, "--quiet", env=env).returncode == 0

@@ -74,13 +74,13 @@ def test_windows_and_strides(env: dict[str, str], tiny: Path, book: Path) -> Non
     assert theirs["tokens"]["scored"] % 31 == 0
 
 
-def test_several_models(env: dict[str, str], tiny: Path, book: Path, tmp_path: Path) -> None:
+def test_several_models(env: dict[str, str], tiny_gpt2: Path, book: Path, tmp_path: Path) -> None:
     small = gguf.write(tmp_path / "small.gguf", quantization="Q4_0")
     middle = gguf.write(tmp_path / "middle.gguf", quantization="Q8_0")
-    models = ("-m", small, "-m", tiny, "-m", middle)
+    models = ("-m", small, "-m", tiny_gpt2, "-m", middle)
     found = {Path(each["model"]["path"]).name: each for each in records(env, *models, book)}
-    assert list(found) == ["small.gguf", tiny.name, "middle.gguf"]
-    assert found[tiny.name]["divergence"] is None
+    assert list(found) == ["small.gguf", tiny_gpt2.name, "middle.gguf"]
+    assert found[tiny_gpt2.name]["divergence"] is None
     assert 0 < found["middle.gguf"]["divergence"] < found["small.gguf"]["divergence"]
     agreement = [found[name]["top_agreement"] for name in ("small.gguf", "middle.gguf")]
     assert 0 < agreement[0] <= agreement[1] <= 1
@@ -173,11 +173,11 @@ def test_what_can_t_be(
 
 @pytest.mark.parametrize("content", [b"", b"Hi", b"caf\xe9 au lait"])
 def test_texts_that_can_t_be_scored(
-    env: dict[str, str], tiny: Path, tmp_path: Path, content: bytes
+    env: dict[str, str], tiny_gpt2: Path, tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "short.txt"
     path.write_bytes(content)
-    result = run("perplexity", "--quiet", "-m", str(tiny), str(path), env=env)
+    result = run("perplexity", "--quiet", "-m", str(tiny_gpt2), str(path), env=env)
     assert result.stdout == b""
     if content.isascii():
         assert result.returncode == ExitStatus.USAGE

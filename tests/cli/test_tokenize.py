@@ -19,44 +19,44 @@ def output(env: dict[str, str], model: Path, *options: str | bytes, stdin: bytes
     return result.stdout
 
 
-def test_a_table(env: dict[str, str], tiny: Path) -> None:
-    lines = output(env, tiny, "Once upon é\n\x1b[31m").decode().splitlines()
+def test_a_table(env: dict[str, str], tiny_gpt2: Path) -> None:
+    lines = output(env, tiny_gpt2, "Once upon é\n\x1b[31m").decode().splitlines()
     assert lines[0].split() == ["POSITION", "ID", "TOKEN"]
     assert lines[1].split() == ["0", "7454", '"Once"']
     assert '"\\n"' in lines[4]
     assert "\x1b" not in "".join(lines)
 
 
-def test_ids_count_and_back(env: dict[str, str], tiny: Path) -> None:
-    ids = output(env, tiny, "--ids", "To be, or not to be")
+def test_ids_count_and_back(env: dict[str, str], tiny_gpt2: Path) -> None:
+    ids = output(env, tiny_gpt2, "--ids", "To be, or not to be")
     assert ids == b"2514 307 11 393 407 284 307\n"
-    assert output(env, tiny, "--count", stdin=b"To be, or not to be\n") == b"7\n"
+    assert output(env, tiny_gpt2, "--count", stdin=b"To be, or not to be\n") == b"7\n"
     for form in (ids, b"[2514,307,11, 393, 407, 284, 307]", b"2514\n307\n11 393 407 284 307"):
-        assert output(env, tiny, "--decode", stdin=form) == b"To be, or not to be"
-    assert output(env, tiny, "--decode", "2514 307") == b"To be"
+        assert output(env, tiny_gpt2, "--decode", stdin=form) == b"To be, or not to be"
+    assert output(env, tiny_gpt2, "--decode", "2514 307") == b"To be"
 
 
 @given(st.binary(max_size=80))
 @settings(max_examples=6)
-def test_any_bytes_come_back(env: dict[str, str], tiny: Path, data: bytes) -> None:
+def test_any_bytes_come_back(env: dict[str, str], tiny_gpt2: Path, data: bytes) -> None:
     """All but one line end, which every command takes off its input."""
-    ids = output(env, tiny, "--ids", stdin=data + b"\r\n")
-    assert output(env, tiny, "--decode", stdin=ids) == data
+    ids = output(env, tiny_gpt2, "--ids", stdin=data + b"\r\n")
+    assert output(env, tiny_gpt2, "--decode", stdin=ids) == data
 
 
-def test_bytes_in_an_argument(env: dict[str, str], tiny: Path) -> None:
-    ids = output(env, tiny, "--ids", b"caf\xe9")
-    assert output(env, tiny, "--decode", stdin=ids) == b"caf\xe9"
+def test_bytes_in_an_argument(env: dict[str, str], tiny_gpt2: Path) -> None:
+    ids = output(env, tiny_gpt2, "--ids", b"caf\xe9")
+    assert output(env, tiny_gpt2, "--decode", stdin=ids) == b"caf\xe9"
 
 
-def test_special_tokens(env: dict[str, str], tiny: Path) -> None:
-    assert output(env, tiny, "--count", "<|endoftext|>") == b"7\n"
-    assert output(env, tiny, "--ids", "--special", "<|endoftext|>a") == b"50256 64\n"
-    assert output(env, tiny, "--decode", "50256 64") == b"<|endoftext|>a"
+def test_special_tokens(env: dict[str, str], tiny_gpt2: Path) -> None:
+    assert output(env, tiny_gpt2, "--count", "<|endoftext|>") == b"7\n"
+    assert output(env, tiny_gpt2, "--ids", "--special", "<|endoftext|>a") == b"50256 64\n"
+    assert output(env, tiny_gpt2, "--decode", "50256 64") == b"<|endoftext|>a"
 
 
-def test_json(env: dict[str, str], tiny: Path) -> None:
-    record = json.loads(output(env, tiny, "--json", "naïve 東"))
+def test_json(env: dict[str, str], tiny_gpt2: Path) -> None:
+    record = json.loads(output(env, tiny_gpt2, "--json", "naïve 東"))
     assert record["text"] == "naïve 東"
     assert record["tokens"] == {"text": len(record["ids"])}
     assert [piece["id"] for piece in record["pieces"]] == record["ids"]
@@ -66,21 +66,21 @@ def test_json(env: dict[str, str], tiny: Path) -> None:
     assert set(record) == {"text", "tokens", "ids", "pieces", "model", "warnings", "versions"}
 
 
-def test_lines(env: dict[str, str], tiny: Path) -> None:
+def test_lines(env: dict[str, str], tiny_gpt2: Path) -> None:
     stdin = b"Once upon\n \na\xff\n"
-    ids = output(env, tiny, "--lines", stdin=stdin)
+    ids = output(env, tiny_gpt2, "--lines", stdin=stdin)
     assert ids.splitlines() == [b"7454 2402", b"220", b"64 187"]
-    assert output(env, tiny, "--lines", "--count", stdin=stdin) == b"2\n1\n2\n"
-    assert output(env, tiny, "--lines", "--decode", stdin=ids) == stdin
+    assert output(env, tiny_gpt2, "--lines", "--count", stdin=stdin) == b"2\n1\n2\n"
+    assert output(env, tiny_gpt2, "--lines", "--decode", stdin=ids) == stdin
     records = [
         json.loads(line)
-        for line in output(env, tiny, "--lines", "--json", stdin=stdin).splitlines()
+        for line in output(env, tiny_gpt2, "--lines", "--json", stdin=stdin).splitlines()
     ]
     assert [record["line"] for record in records] == [1, 2, 3]
 
 
-def test_a_line_that_is_no_ids_leaves_the_others(env: dict[str, str], tiny: Path) -> None:
-    arguments = ("tokenize", "-m", str(tiny), "--lines", "--decode")
+def test_a_line_that_is_no_ids_leaves_the_others(env: dict[str, str], tiny_gpt2: Path) -> None:
+    arguments = ("tokenize", "-m", str(tiny_gpt2), "--lines", "--decode")
     result = run(*arguments, env=env, stdin=b"64\nsix\n50257\n65\n")
     assert (result.returncode, result.stdout) == (ExitStatus.FAILED, b"a\nb\n")
     errors = result.stderr.decode().splitlines()
@@ -89,17 +89,17 @@ def test_a_line_that_is_no_ids_leaves_the_others(env: dict[str, str], tiny: Path
     assert errors[2].startswith("Error: 2 of 4 lines were skipped.")
 
 
-def test_a_book_is_counted_in_blocks(env: dict[str, str], tiny: Path) -> None:
+def test_a_book_is_counted_in_blocks(env: dict[str, str], tiny_gpt2: Path) -> None:
     words = random.Random(1)
     text = " ".join(words.choice(("the", "sea", "and", "it's", "3.14")) for _ in range(150_000))
-    count = int(output(env, tiny, "--count", stdin=text.encode()))
-    ids = output(env, tiny, "--ids", stdin=text.encode()).split()
+    count = int(output(env, tiny_gpt2, "--count", stdin=text.encode()))
+    ids = output(env, tiny_gpt2, "--ids", stdin=text.encode()).split()
     assert len(ids) == count
-    assert output(env, tiny, "--decode", stdin=b" ".join(ids)) == text.encode()
+    assert output(env, tiny_gpt2, "--decode", stdin=b" ".join(ids)) == text.encode()
 
 
-def test_memory_does_not_grow_with_the_text(tiny: Path) -> None:
-    distil = f"{' '.join(DISTIL)} tokenize -m '{tiny}' --count"
+def test_memory_does_not_grow_with_the_text(tiny_gpt2: Path) -> None:
+    distil = f"{' '.join(DISTIL)} tokenize -m '{tiny_gpt2}' --count"
     some, much = (
         run_process(["sh", "-c", f"yes 'Hello there' | head -c {size} | {distil}"])
         for size in (1_000_000, 6_000_000)
@@ -120,17 +120,17 @@ def test_memory_does_not_grow_with_the_text(tiny: Path) -> None:
     ],
 )
 def test_what_can_t_be(
-    env: dict[str, str], tiny: Path, options: tuple[str, ...], message: str
+    env: dict[str, str], tiny_gpt2: Path, options: tuple[str, ...], message: str
 ) -> None:
-    result = run("tokenize", "-m", str(tiny), *options, env=env)
+    result = run("tokenize", "-m", str(tiny_gpt2), *options, env=env)
     assert (result.returncode, result.stdout) == (ExitStatus.USAGE, b"")
     if "--decode" not in options[:1] or options[1] != "-1":  # an option, to the parser
         assert message in result.stderr.decode()
     assert b"Traceback" not in result.stderr
 
 
-def test_a_terminal_shows_controls(env: dict[str, str], tiny: Path) -> None:
-    arguments = ("tokenize", "-m", str(tiny), "--decode", "64 159 65")
+def test_a_terminal_shows_controls(env: dict[str, str], tiny_gpt2: Path) -> None:
+    arguments = ("tokenize", "-m", str(tiny_gpt2), "--decode", "64 159 65")
     with terminal(*arguments, env=env) as screen:
         assert screen.wait() == 0
     assert screen.output.endswith(b"\r\n")

@@ -123,8 +123,8 @@ def test_a_long_prompt_keeps_its_end(length: int, max_tokens: int, kept: int) ->
     assert fit(prompt, 128, max_tokens) == prompt[-kept:]
 
 
-def test_no_prompt_is_the_start_token(tiny: Path) -> None:
-    with open_generator(tiny, GREEDY) as generator:
+def test_no_prompt_is_the_start_token(tiny_gpt2: Path) -> None:
+    with open_generator(tiny_gpt2, GREEDY) as generator:
         completion = generator.complete("", 0)
         assert list(completion.prompt) == [gguf.END_OF_TEXT]
         assert completion.dropped_tokens == 0

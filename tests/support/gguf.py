@@ -20,12 +20,16 @@ END_OF_TEXT = 50256
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a GPT-2; the defaults are small enough to be made in well under a second."""
+    """The shape of a GPT-2; the defaults are small enough to be made in well under a second.
+
+    With fewer ``tokens`` than all, the vocabulary is the first of them and the end of text.
+    """
 
     layers: int = 2
     width: int = 64
     heads: int = 2
     context: int = 128
+    tokens: int = END_OF_TEXT + 1
 
 
 DISTILGPT2 = Shape(layers=6, width=768, heads=12, context=1024)
@@ -105,7 +109,7 @@ def _write_f32(
     writer.add_head_count(shape.heads)
     writer.add_layer_norm_eps(1e-5)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    _add_vocabulary(writer)
+    _add_vocabulary(writer, shape.tokens)
     for key in [key for key in writer.kv_data[0] if key.startswith(without)]:
         del writer.kv_data[0][key]
     add(writer)
@@ -119,17 +123,20 @@ def _write_f32(
     writer.close()
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
+def _add_vocabulary(writer: gguf.GGUFWriter, count: int) -> None:
     tokens, merges = vocabulary()
-    types = [gguf.TokenType.NORMAL] * len(tokens)
-    types[END_OF_TEXT] = gguf.TokenType.CONTROL
+    # Its first tokens are the 256 bytes, and then one for each merge.
+    tokens = [*tokens[: count - 1], tokens[END_OF_TEXT]]
+    merges = merges[: count - 1 - 256]
+    end = count - 1
+    types = [gguf.TokenType.NORMAL] * end + [gguf.TokenType.CONTROL]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
     writer.add_token_types(types)
     writer.add_token_merges(merges)
-    writer.add_bos_token_id(END_OF_TEXT)
-    writer.add_eos_token_id(END_OF_TEXT)
+    writer.add_bos_token_id(end)
+    writer.add_eos_token_id(end)
     writer.add_add_bos_token(False)
 
 
@@ -140,7 +147,7 @@ def weights(shape: Shape, seed: int) -> dict[str, np.ndarray]:
     without preference.
     """
     random = np.random.default_rng(seed)
-    width, vocabulary_size = shape.width, len(vocabulary()[0])
+    width, vocabulary_size = shape.width, shape.tokens
 
     def normal(*size: int, scale: float = 0.02) -> np.ndarray:
         return (random.standard_normal(size, dtype=np.float32) * np.float32(scale)).astype(

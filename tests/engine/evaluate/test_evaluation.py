@@ -16,8 +16,8 @@ CLOSE = 2e-3  # of the logits, which are about 10: what other ways to evaluate a
 
 
 @pytest.fixture(scope="module")
-def model(tiny: Path) -> Iterator[Model]:
-    with Model(tiny) as model:
+def model(tiny_gpt2: Path) -> Iterator[Model]:
+    with Model(tiny_gpt2) as model:
         yield model
 
 
@@ -67,9 +67,11 @@ def test_texts_at_once_are_close_to_each_by_itself(model: Model) -> None:
     np.testing.assert_allclose(together, np.concatenate(alone), atol=CLOSE)
 
 
-def test_hidden_states_give_the_logits(model: Model, tiny: Path) -> None:
+def test_hidden_states_give_the_logits(model: Model, tiny_gpt2: Path) -> None:
     """Through the output matrix, which is the definition of both."""
-    (matrix,) = (tensor.data for tensor in Reader(tiny).tensors if tensor.name == "output.weight")
+    (matrix,) = (
+        tensor.data for tensor in Reader(tiny_gpt2).tensors if tensor.name == "output.weight"
+    )
     tokens = model.tokenize(TEXT)
     with Evaluator(model, hidden_states=True) as states, Evaluator(model) as evaluator:
         (rows,) = evaluator.logits(tokens, len(tokens))

@@ -84,7 +84,8 @@ def test_a_running_figure_after_each_window(evaluator: Evaluator) -> None:
 
 def test_a_comparison(evaluator: Evaluator, tmp_path: Path) -> None:
     tokens = evaluator.model.tokenize(TEXT)[:120]
-    with Model(gguf.write(tmp_path / "q.gguf", quantization="Q4_0")) as model:
+    shape = gguf.Shape(tokens=evaluator.model.vocabulary_size)
+    with Model(gguf.write(tmp_path / "q.gguf", shape, quantization="Q4_0")) as model:
         assert model.shares_vocabulary(evaluator.model)
         with Evaluator(model) as other:
             windows = list(sliding(tokens, 64, 32))

@@ -32,8 +32,8 @@ SPACES = st.sampled_from([" ", " ", " ", "  ", "\n", "\n\n", "\t", " \n ", "", "
 
 
 @pytest.fixture(scope="module")
-def model(tiny: Path) -> Iterator[Model]:
-    with Model(tiny) as model:
+def model(tiny_gpt2: Path) -> Iterator[Model]:
+    with Model(tiny_gpt2) as model:
         yield model
 
 

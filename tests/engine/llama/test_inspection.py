@@ -70,9 +70,9 @@ def test_a_quantized_model(tmp_path: Path, quantization: str, shape: gguf.Shape)
     assert len(inspection.tensor_types) > 1
 
 
-def test_the_shape_of_a_model(tiny: Path) -> None:
-    inspection = inspect(tiny)
-    assert_agrees(inspection, tiny)
+def test_the_shape_of_a_model(tiny_gpt2: Path) -> None:
+    inspection = inspect(tiny_gpt2)
+    assert_agrees(inspection, tiny_gpt2)
     assert inspection.architecture == "gpt2"
     assert inspection.quantization == "F32"
     assert (inspection.layers, inspection.width, inspection.heads) == (2, 64, 2)

@@ -10,7 +10,7 @@ from distilgpt2_cli.engine.llama.loading import load, load_early
 from distilgpt2_cli.errors import ModelDamagedError
 
 
-def test_it_is_loaded_once(tiny: Path) -> None:
+def test_it_is_loaded_once(tiny_gpt2: Path) -> None:
     script = (
         "import sys\n"
         "from distilgpt2_cli.engine.llama import bindings\n"
@@ -25,7 +25,7 @@ def test_it_is_loaded_once(tiny: Path) -> None:
         "load(sys.argv[1]).close()\n"
         "assert len(loads) == 2, loads\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(tiny)], check=True)
+    subprocess.run([sys.executable, "-c", script, str(tiny_gpt2)], check=True)
 
 
 def test_another_one_is_not_taken(tiny: Path, trained: Path) -> None:

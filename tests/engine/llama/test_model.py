@@ -14,8 +14,8 @@ from tests.support import gguf
 
 
 @pytest.fixture(scope="module")
-def model(tiny: Path) -> Model:
-    return Model(tiny)
+def model(tiny_gpt2: Path) -> Model:
+    return Model(tiny_gpt2)
 
 
 def test_special_tokens_in_text_are_text(model: Model) -> None:
@@ -45,10 +45,10 @@ def test_ends(model: Model) -> None:
 
 @pytest.mark.parametrize("size", [0, 3, 4, 100, 100_000, 1_000_000])
 def test_a_cut_file_is_refused_with_llama_cpp_s_reason(
-    tiny: Path, tmp_path: Path, size: int
+    tiny_gpt2: Path, tmp_path: Path, size: int
 ) -> None:
     path = tmp_path / "cut.gguf"
-    path.write_bytes(tiny.read_bytes()[:size])
+    path.write_bytes(tiny_gpt2.read_bytes()[:size])
     with pytest.raises(ModelDamagedError, match=r"can't load .*cut\.gguf: (?!no reason)."):
         Model(path)
 
