@@ -56,7 +56,9 @@ def subject(
     path = demo().path
     if request.param != "demo":
         folder = tmp_path_factory.mktemp("figures")
-        path = gguf.write(folder / "model.gguf", quantization=request.param)
+        path = gguf.write(
+            folder / "model.gguf", gguf.Shape(tokens=5001), quantization=request.param
+        )
     subject = Subject(request.param, path)
     yield subject
     subject.model.close()

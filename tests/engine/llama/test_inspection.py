@@ -19,8 +19,10 @@ from tests.support.gguf_copy import copy_with_number
 from tests.support.gguf_tensors import Reader
 
 KINDS = gguf_format.GGUFValueType
-SMALL = gguf.Shape(layers=1, width=64, heads=2, context=32)
-FOR_K_QUANTS = gguf.Shape(layers=1, width=256, heads=2, context=32)  # rows divisible by 256
+SMALL = gguf.Shape(layers=1, width=64, heads=2, context=32, tokens=5001)
+FOR_K_QUANTS = gguf.Shape(
+    layers=1, width=256, heads=2, context=32, tokens=5001
+)  # rows divisible by 256
 
 
 def assert_agrees(inspection: Inspection, path: Path) -> None:
