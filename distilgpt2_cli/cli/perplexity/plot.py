@@ -1,7 +1,9 @@
 """A plot of perplexity against file size, with matplotlib."""
 
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -34,9 +36,8 @@ def write_plot(path: Path, results: Sequence[Result], *, force: bool) -> None:
     Raises:
         DistilError: the file can't be written.
     """
-    # Such as that its cache of fonts can't be written, which makes no difference to the plot.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from matplotlib.figure import Figure
+    with _without_font_messages():
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -64,3 +65,19 @@ def write_plot(path: Path, results: Sequence[Result], *, force: bool) -> None:
     figure.savefig(drawn, format=path.suffix[1:], metadata=metadata)
     with new_file(path, force=force) as part:
         part.write_bytes(drawn.getvalue())
+
+
+@contextmanager
+def _without_font_messages() -> Iterator[None]:
+    """Let matplotlib and the fc-list that it runs be silent about caches of fonts.
+
+    That these can't be written makes no difference to the plot.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with ExitStack() as undo:
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            standard_error = os.dup(2)
+            undo.callback(os.close, standard_error)
+            undo.callback(os.dup2, standard_error, 2)
+            os.dup2(nowhere.fileno(), 2)
+        yield
