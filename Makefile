@@ -1,7 +1,9 @@
 # Everything happens in a virtual environment of its own, which `make clean` removes.
 
 PYTHON ?= python3
-VENV ?= .venv
+# With PORTABLE=1 llama.cpp is compiled for every x86-64 processor with AVX2 and uses nothing newer,
+# so that all of them write the same texts.
+VENV ?= .venv$(if $(PORTABLE),-portable)
 BIN := $(VENV)/bin
 GPU_BACKEND ?= vulkan
 GPU_VENV := $(VENV)-$(GPU_BACKEND)
@@ -14,11 +16,15 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 # How llama.cpp is compiled: see the file. pip's cache knows a build by its version alone, so that
 # builds with these settings, for this processor, have a cache of their own beside it.
 LLAMA_SETTINGS := -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/tools/llama.cmake'
-LLAMA_BUILD := $(shell { cat tools/llama.cmake; echo "$$CMAKE_ARGS"; uname -m; \
+ifdef PORTABLE
+LLAMA_SETTINGS += -DGGML_NATIVE=OFF -DGGML_SSE42=ON -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON \
+    -DGGML_F16C=ON -DGGML_BMI2=ON -DGGML_AVX_VNNI=OFF -DGGML_AVX512=OFF
+endif
+LLAMA_BUILD := $(shell { cat tools/llama.cmake; echo "$${CMAKE_ARGS}$(PORTABLE)"; uname -m; \
     grep -m 1 -E '^(flags|Features)' /proc/cpuinfo; } 2>/dev/null | cksum | cut -d ' ' -f 1)
 LLAMA_PACKAGE := $(shell sed -n 's/^  "\(llama-cpp-python[^"]*\)",$$/\1/p' pyproject.toml)
 
-.PHONY: demo test quick test-gpu test-web lint docs docs-check bench fuzz soak peers release-check clean
+.PHONY: demo test quick test-gpu test-web test-portable lint docs docs-check bench fuzz soak peers release-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
@@ -41,6 +47,12 @@ test-gpu: $(GPU_VENV)/.installed
 test-web: $(VENV)/.web-test
 	tests/web/chromium.sh
 	$(BIN)/python -m pytest tests/web
+
+# The portable build, here and on older processors that QEMU emulates: the same bytes.
+test-portable:
+	tests/portable/qemu.sh
+	$(MAKE) PORTABLE=1 .venv-portable/.test
+	.venv-portable/bin/python -m tests.portable
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -86,7 +98,7 @@ release-check: $(VENV)/.dev
 	cd dist && ../$(VENV)-release/bin/distil --version
 
 clean:
-	rm -rf $(VENV) $(VENV)-release $(GPU_VENV)
+	rm -rf $(VENV) $(VENV)-release $(VENV)-portable $(GPU_VENV)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.engine.llama.bindings import features
 from tests.support.examples import (
+    IS_DOCUMENTED_BUILD,
     ROOT,
     Example,
     block,
@@ -25,8 +25,6 @@ from tests.support.examples_report import BYTES, PROPERTY, SHAPE
 from tests.support.run import with_distil
 from tests.support.server import serving
 
-GOLDEN = json.loads((ROOT / "tests/cli/golden_demo.json").read_text())
-HAS_GOLDEN_FEATURES = features() == GOLDEN["features"]
 # It names files of a model that would have to be made first.
 EXAMPLES = [example for example in examples() if "smollm2." not in example.command]
 JSON_EXAMPLES = [example for example in EXAMPLES if example.json_filter]
@@ -77,7 +75,7 @@ def test_all_pages_are_looked_at() -> None:
 def test_an_example(
     env: dict[str, str], tmp_path: Path, example: Example, record_property: Record
 ) -> None:
-    record_property(PROPERTY, check(example, env, tmp_path, golden=HAS_GOLDEN_FEATURES))
+    record_property(PROPERTY, check(example, env, tmp_path, golden=IS_DOCUMENTED_BUILD))
 
 
 @pytest.mark.parametrize("example", JSON_EXAMPLES, ids=lambda example: example.command[:60])
@@ -113,10 +111,10 @@ def test_the_requests_to_a_server(
     check_shape(replace(client, output=json.dumps(shown)), json.dumps(answer))
     *_, width = output.splitlines()
     assert width == client.output.splitlines()[-1]
-    if HAS_GOLDEN_FEATURES:
+    if IS_DOCUMENTED_BUILD:
         assert answer["choices"] == shown["choices"]
         check_bytes(client, output)
-    record_property(PROPERTY, BYTES if HAS_GOLDEN_FEATURES else SHAPE)
+    record_property(PROPERTY, BYTES if IS_DOCUMENTED_BUILD else SHAPE)
 
 
 # What follows shows that the checks can fail, on whatever processor.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..errors import UsageError
 from .generator import Generator
-from .llama.bindings import features, lib, start_backend, versions
+from .llama.bindings import feature_names, features, lib, start_backend, versions
 from .llama.context import Context
 from .llama.cores import usable_cores
 from .llama.devices import backends, list_devices
@@ -33,16 +33,9 @@ def facts() -> dict[str, Any]:
         "versions": versions(),
         "backends": backends(),
         "devices": [asdict(device) for device in list_devices()],
-        "features": used_features(),
+        "features": feature_names(features()),
         "cores": usable_cores(),
     }
-
-
-def used_features() -> list[str]:
-    """Return what of the processor this build has code for, in llama.cpp's names."""
-    cpu = features().partition("CPU : ")[2]
-    parts = (part.split("=") for part in cpu.split("|") if "=" in part)
-    return [name.strip() for name, value in parts if value.strip() != "0"]
 
 
 def generate_for(path: str | os.PathLike[str], seconds: float, offload: Offload) -> dict[str, Any]:

@@ -102,6 +102,15 @@ def test_changed_options_versions_and_cpu(env: dict[str, str]) -> None:
     assert (third["result"], third["changed"]) == ("differs", second["changed"])
 
 
+def test_the_build_explains_a_difference(env: dict[str, str]) -> None:
+    (record,) = recorded(env, "Once upon a time")
+    record["text"] = "So" + record["text"]
+    older = record["cpu_features"].replace("CPU : ", "CPU : OLDER = 1 | ").replace("REPACK", "NONE")
+    lines = json.dumps(record | {"cpu_features": older}).encode()
+    result = run("replay", "-", env=env, stdin=lines)
+    assert result.stdout.endswith(b" processors, without OLDER, NONE with REPACK\n"), result.stdout
+
+
 def test_what_is_no_text(env: dict[str, str]) -> None:
     (record,) = recorded(env, "--logprobs", "1", "Once upon a time")
     reason = record | {"finish_reason": "eos"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.engine.benchmark import used_features
+from distilgpt2_cli.engine.llama.bindings import feature_names, features
 from distilgpt2_cli.machine import processor
 
 X86 = "processor\t: 0\nmodel name\t: Old CPU\nflags\t\t: fpu pni avx\n\nprocessor\t: 1\n"
@@ -33,9 +33,11 @@ def test_features_of_both_kinds(cpuinfo: Path) -> None:
 def test_this_build_uses_what_this_processor_has() -> None:
     """A name that is not spelled as llama.cpp spells it would show as a feature that is missed.
 
-    AMX is left out of the build on purpose: ``tools/llama.cmake`` says why.
+    The portable build leaves out what is newer than AVX2.
     """
-    known = processor.features() - {"AMX_INT8"}
-    spelled = set(processor._LINUX_FLAGS)
+    known = processor.features()
+    newer = {name for name in known if name.startswith(("AVX512", "AVX_VNNI"))}
+    used = set(feature_names(features())) & set(processor._LINUX_FLAGS)
     assert known
-    assert set(used_features()) & spelled - {"AMX_INT8"} == known
+    assert used <= known
+    assert known - used in (set(), newer)

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distilgpt2_cli.engine.llama.bindings import features
+
 ROOT = Path(__file__).parents[2]
 OMISSION = "…"
+IS_DOCUMENTED_BUILD = features() == next(
+    iter(json.loads((ROOT / "tests/cli/golden_demo.json").read_text())["builds"])
+)
+"""Whether the documentation's outputs are those of a build like this one, the first of the file."""
 
 _NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
 _QUOTED = re.compile(r'"[^"]*"')

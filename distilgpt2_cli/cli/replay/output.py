@@ -55,10 +55,25 @@ def _described(difference: Difference) -> str:
 def _why(changed: Mapping[str, tuple[Any, Any]]) -> str:
     if not changed:
         return "model, versions and CPU are as recorded, so the record itself may have been edited"
-    changes = (
-        f"{key} was {_short(then)}, now {_short(now)}" for key, (then, now) in changed.items()
+    return "changed since: " + ", ".join(
+        _of_builds(then, now)
+        if key == "cpu_features" and isinstance(then, str)
+        else f"{key} was {_short(then)}, now {_short(now)}"
+        for key, (then, now) in changed.items()
     )
-    return "changed since: " + ", ".join(changes)
+
+
+def _of_builds(then: str, now: str) -> str:
+    """Return how two builds of llama.cpp differ; they are described as by `features`."""
+    from ...engine.llama.bindings import feature_names
+
+    before, after = feature_names(then), feature_names(now)
+    without = [name for name in before if name not in after]
+    new = [name for name in after if name not in before]
+    parts = [
+        f"{how} {', '.join(names)}" for how, names in (("without", without), ("with", new)) if names
+    ]
+    return " ".join(["llama.cpp is built for other processors,", *parts]).rstrip(",")
 
 
 def _short(value: Any) -> str:

@@ -80,3 +80,9 @@ def versions() -> dict[str, str]:
 def features() -> str:
     """Return the features of the processor that this build of llama.cpp uses."""
     return str(lib.llama_print_system_info().decode().strip())
+
+
+def feature_names(of: str) -> list[str]:
+    """Return the names in what `features` returns for a build's code for the processor."""
+    parts = (part.split("=") for part in of.partition("CPU : ")[2].split("|") if "=" in part)
+    return [name.strip() for name, value in parts if value.strip() != "0"]

@@ -1,0 +1,1 @@
+"""The portable build gives the same bytes on this processor and on emulated, older ones."""
