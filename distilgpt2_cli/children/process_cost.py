@@ -45,7 +45,7 @@ def run_process(command: list[str]) -> ProcessCost:
     if result.returncode != 0:
         raise DistilError(
             f"A run of distil ended with status {result.returncode}.",
-            f"Run it by itself: {' '.join(command)}.",
+            f"Run it alone: {' '.join(command)}.",
         )
     return ProcessCost(*json.loads(result.stdout))
 

@@ -279,7 +279,7 @@ def _check_keys(asked: Mapping[str, Any], known: set[str], place: str) -> None:
     for key in asked:
         if key not in known:
             beside = next((k for k in ("$ref", "anyOf", "enum", "const") if k in known), None)
-            _refuse(place, f"uses {key!r}" + (f" beside {beside!r}" if beside else ""))
+            _refuse(place, f"uses {key!r}" + (f" together with {beside!r}" if beside else ""))
 
 
 def _constant(asked: Mapping[str, Any], place: str) -> dict[str, Any]:
