@@ -12,7 +12,7 @@ from ..terminal import Terminal
 from ..terminal.shading import bar
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
-from .shared.options import Json, Lines, Quiet, TextArgument, check_at_least_one
+from .shared.options import Json, Quiet, TextsOptions, check_at_least_one
 from .shared.record import candidate_record, model_record, placement_record, quoted, versions_record
 from .shared.sampling_options import DistributionOptions, generation_options
 from .shared.texts import InputLines, read_prompt
@@ -32,12 +32,11 @@ _UNFILTERED = DistributionOptions(temperature=1.0, top_k=0)  # what the model it
 
 
 def next_tokens(
-    text: TextArgument = None,
     *,
+    text: TextsOptions,
     model: ModelOptions,
     top: Annotated[int, typer.Option(metavar="N", help="Number of tokens to show.")] = 10,
     distribution: DistributionOptions = _UNFILTERED,
-    lines: Lines = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -50,7 +49,7 @@ def next_tokens(
     check_at_least_one("top", top)
     chosen = replace(generation_options(distribution), max_tokens=1)
     offload = model.offload
-    texts = InputLines(terminal, text, "next") if lines else [(1, read_prompt(terminal, text))]
+    texts = InputLines(terminal, text, "next") if text.lines else [(1, read_prompt(terminal, text))]
     file = model.locate(terminal)
     from ..engine import Context, observe_next
     from ..engine.llama.loading import load
@@ -64,7 +63,7 @@ def next_tokens(
             tokens = loaded.tokenize(prompt)
             seen = observe_next(context, tokens, chosen, top)
             if json:
-                line = {"line": number} if lines else {}
+                line = {"line": number} if text.lines else {}
                 record = _record(file, context, chosen, prompt, len(tokens), seen)
                 terminal.write_json(line | record)
             else:

@@ -9,7 +9,7 @@ from ..models import ModelFile
 from ..terminal import Terminal
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
-from .shared.options import Json, Lines, Parallel, Quiet, TextArgument, check_parallel
+from .shared.options import Json, Parallel, Quiet, TextsOptions, check_parallel
 from .shared.record import (
     finite,
     model_record,
@@ -18,7 +18,7 @@ from .shared.record import (
     quoted,
     versions_record,
 )
-from .shared.texts import InputLines, argument_text, in_batches, read_text
+from .shared.texts import InputLines, argument_text, in_batches, notice_file_name, read_text
 
 if TYPE_CHECKING:
     from ..engine import Evaluator, Score
@@ -33,8 +33,8 @@ Examples:
 
 
 def score(
-    text: TextArgument = None,
     *,
+    text: TextsOptions,
     model: ModelOptions,
     prefix: Annotated[
         str,
@@ -44,7 +44,6 @@ def score(
             show_default=False,
         ),
     ] = "",
-    lines: Lines = False,
     parallel: Parallel = 1,
     json: Json = False,
     quiet: Quiet = False,
@@ -56,10 +55,11 @@ def score(
     --lines, each text gives a line: perplexity, bits per byte, log-probability and tokens.
     """
     terminal = Terminal.system(quiet=quiet)
-    check_parallel(parallel, lines)
+    check_parallel(parallel, text.lines)
     offload = model.offload
-    input_lines = InputLines(terminal, text, "score") if lines else None
+    input_lines = InputLines(terminal, text, "score") if text.lines else None
     prefix = argument_text(prefix, "--prefix")
+    notice_file_name(terminal, prefix)
     texts = input_lines or [(1, read_text(terminal, text))]
     file = model.locate(terminal)
     from ..engine import Scorer, open_evaluator
@@ -68,15 +68,15 @@ def score(
         file.path, threads=model.thread_count, sequences=parallel, offload=offload
     ) as evaluator:
         notice_loading(terminal, evaluator.placement)
-        view = _View(terminal, file, evaluator, prefix, lines)
+        view = _View(terminal, file, evaluator, prefix, text.lines)
         scorer = Scorer(evaluator)
         results = in_batches(
-            texts, lambda text: scorer.tokens(text, prefix), scorer.score_together, parallel
+            texts, lambda each: scorer.tokens(each, prefix), scorer.score_together, parallel
         )
         for number, scored, _, result in results:
             if json:
                 view.write_record(number, scored, result)
-            elif lines:
+            elif text.lines:
                 view.write_line(result)
             else:
                 view.write_text(result)

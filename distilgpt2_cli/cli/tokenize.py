@@ -12,7 +12,7 @@ from ..models import ModelFile
 from ..terminal import Terminal
 from .shared.model_options import FileOptions
 from .shared.offload import notice_loading
-from .shared.options import Json, Lines, Quiet, TextArgument
+from .shared.options import Json, Quiet, TextsOptions
 from .shared.record import model_record, piece_record, quoted, versions_record
 from .shared.texts import InputLines, prepared, read_parts
 
@@ -31,8 +31,8 @@ _SEPARATORS = re.compile(r"[\s,\[\]]+")
 
 
 def tokenize(
-    text: TextArgument = None,
     *,
+    text: TextsOptions,
     model: FileOptions,
     ids: Annotated[bool, typer.Option("--ids", help="Print token ids.")] = False,
     count: Annotated[bool, typer.Option("--count", help="Print the number of tokens.")] = False,
@@ -43,7 +43,6 @@ def tokenize(
         bool,
         typer.Option("--special", help="Parse special tokens such as <|endoftext|> in the text."),
     ] = False,
-    lines: Lines = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -63,23 +62,25 @@ def tokenize(
             "Leave out --special.",
         )
     terminal = Terminal.system(quiet=quiet)
-    input_lines = InputLines(terminal, text, "tokenize", exact=True) if lines else None
+    if text.lines:
+        texts = InputLines(terminal, text, "tokenize", exact=True)
+    else:
+        parts = read_parts(terminal, text, exact=True)
     file = model.locate(terminal)
     from ..engine.llama.loading import load
     from ..engine.llama.placement import CPU_ONLY
 
     with load(file.path, CPU_ONLY) as loaded:
         notice_loading(terminal, loaded.placement)
-        view = _View(terminal, file, loaded, special, lines)
-        if input_lines is None:
-            parts = read_parts(terminal, text, exact=True)
+        view = _View(terminal, file, loaded, special, text.lines)
+        if not text.lines:
             mode = modes[0] if modes else "--table"
             view.write(view.tokens(parts, mode), mode, json)
             return
         mode = modes[0] if modes else "--ids"
-        for number, _, tokens in prepared(input_lines, lambda line: view.tokens([line], mode)):
+        for number, _, tokens in prepared(texts, lambda line: view.tokens([line], mode)):
             view.write(tokens, mode, json, number)
-        input_lines.check()
+        texts.check()
 
 
 class _View:

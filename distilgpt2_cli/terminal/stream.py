@@ -4,10 +4,11 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, BinaryIO
 
 from ..errors import DistilError, UsageError
-from .input import has_data, standard_input
+from .input import has_data, lines_within, standard_input
 from .layout import (
     DEFAULT_WIDTH,
     GAP,
@@ -89,15 +90,8 @@ class Terminal:
         Raises:
             DistilError: it can't be read.
         """
-        if self._stdin is None:
-            return
-        while line := _received(self._stdin.readline, limit + 1):
-            if len(line) <= limit:
-                yield line
-                continue
-            while line and not line.endswith(b"\n"):
-                line = _received(self._stdin.readline, limit)
-            yield None
+        if self._stdin is not None:
+            yield from lines_within(partial(_received, self._stdin.readline), limit)
 
     def ask(self, question: str) -> bool:
         """Ask on standard error and return whether the answer was yes.

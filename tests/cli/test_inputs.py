@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from distilgpt2_cli.cli.app import COMMANDS, load_command
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.forked import Result, Run, run_all
 from tests.support.processes import wait_until_asleep
@@ -17,7 +18,7 @@ DEMO = ("-m", "demo", "--threads", "1")
 GENERATE = ("generate", *DEMO, "-s", "1", "--max-tokens", "4")
 TEXT = "Once upon a time there was a little girl. She was happy and she had a dog.\n"
 MARK = "\ufeff"
-NOTICE = "Standard input is ignored, because the prompt is an argument; use - to read it.\n"
+NOTICE = "Standard input is ignored, because the text is an argument; use - to read it.\n"
 
 
 @pytest.mark.parametrize("options", [(), ("--lines",)])
@@ -187,6 +188,96 @@ def test_empty_lines_are_skipped_by_every_command(env: dict[str, str], tmp_path:
         assert (result.status, result.errors) == (0, "3 empty lines were skipped.\n"), each
         records = [json.loads(line) for line in result.output.splitlines()]
         assert [record["line"] for record in records] == [2, 5], each
+
+
+TEXT_COMMANDS = {
+    "generate": [*GENERATE],
+    "next": ["next", *DEMO, "--top", "3"],
+    "score": ["score", *DEMO],
+    "tokenize": ["tokenize", "-m", "demo"],
+    "features": ["features", *DEMO, "--pool", "mean"],
+    "probe": ["probe", *DEMO, "-n", "0", "--csv", "next"],
+}
+
+
+def test_every_command_that_takes_a_text_reads_a_file_too() -> None:
+    takes_text = []
+    for name in COMMANDS:
+        options = {each.name: each for each in load_command(name).params}
+        if any(
+            each.metavar in ("TEXT", "PROMPT")
+            for each in options.values()
+            if not each.opts[0].startswith("-")
+        ):
+            takes_text.append(name)
+            assert "--file" in options["file"].opts, name
+    assert sorted(takes_text) == sorted(TEXT_COMMANDS)
+
+
+def test_a_text_of_a_file(env: dict[str, str], tmp_path: Path) -> None:
+    """The same as on standard input, whole or by lines."""
+    path = tmp_path / "t.txt"
+    path.write_text("{One|Two} day\r\n\nTwo\r\n")
+    once = [[*command] for command in TEXT_COMMANDS.values()]
+    runs = [*once, *([*each, "--lines"] for each in once if each[0] != "probe")]
+    pairs = [
+        [Run([*each, "--file", str(path)]), Run(each, stdin=path.read_bytes().decode())]
+        for each in runs
+    ]
+    results = run_all([run for pair in pairs for run in pair], env, tmp_path)
+    for number, (pair, _) in enumerate(pairs):
+        of_file, of_stdin = results[2 * number : 2 * number + 2]
+        assert of_file == of_stdin, pair
+        assert of_file.status == 0, of_file.errors
+        assert len(of_file.output) > 3
+
+
+def test_files_that_can_t_be_the_text(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    folder, latin, none = str(tmp_path), str(tmp_path / "latin"), str(tmp_path / "none")
+    remedy = "Check the file name after --file.\n"
+    expected = {
+        ("--file", none): f"Can't read {none}: No such file or directory. {remedy}",
+        ("--file", none, "--lines"): f"Can't read {none}: No such file or directory. {remedy}",
+        ("--file", folder): f"Can't read {folder}: Is a directory. {remedy}",
+        ("--file", latin): f"{latin} is not UTF-8 text: the byte at offset 3 (0xe9) is not valid.",
+        ("--file", latin, "Hi"): "A text and --file can't be combined. Use one of them.\n",
+    }
+    runs = [Run(["score", *DEMO, *options]) for options in expected]
+    runs.append(Run(["tokenize", "-m", "nowhere.gguf", "--file", none]))  # before the model
+    messages = [*expected.values(), f"Can't read {none}: No such file or directory. {remedy}"]
+    for message, result in zip(messages, run_all(runs, env, tmp_path), strict=True):
+        assert (result.status != 0, result.output) == (True, "")
+        assert result.errors.startswith(f"Error: {message}")
+    shown = shell("distil tokenize -m demo --ids -f <(printf 'To be')", env, tmp_path)
+    assert (shown.stdout, shown.stderr) == ("2514 307\n", "")
+
+
+def test_a_text_that_is_the_name_of_a_file_gives_a_notice(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "{a|b}.txt")
+    Path(path).write_text(TEXT)
+    notice = f"{path} is also a file; its name is used as the text."
+    runs = [Run([*command, path]) for command in TEXT_COMMANDS.values()]
+    other = [
+        Run(["score", *DEMO, "--prefix", path, "Hi"]),
+        Run([*TEXT_COMMANDS["probe"], "--continuation", path, "{a|b}"]),
+    ]
+    silent = [
+        Run([*GENERATE, "--quiet", path]),
+        Run([*GENERATE, str(tmp_path)]),  # a folder has no text
+        Run(["score", *DEMO, "x" * 5000]),
+        Run(["score", *DEMO, "--file", path]),
+    ]
+    results = run_all([*runs, *other, *silent], env, tmp_path)
+    for result in results[: len(runs)]:
+        assert (result.status, result.errors) == (0, f"{notice} Use --file to read the file.\n")
+    assert [each.errors for each in results[len(runs) : -len(silent)]] == [
+        f"{notice}\n",
+        f"{notice} Use --continuations to read a file.\n",
+    ]
+    assert [each.errors for each in results[-len(silent) :]] == [""] * len(silent)
 
 
 def test_escapes_in_options(env: dict[str, str], tmp_path: Path) -> None:

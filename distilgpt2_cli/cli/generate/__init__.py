@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,10 +14,10 @@ from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
-from ..shared.options import Json, Quiet, check_at_least_one
+from ..shared.options import Json, Quiet, TextsOptions, check_at_least_one
 from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
 from ..shared.sources import check_read_once
-from ..shared.texts import InputLines, read_prompt, source_of
+from ..shared.texts import InputLines, read_prompt
 from .constraint import ConstraintOptions
 
 if TYPE_CHECKING:
@@ -35,23 +36,26 @@ Examples:
 """
 
 
-def generate(
-    prompt: Annotated[
+@dataclass(frozen=True)
+class _Prompts(TextsOptions):
+    text: Annotated[
         str | None,
         typer.Argument(
             metavar="PROMPT",
             help="Text to continue; read from standard input if omitted or -.",
             show_default=False,
         ),
-    ] = None,
-    *,
-    model: ModelOptions,
+    ] = None
     lines: Annotated[
         bool,
-        typer.Option(
-            "--lines", help="Treat each line of standard input as a prompt; skip empty lines."
-        ),
-    ] = False,
+        typer.Option("--lines", help="Treat each line of the input as a prompt; skip empty lines."),
+    ] = False
+
+
+def generate(
+    *,
+    prompt: _Prompts,
+    model: ModelOptions,
     sampling: SamplingOptions,
     constraint: ConstraintOptions,
     echo: Annotated[
@@ -70,7 +74,7 @@ def generate(
     seed give the same bytes every time.
     """
     terminal = Terminal.system(quiet=quiet)
-    check_read_once([source_of(prompt), constraint.grammar, constraint.json_schema])
+    check_read_once([prompt.source, constraint.grammar, constraint.json_schema])
     grammar = constraint.read(terminal, literal=sampling.no_escape)
     chosen = generation_options(sampling, grammar=grammar)
     check_at_least_one("num-sequences", sampling.num_sequences)
@@ -78,8 +82,8 @@ def generate(
     _check_logprobs(logprobs, json)
     offload = model.offload
     first_seed = choose_seed(sampling.seed)
-    text = None if lines else read_prompt(terminal, prompt)
-    line_prompts = InputLines(terminal, prompt, "generate") if lines else None
+    text = None if prompt.lines else read_prompt(terminal, prompt)
+    line_prompts = InputLines(terminal, prompt, "generate") if prompt.lines else None
     file = model.locate(terminal)
     if sampling.seed is None and terminal.stderr_is_terminal and not stats:
         terminal.notice(f"seed {first_seed}")
@@ -98,7 +102,7 @@ def generate(
         results_pending(),
     ):
         notice_loading(terminal, generator.context.placement)
-        view = _view(terminal, file, generator, json, lines, echo, sampling.num_sequences)
+        view = _view(terminal, file, generator, json, prompt.lines, echo, sampling.num_sequences)
         prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
         batch = generator.complete_all(_requests(prompts, sampling.num_sequences, first_seed))
         _show(terminal, file, generator, batch, view, stats)

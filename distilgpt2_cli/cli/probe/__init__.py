@@ -10,7 +10,7 @@ from ...errors import UsageError
 from ...probing.template import expand
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions, is_given
-from ..shared.options import Quiet, check_at_least_one
+from ..shared.options import Quiet, TextOptions, check_at_least_one
 from ..shared.sampling_options import (
     DistributionOptions,
     RunOptions,
@@ -18,7 +18,7 @@ from ..shared.sampling_options import (
     generation_options,
 )
 from ..shared.sources import check_read_once, own_source
-from ..shared.texts import read_prompt, source_of
+from ..shared.texts import read_prompt
 from .inputs import read_continuations, read_pairs
 from .output import COMPARISON_TABLES, PAIR_TABLES, Output, OutputOptions, Table
 from .setup import Setup
@@ -31,6 +31,18 @@ Examples:
   distil probe "The {man|woman} was" --csv words > words.csv
   distil probe --pairs pairs.jsonl
 """
+
+
+@dataclass(frozen=True)
+class _Template(TextOptions):
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROMPT",
+            help="Text with alternatives in braces; read from standard input if omitted or -.",
+            show_default=False,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -75,15 +87,8 @@ _FOR_A_PROMPT = [
 
 def probe(
     ctx: typer.Context,
-    template: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PROMPT",
-            help="Text with alternatives in braces; read from standard input if omitted or -.",
-            show_default=False,
-        ),
-    ] = None,
     *,
+    template: _Template,
     model: ModelOptions,
     texts: _Texts,
     pairs: Annotated[
@@ -130,7 +135,7 @@ def probe(
         return
     chosen = generation_options(sampling)
     _check_for_prompt(sampling, output.csv)
-    check_read_once([source_of(template), texts.continuations])
+    check_read_once([template.source, texts.continuations])
     continuations = read_continuations(terminal, texts.continuation or [], texts.continuations)
     text = read_prompt(terminal, template)
     variants = expand(text)
@@ -165,13 +170,13 @@ def _check_for_prompt(sampling: _Sampling, csv: Table | None) -> None:
         )
 
 
-def _check_for_pairs(ctx: typer.Context, template: str | None, csv: Table | None) -> None:
+def _check_for_pairs(ctx: typer.Context, template: _Template, csv: Table | None) -> None:
     """Make sure that no option for a prompt is used with pairs.
 
     Raises:
         UsageError: an option is.
     """
-    if template is not None:
+    if template.text is not None or template.file is not None:
         raise UsageError("A prompt and --pairs can't be combined.", "Use one of them.")
     for name in _FOR_A_PROMPT:
         if is_given(ctx, name):

@@ -3,7 +3,7 @@
 from ...errors import DistilError, UsageError
 from ...probing.pairs import Pair, parse_pair
 from ...terminal import Terminal
-from ..shared.texts import argument_text, read_file_lines
+from ..shared.texts import argument_text, notice_file_name, read_file_lines
 
 
 def read_pairs(terminal: Terminal, name: str) -> list[Pair]:
@@ -24,6 +24,8 @@ def read_continuations(terminal: Terminal, given: list[str], name: str | None) -
     texts = [argument_text(text, "A continuation") for text in given]
     if "" in texts:
         raise UsageError("--continuation is empty.", "Use at least one character.")
+    for text in texts:
+        notice_file_name(terminal, text, " Use --continuations to read a file.")
     for number, text in [] if name is None else read_file_lines(terminal, name):
         if not text:
             raise DistilError(f"Line {number} of {name} is empty.", "Write a text on each line.")
