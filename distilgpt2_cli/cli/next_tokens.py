@@ -1,6 +1,7 @@
 """``distil next``: the most likely next tokens."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,24 +11,29 @@ from ..engine.options import GenerationOptions
 from ..models import ModelFile
 from ..terminal import Terminal
 from ..terminal.shading import bar
+from .shared.csv_table import CsvTable
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
-from .shared.options import Json, Quiet, TextsOptions, check_at_least_one
+from .shared.options import FormatOptions, Quiet, TextsOptions, check_at_least_one
 from .shared.record import candidate_record, model_record, placement_record, quoted, versions_record
 from .shared.sampling_options import DistributionOptions, generation_options
 from .shared.texts import InputLines, read_prompt
 
 if TYPE_CHECKING:
-    from ..engine import Context, Observation
+    from ..engine import Context, Model, Observation
 
 EXAMPLES = """\b
 Examples:
   distil next "The capital of France is"
   distil next --top 3 --json "Once upon a" | jq -r '.top[].text'
+  distil next --lines --csv < prompts.txt > next.csv
   distil next --temperature 0.7 --top-p 0.9 "It was a dark and stormy"
 """
 
 _BAR_WIDTH = 30
+_COLUMNS = (
+    "id", "text", "bytes", "logprob", "probability", "sampled_logprob", "sampled_probability",
+)  # fmt: skip
 _UNFILTERED = DistributionOptions(temperature=1.0, top_k=0)  # what the model itself says
 
 
@@ -37,7 +43,7 @@ def next_tokens(
     model: ModelOptions,
     top: Annotated[int, typer.Option(metavar="N", help="Number of tokens to show.")] = 10,
     distribution: DistributionOptions = _UNFILTERED,
-    json: Json = False,
+    output: FormatOptions,
     quiet: Quiet = False,
 ) -> None:
     """Show the most likely next tokens and their probabilities.
@@ -59,13 +65,17 @@ def next_tokens(
         Context(loaded, threads=model.thread_count) as context,
     ):
         notice_loading(terminal, context.placement)
+        if output.csv:
+            table = CsvTable(terminal, ("line",) * text.lines + _COLUMNS)
         for count, (number, prompt) in enumerate(texts):
             tokens = loaded.tokenize(prompt)
             seen = observe_next(context, tokens, chosen, top)
-            if json:
+            if output.json:
                 line = {"line": number} if text.lines else {}
                 record = _record(file, context, chosen, prompt, len(tokens), seen)
                 terminal.write_json(line | record)
+            elif output.csv:
+                table.write({"line": number} | row for row in _rows(loaded, seen))
             else:
                 if count:
                     terminal.write("\n")
@@ -94,6 +104,16 @@ def _show(terminal: Terminal, context: "Context", seen: "Observation", *, filter
     terminal.write_table([*header, "    ID", "TOKEN"], rows)
     if filtered:
         terminal.write(f"\nSampling keeps {seen.left} of {context.model.vocabulary_size} tokens.\n")
+
+
+def _rows(model: "Model", seen: "Observation") -> Iterator[dict[str, Any]]:
+    """Yield for each token its JSON record, and its probabilities."""
+    for candidate in seen.top:
+        after = candidate.sampled_logprob
+        yield candidate_record(model, candidate) | {
+            "probability": math.exp(candidate.logprob),
+            "sampled_probability": 0.0 if after is None else math.exp(after),
+        }
 
 
 def _record(

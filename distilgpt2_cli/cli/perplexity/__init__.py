@@ -13,7 +13,7 @@ from ...terminal import Terminal
 from ...terminal.progress import SCORE
 from ..shared.model_options import ComputeOptions, FilesOptions
 from ..shared.offload import notice_loading
-from ..shared.options import Json, Quiet
+from ..shared.options import FormatOptions, Quiet
 from ..shared.sources import (
     STDIN,
     can_be_read_again,
@@ -24,7 +24,7 @@ from ..shared.sources import (
 )
 from ..shared.texts import decoded
 from .plot import check_plot, write_plot
-from .report import Result, write_json, write_report
+from .report import Result, write_csv, write_json, write_report
 
 if TYPE_CHECKING:
     from ...engine import Evaluator, Offload, Perplexity, Window
@@ -76,7 +76,7 @@ def perplexity(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the plot file.")] = False,
-    json: Json = False,
+    output: FormatOptions,
     quiet: Quiet = False,
 ) -> None:
     """Measure the perplexity of models on text files.
@@ -95,8 +95,10 @@ def perplexity(
     models = which.locate(terminal)
     texts.check_readable(len(models))
     results = _measure(terminal, models, texts, window, compute.thread_count, offload)
-    if json:
+    if output.json:
         write_json(terminal, results)
+    elif output.csv:
+        write_csv(terminal, results)
     else:
         write_report(terminal, results)
     if plot is not None:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from ...errors import UsageError
 from ...files import check_new_file, new_file, own_path
 from ...terminal import Terminal
-from ..shared.options import Json
+from ..shared.options import Json, check_only_one
 from .setup import Setup
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ class OutputOptions:
 
     def __post_init__(self) -> None:
         """Refuse options that exclude each other, or a file that can't be written."""
-        if self.json and self.csv:
-            raise UsageError("--json and --csv can't be combined.", "Use one of them.")
+        check_only_one({"--json": self.json, "--csv": self.csv})
         if self.html is not None:
             check_new_file(self.html, (".html", ".htm"), force=self.force)
 

@@ -1,5 +1,6 @@
 """Options that several commands share, each under one name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -38,6 +39,9 @@ Parallel = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead of text.")]
+Csv = Annotated[
+    bool, typer.Option("--csv", help="Print a table as CSV with a header instead of text.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show only errors on standard error.")]
 
 
@@ -69,6 +73,32 @@ class TextsOptions(TextOptions):
     """Where a text comes from, or one on each line."""
 
     lines: Lines = False
+
+
+@dataclass(frozen=True)
+class FormatOptions:
+    """The format on standard output, text by default."""
+
+    json: Json = False
+    csv: Csv = False
+
+    def __post_init__(self) -> None:
+        """Refuse two formats."""
+        check_only_one({"--json": self.json, "--csv": self.csv})
+
+
+def check_only_one(given: Mapping[str, object]) -> None:
+    """Make sure that at most one of some options is used.
+
+    Args:
+        given: for each option whether it is given, or a value that is false if it is not.
+
+    Raises:
+        UsageError: more than one is.
+    """
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise UsageError(f"{names[0]} and {names[1]} can't be combined.", "Use one of them.")
 
 
 def check_parallel(count: int, lines: bool) -> None:
