@@ -55,7 +55,7 @@ def test_columns_are_those_of_json(env: dict[str, str], tmp_path: Path) -> None:
     results = iter(run_all(runs, env, tmp_path))
     scored, (whole,) = table(next(results)), records(next(results))
     by_line, of_lines = table(next(results)), records(next(results))
-    columns = ("id", "text", "bytes", "logprob", "surprisal")
+    columns: tuple[str, ...] = ("id", "text", "bytes", "logprob", "surprisal")
     assert [values(row, *columns) for row in scored] == [
         [token[each] for each in columns] for token in whole["scores"]
     ]

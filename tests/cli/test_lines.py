@@ -81,6 +81,20 @@ def test_a_line_that_fails_leaves_the_others(env: dict[str, str], tiny: Path) ->
     assert len(errors) == 3
 
 
+def test_as_many_lines_as_completions(env: dict[str, str], bundled: Path) -> None:
+    """Line ends in them, which a grammar asks for here, are escapes; a backslash stays."""
+    choices = r"a\nb|\n|a\\nb"
+    command = ("generate", "-m", str(bundled), "--seed", "1", "-n", "9", "--choices", choices)
+    made = run(*command, "--one-line", "Say:", env=env)
+    exact = run(*command, "--json", "Say:", env=env)
+    texts = [json.loads(line)["text"] for line in exact.stdout.splitlines()]
+    assert len(set(texts)) > 1
+    assert made.stdout.decode() == "".join(text.replace("\n", r"\n") + "\n" for text in texts)
+    refused = run(*command, "--one-line", "--json", "Say:", env=env)
+    assert (refused.returncode, refused.stdout) == (ExitStatus.USAGE, b"")
+    assert refused.stderr == b"Error: --one-line and --json can't be combined. Use one of them.\n"
+
+
 def test_no_lines(env: dict[str, str], tiny: Path) -> None:
     assert lines(env=env, model=tiny, stdin=b"") == []
 

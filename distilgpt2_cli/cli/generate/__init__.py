@@ -14,7 +14,7 @@ from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
-from ..shared.options import Json, Quiet, TextsOptions, check_at_least_one
+from ..shared.options import Json, Quiet, TextsOptions, check_at_least_one, check_only_one
 from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
 from ..shared.sources import check_read_once
 from ..shared.texts import InputLines, read_prompt
@@ -30,6 +30,7 @@ Examples:
   distil generate --seed 42 --num-sequences 5 "Hello, I'm a language model,"
   echo "The meaning of life is" | distil generate --max-tokens 40
   distil generate --json --seed 7 "To be" | jq -r .text
+  distil generate --one-line --num-sequences 100 "My name is" > names.txt
   distil generate --lines --parallel 16 < prompts.txt > texts.txt
   distil generate --choices " yes| no" "Is the sky blue? Answer:"
   distil generate --model story.gguf --temperature 0 --stop "." "It was a"
@@ -61,6 +62,12 @@ def generate(
     echo: Annotated[
         bool, typer.Option("--echo", help="Print the prompt before each completion.")
     ] = False,
+    one_line: Annotated[
+        bool,
+        typer.Option(
+            "--one-line", help=r"Print each completion on one line, with \n for its line ends."
+        ),
+    ] = False,
     json: Json = False,
     logprobs: Logprobs = None,
     stats: Annotated[
@@ -74,6 +81,7 @@ def generate(
     seed give the same bytes every time.
     """
     terminal = Terminal.system(quiet=quiet)
+    check_only_one({"--one-line": one_line, "--json": json})
     check_read_once([prompt.source, constraint.grammar, constraint.json_schema])
     grammar = constraint.read(terminal, literal=sampling.no_escape)
     chosen = generation_options(sampling, grammar=grammar)
@@ -88,6 +96,7 @@ def generate(
     if sampling.seed is None and terminal.stderr_is_terminal and not stats:
         terminal.notice(f"seed {first_seed}")
     from ...engine import open_generator
+    from .views import JsonView, LineView, TextView
 
     with (
         open_generator(
@@ -102,7 +111,12 @@ def generate(
         results_pending(),
     ):
         notice_loading(terminal, generator.context.placement)
-        view = _view(terminal, file, generator, json, prompt.lines, echo, sampling.num_sequences)
+        if json:
+            view: View = JsonView(terminal, file, generator, prompt.lines)
+        elif prompt.lines or one_line:
+            view = LineView(terminal, echo)
+        else:
+            view = TextView(terminal, echo, sampling.num_sequences)
         prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
         batch = generator.complete_all(_requests(prompts, sampling.num_sequences, first_seed))
         _show(terminal, file, generator, batch, view, stats)
@@ -120,22 +134,6 @@ def _requests(
         for i in range(sequences):
             seed = completion_seed(first_seed, (number - 1) * sequences + i)
             yield Request(text, seed, number, i)
-
-
-def _view(
-    terminal: Terminal,
-    file: ModelFile,
-    generator: "Generator",
-    json: bool,
-    lines: bool,
-    echo: bool,
-    count: int,
-) -> "View":
-    from .views import JsonView, LineView, TextView
-
-    if json:
-        return JsonView(terminal, file, generator, lines)
-    return LineView(terminal, echo) if lines else TextView(terminal, echo, count)
 
 
 def _show(
