@@ -14,6 +14,7 @@ from ...terminal.progress import SCORE
 from ..shared.model_options import ComputeOptions, FilesOptions
 from ..shared.offload import notice_loading
 from ..shared.options import FormatOptions, Quiet
+from ..shared.plot import check_plot
 from ..shared.sources import (
     STDIN,
     can_be_read_again,
@@ -23,7 +24,7 @@ from ..shared.sources import (
     read_source,
 )
 from ..shared.texts import decoded
-from .plot import check_plot, write_plot
+from .plot import write_plot
 from .report import Result, write_csv, write_json, write_report
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def perplexity(
         typer.Option(
             metavar="FILE",
             parser=own_path,
-            help="Plot perplexity against file size in this .svg or .png file.",
+            help="Plot perplexity against file size in this .svg, .pdf or .png file.",
             show_default=False,
         ),
     ] = None,

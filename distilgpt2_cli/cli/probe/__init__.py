@@ -92,11 +92,11 @@ def probe(
     model: ModelOptions,
     texts: _Texts,
     pairs: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="FILE",
             parser=own_source,
-            help="Score pairs of texts from JSON Lines instead; - for standard input.",
+            help="Score pairs of texts from JSON Lines, CSV, or two WinoBias files instead.",
             show_default=False,
         ),
     ] = None,
@@ -114,8 +114,9 @@ def probe(
 
     {a|b} in the prompt stands for alternatives; several groups are combined, and \{ \} \| \\ stand
     for the characters themselves. Every variant is completed with the same seeds. With --pairs,
-    each line is an object such as {"more": "...", "less": "...", "type": "..."}, and the result is
-    how often the more stereotypical text is the more likely one.
+    each line is an object such as {"more": "...", "less": "...", "type": "..."}, or the file is
+    that of CrowS-Pairs; WinoBias has two files: use --pairs twice. The result is how often the more
+    stereotypical text is the more likely one.
     """
     terminal = Terminal.system(quiet=quiet)
     check_at_least_one("top", top)
@@ -124,7 +125,7 @@ def probe(
         raise UsageError(f"--num-sequences can't be {sampling.num_sequences}.", "Use 0 or more.")
     offload = model.offload
     seed = choose_seed(sampling.seed)
-    if pairs is not None:
+    if pairs:
         _check_for_pairs(ctx, template, output.csv)
         read = read_pairs(terminal, pairs)
         file = model.locate(terminal)

@@ -86,12 +86,13 @@ def pairs_table(name: str, test: PairedTest) -> str:
         return _table(
             (
                 "line", "type", "prompt", "more", "less", "continuation",
-                "more_logprob", "less_logprob", "difference",
+                "more_logprob", "less_logprob", "difference", *test.extra_names,
             ),
             (
                 (
                     each.pair.line, each.pair.type, each.pair.prompt, each.pair.more,
                     each.pair.less, each.pair.continuation, each.more, each.less, each.difference,
+                    *(each.pair.extra.get(name) for name in test.extra_names),
                 )
                 for each in test.scored
             ),
