@@ -17,7 +17,7 @@ from .shared.offload import notice_loading
 from .shared.options import FormatOptions, Quiet, TextsOptions, check_at_least_one
 from .shared.record import candidate_record, model_record, placement_record, quoted, versions_record
 from .shared.sampling_options import DistributionOptions, generation_options
-from .shared.texts import InputLines, read_prompt
+from .shared.texts import InputLines, noticing_space, read_prompt
 
 if TYPE_CHECKING:
     from ..engine import Context, Model, Observation
@@ -34,7 +34,6 @@ _BAR_WIDTH = 30
 _COLUMNS = (
     "id", "text", "bytes", "logprob", "probability", "sampled_logprob", "sampled_probability",
 )  # fmt: skip
-_UNFILTERED = DistributionOptions(temperature=1.0, top_k=0)  # what the model itself says
 
 
 def next_tokens(
@@ -42,20 +41,22 @@ def next_tokens(
     text: TextsOptions,
     model: ModelOptions,
     top: Annotated[int, typer.Option(metavar="N", help="Number of tokens to show.")] = 10,
-    distribution: DistributionOptions = _UNFILTERED,
+    distribution: DistributionOptions,
     output: FormatOptions,
     quiet: Quiet = False,
 ) -> None:
     """Show the most likely next tokens and their probabilities.
 
-    With a temperature or a filter, SAMPLED is the probability with which generate draws each
-    token; it is empty for a token that generate never draws.
+    PROBABILITY is that with which generate draws a token, after --temperature, --top-k, --top-p and
+    --min-p; it is empty for a token that generate never draws. MODEL is the probability before
+    them, and is left out if it is the same.
     """
     terminal = Terminal.system(quiet=quiet)
     check_at_least_one("top", top)
     chosen = replace(generation_options(distribution), max_tokens=1)
     offload = model.offload
-    texts = InputLines(terminal, text, "next") if text.lines else [(1, read_prompt(terminal, text))]
+    lines = InputLines(terminal, text, "next") if text.lines else None
+    texts = noticing_space(terminal, lines or [(1, read_prompt(terminal, text))])
     file = model.locate(terminal)
     from ..engine import Context, observe_next
     from ..engine.llama.loading import load
@@ -79,40 +80,38 @@ def next_tokens(
             else:
                 if count:
                     terminal.write("\n")
-                _show(terminal, context, seen, filtered=distribution != _UNFILTERED)
-    if isinstance(texts, InputLines):
-        texts.check()
+                _show(terminal, loaded, seen)
+    if lines:
+        lines.check()
 
 
-def _show(terminal: Terminal, context: "Context", seen: "Observation", *, filtered: bool) -> None:
-    header, rows = ["PROBABILITY"], []
-    if filtered:
-        header.append("  SAMPLED")
+def _show(terminal: Terminal, model: "Model", seen: "Observation") -> None:
+    drawn = [_probability(candidate.sampled_logprob) for candidate in seen.top]
+    own = [math.exp(candidate.logprob) for candidate in seen.top]
+    columns = {"PROBABILITY": [f"{each:>11.4%}" if each else "" for each in drawn]}
     if terminal.stdout_is_terminal:
-        header.append("")
-    highest = math.exp(seen.top[0].logprob)
-    for candidate in seen.top:
-        probability = math.exp(candidate.logprob)
-        row = [f"{probability:>11.4%}"]
-        if filtered:
-            after = candidate.sampled_logprob
-            row.append("" if after is None else f"{math.exp(after):>9.4%}")
-        if terminal.stdout_is_terminal:
-            row.append(bar(probability / highest, _BAR_WIDTH))
-        piece = context.model.piece(candidate.id, special=True)
-        rows.append([*row, f"{candidate.id:>6}", quoted(piece)])
-    terminal.write_table([*header, "    ID", "TOKEN"], rows)
-    if filtered:
-        terminal.write(f"\nSampling keeps {seen.left} of {context.model.vocabulary_size} tokens.\n")
+        highest = max(drawn)
+        columns[""] = [bar(each / highest, _BAR_WIDTH) for each in drawn]
+    model_column = [f"{each:>9.4%}" for each in own]
+    if [each.strip() for each in model_column] != [each.strip() for each in columns["PROBABILITY"]]:
+        columns["    MODEL"] = model_column
+    columns["    ID"] = [f"{candidate.id:>6}" for candidate in seen.top]
+    columns["TOKEN"] = [quoted(model.piece(candidate.id, special=True)) for candidate in seen.top]
+    terminal.write_table([*columns], list(zip(*columns.values(), strict=True)))
+    if seen.left < model.vocabulary_size:
+        terminal.write(f"\nSampling keeps {seen.left:,} of {model.vocabulary_size:,} tokens.\n")
+
+
+def _probability(logprob: float | None) -> float:
+    return 0.0 if logprob is None else math.exp(logprob)
 
 
 def _rows(model: "Model", seen: "Observation") -> Iterator[dict[str, Any]]:
     """Yield for each token its JSON record, and its probabilities."""
     for candidate in seen.top:
-        after = candidate.sampled_logprob
         yield candidate_record(model, candidate) | {
             "probability": math.exp(candidate.logprob),
-            "sampled_probability": 0.0 if after is None else math.exp(after),
+            "sampled_probability": _probability(candidate.sampled_logprob),
         }
 
 

@@ -19,7 +19,14 @@ from .shared.record import (
     quoted,
     versions_record,
 )
-from .shared.texts import InputLines, argument_text, in_batches, notice_file_name, read_text
+from .shared.texts import (
+    InputLines,
+    argument_text,
+    in_batches,
+    notice_file_name,
+    notice_space,
+    read_text,
+)
 
 if TYPE_CHECKING:
     from ..engine import Evaluator, Score
@@ -63,6 +70,7 @@ def score(
     input_lines = InputLines(terminal, text, "score") if text.lines else None
     prefix = argument_text(prefix, "--prefix")
     notice_file_name(terminal, prefix)
+    notice_space(terminal, prefix, "--prefix")
     texts = input_lines or [(1, read_text(terminal, text))]
     file = model.locate(terminal)
     from ..engine import Scorer, open_evaluator

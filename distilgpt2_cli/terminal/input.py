@@ -23,6 +23,8 @@ def lines_within(readline: Callable[[int], bytes], limit: int) -> Iterator[bytes
     while line := readline(limit + 1):
         if len(line) <= limit:
             yield line
+            if not line.endswith(b"\n"):
+                return  # A terminal would be asked for more.
             continue
         while line and not line.endswith(b"\n"):
             line = readline(limit)

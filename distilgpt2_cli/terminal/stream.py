@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -73,25 +74,33 @@ class Terminal:
         return self._stdin is not None and has_data(self._stdin.fileno())
 
     def read(self) -> Iterator[bytes]:
-        """Yield all of standard input in parts, or nothing when it is a terminal or closed.
+        """Yield all of standard input in parts, or nothing if it is closed.
 
         Raises:
             DistilError: it can't be read.
         """
-        if self._stdin is not None and not self.stdin_is_terminal:
-            while part := _received(self._stdin.read, _PART):
-                yield part
+        if self._stdin is None:
+            return
+        if self.stdin_is_terminal:
+            yield from filter(None, self.read_lines(sys.maxsize - 1))
+            return
+        while part := _received(self._stdin.read, _PART):
+            yield part
 
     def read_lines(self, limit: int) -> Iterator[bytes | None]:
         """Yield the lines of standard input with their ends, None for one of over ``limit`` bytes.
 
-        Nothing is read ahead of what is asked for, but for a buffer.
+        Nothing is read ahead of what is asked for, but for a buffer. A notice says how to end the
+        lines of a terminal.
 
         Raises:
             DistilError: it can't be read.
         """
-        if self._stdin is not None:
-            yield from lines_within(partial(_received, self._stdin.readline), limit)
+        if self._stdin is None:
+            return
+        if self.stdin_is_terminal:
+            self.notice("Reading from the terminal. Press Ctrl-D on an empty line to end.")
+        yield from lines_within(partial(_received, self._stdin.readline), limit)
 
     def ask(self, question: str) -> bool:
         """Ask on standard error and return whether the answer was yes.

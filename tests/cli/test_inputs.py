@@ -12,7 +12,7 @@ from distilgpt2_cli.cli.app import COMMANDS, load_command
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.forked import Result, Run, run_all
 from tests.support.processes import wait_until_asleep
-from tests.support.run import DISTIL, TIMEOUT, run
+from tests.support.run import DISTIL, TIMEOUT, run, terminal
 
 DEMO = ("-m", "demo", "--threads", "1")
 GENERATE = ("generate", *DEMO, "-s", "1", "--max-tokens", "4")
@@ -75,8 +75,8 @@ def test_a_pipe_is_read_once_and_whole(env: dict[str, str], tmp_path: Path) -> N
     assert figures == figures[:1] * 4
     made = shell(
         """
-        distil generate -m demo --grammar <(cat g.gbnf) Hi
-        cat g.gbnf | distil generate -m demo --grammar /dev/stdin Hi
+        distil generate -m demo -s 1 --grammar <(cat g.gbnf) Hi
+        cat g.gbnf | distil generate -m demo -s 1 --grammar /dev/stdin Hi
         """,
         env,
         tmp_path,
@@ -171,6 +171,59 @@ def test_a_prompt_beside_a_piped_text_gives_a_notice(env: dict[str, str], tmp_pa
         result = shell(line, env, tmp_path)
         assert result.stderr == NOTICE * notices, line
         assert result.stdout.endswith("\n" + TEXT), line
+
+
+SPACE = b" ends in a space. Most tokens begin with their own space"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ((*GENERATE, "The dog "), b"The prompt"),
+        (("next", *DEMO, "The dog "), b"The prompt"),
+        (("score", *DEMO, "--prefix", "The dog ", "barked"), b"--prefix"),
+        (("probe", *DEMO, "-n", "0", "-s", "1", "The {dog|cat} "), b"The prompt"),
+        ((*GENERATE, "--lines"), b"The prompt"),
+    ],
+)
+def test_a_prompt_that_ends_in_a_space_gives_one_notice(
+    env: dict[str, str], arguments: tuple[str, ...], name: bytes
+) -> None:
+    lines = b"The cat\nThe dog \nThe cow \n"
+    result = run(*arguments, env=env, stdin=lines)
+    assert result.returncode == 0
+    assert result.stderr.count(name + SPACE) == result.stderr.count(SPACE) == 1
+    quiet = run(*arguments, "--quiet", env=env, stdin=lines)
+    assert (quiet.stdout, quiet.stderr) == (result.stdout, b"")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*GENERATE, "-"),
+        (*GENERATE, "--file", "/dev/stdin"),
+        (*GENERATE, "--lines", "-"),
+        ("score", *DEMO, "--json", "-"),
+        ("tokenize", "-m", "demo", "--ids", "-"),
+    ],
+)
+def test_a_terminal_is_read_to_ctrl_d(env: dict[str, str], arguments: tuple[str, ...]) -> None:
+    typed = b"One day\nTom found\n"
+    expected = run(*arguments, env=env, stdin=typed)
+    with terminal(*arguments, env={**env, "NO_COLOR": "1"}) as screen:
+        screen.wait_for(b"Reading from the terminal. Press Ctrl-D on an empty line to end.\r\n")
+        screen.type(typed + b"\x04")
+        assert screen.wait() == 0
+    shown = screen.output.replace(b"\r\n", b"\n")
+    assert shown.endswith(expected.stdout), shown
+
+
+def test_a_text_that_is_omitted_on_a_terminal_is_empty(env: dict[str, str]) -> None:
+    expected = run(*GENERATE, "", env=env)
+    with terminal(*GENERATE, env=env) as screen:
+        assert screen.wait() == 0
+    assert expected.stdout.strip().decode() in screen.output.decode()
+    assert b"Ctrl-D" not in screen.output
 
 
 def test_empty_lines_are_skipped_by_every_command(env: dict[str, str], tmp_path: Path) -> None:
@@ -337,7 +390,7 @@ def test_a_tilde_is_the_home_folder(env: dict[str, str], tmp_path: Path) -> None
         Run([*GENERATE, "--grammar=~/g.gbnf", "Hi"]),
         Run([*GENERATE, "--json-schema=~/s.json", "Hi"]),
         Run(["features", *DEMO, "--output=~/x.npy", "Hi"]),
-        Run(["probe", *DEMO, "--pairs=~/p.jsonl", "--html=~/x.html"]),
+        Run(["probe", *DEMO, "-s", "1", "--pairs=~/p.jsonl", "--html=~/x.html"]),
         Run(["probe", *DEMO, "-n", "0", "--continuations=~/t.txt", "{a|b}"]),
         Run(["perplexity", *DEMO, "--quiet", "~/t.txt", "--plot=~/x.svg"]),
     ]

@@ -96,7 +96,7 @@ def test_as_many_lines_as_completions(env: dict[str, str], bundled: Path) -> Non
 
 
 def test_no_lines(env: dict[str, str], tiny: Path) -> None:
-    assert lines(env=env, model=tiny, stdin=b"") == []
+    assert lines("--seed", "1", env=env, model=tiny, stdin=b"") == []
 
 
 def test_a_prompt_beside_lines_is_refused(env: dict[str, str], tiny: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_line_is_completed_before_the_next_one_comes(env: dict[str, str], tiny
 @pytest.mark.parametrize("parallel", ["1", "4"])
 def test_a_reader_that_stops_ends_the_work(env: dict[str, str], tiny: Path, parallel: str) -> None:
     """The lines never end; the run does, by the signal that ends other filters."""
-    command = [*DISTIL, "generate", "-m", str(tiny), "--lines", "--parallel", parallel]
+    command = [*DISTIL, "generate", "-m", str(tiny), "-s", "1", "--lines", "--parallel", parallel]
     with (
         subprocess.Popen(["yes", "Hello"], stdout=subprocess.PIPE) as source,
         subprocess.Popen(

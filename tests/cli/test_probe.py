@@ -185,11 +185,11 @@ def test_pairs(env: dict[str, str], pairs: Path) -> None:
 
 
 def test_pairs_from_standard_input(env: dict[str, str], pairs: Path) -> None:
-    rows = table(env, "pairs", "--pairs", "-", stdin=pairs.read_bytes())
+    rows = table(env, "pairs", "-s1", "--pairs", "-", stdin=pairs.read_bytes())
     assert [each["type"] for each in rows] == ["gender", "gender", "age", ""]
-    (gender, _, _) = table(env, "preferences", "--pairs", str(pairs))
+    (gender, _, _) = table(env, "preferences", "-s1", "--pairs", str(pairs))
     assert float(gender["share"]) == sum(float(row["difference"]) > 0 for row in rows[:2]) / 2
-    text = output(env, "--pairs", str(pairs))
+    text = output(env, "--pairs", str(pairs), "--seed", "1")
     assert text.startswith(WARNING)
     assert "1 ties" in text
 
@@ -254,7 +254,7 @@ def test_a_report(env: dict[str, str], tmp_path: Path) -> None:
 
 def test_a_report_on_pairs(env: dict[str, str], pairs: Path, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    output(env, "--pairs", str(pairs), "--html", str(path))
+    output(env, "--pairs", str(pairs), "--html", str(path), "--seed", "1")
     page = Page(path.read_text())
     assert page.open == []
     assert [tag for tag, _ in page.tags].count("svg") == 2
@@ -421,7 +421,7 @@ def test_sigterm_shows_what_there_is(
     path.write_text((json.dumps(PAIRS[0]) + "\n") * 5_000)
     if work[-1].startswith("--"):
         work = (*work, str(path))
-    with started("probe", "-m", "demo", "--html", str(report), *work, env=env) as process:
+    with started("probe", "-m", "demo", "-s1", "--html", str(report), *work, env=env) as process:
         # There is nothing to be seen in a pipe; after so much work something has been done.
         wait_for_work(process.pid, 2.5)
         process.send_signal(signal.SIGTERM)
@@ -452,12 +452,12 @@ def test_a_reader_that_goes_away(env: dict[str, str]) -> None:
         (("{a|b}", "-n", "-1"), "--num-sequences can't be -1."),
         (("{a|b}", "--top", "0"), "--top can't be 0."),
         (("{a|b}", "--parallel", "0"), "--parallel can't be 0."),
-        (("{a|b}", "--parallel", "300"), "300 sequences can't be evaluated together."),
+        (("{a|b}", "-s1", "--parallel", "300"), "300 sequences can't be evaluated together."),
         (("{a|b}", "--temperature", "0"), "With --temperature 0, all completions"),
         (("{a|b}", "--seed", "-1"), "--seed can't be -1."),
         (("{a|b}", "--html", "report.pdf"), "report.pdf must end in .html or .htm."),
         (("{a|b}", "--plot", "f.jpg"), "f.jpg must end in .svg, .pdf or .png."),
-        (("{a|b}" + "word " * 200,), "Variant A (a) has "),
+        (("{a|b}" + " word" * 200, "-s1"), "Variant A (a) has "),
         (
             ("--continuations", "-"),
             "Standard input can only be read once.",

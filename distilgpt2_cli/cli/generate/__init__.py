@@ -15,9 +15,14 @@ from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
 from ..shared.options import Json, Quiet, TextsOptions, check_at_least_one, check_only_one
-from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
+from ..shared.sampling_options import (
+    Logprobs,
+    SamplingOptions,
+    generation_options,
+    notice_seed,
+)
 from ..shared.sources import check_read_once
-from ..shared.texts import InputLines, read_prompt
+from ..shared.texts import InputLines, noticing_space, read_prompt
 from .constraint import ConstraintOptions
 
 if TYPE_CHECKING:
@@ -92,9 +97,10 @@ def generate(
     first_seed = choose_seed(sampling.seed)
     text = None if prompt.lines else read_prompt(terminal, prompt)
     line_prompts = InputLines(terminal, prompt, "generate") if prompt.lines else None
+    prompts = iter(line_prompts or [(1, text or "")])
+    if grammar is None:  # which may well expect that words begin without a space
+        prompts = noticing_space(terminal, prompts)
     file = model.locate(terminal)
-    if sampling.seed is None and terminal.stderr_is_terminal and not stats:
-        terminal.notice(f"seed {first_seed}")
     from ...engine import open_generator
     from .views import JsonView, LineView, TextView
 
@@ -111,13 +117,15 @@ def generate(
         results_pending(),
     ):
         notice_loading(terminal, generator.context.placement)
+        # JSON and statistics have the seed of each completion; a greedy one does not need it.
+        if sampling.seed is None and chosen.temperature > 0 and not (json or stats):
+            notice_seed(terminal, first_seed)
         if json:
             view: View = JsonView(terminal, file, generator, prompt.lines)
         elif prompt.lines or one_line:
             view = LineView(terminal, echo)
         else:
             view = TextView(terminal, echo, sampling.num_sequences)
-        prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
         batch = generator.complete_all(_requests(prompts, sampling.num_sequences, first_seed))
         _show(terminal, file, generator, batch, view, stats)
     if line_prompts:

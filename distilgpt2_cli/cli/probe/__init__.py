@@ -18,7 +18,7 @@ from ..shared.sampling_options import (
     generation_options,
 )
 from ..shared.sources import check_read_once, own_source
-from ..shared.texts import read_prompt
+from ..shared.texts import notice_space, read_prompt
 from .inputs import read_continuations, read_pairs
 from .output import COMPARISON_TABLES, PAIR_TABLES, Output, OutputOptions, Table
 from .setup import Setup
@@ -124,15 +124,15 @@ def probe(
     if sampling.num_sequences < 0:
         raise UsageError(f"--num-sequences can't be {sampling.num_sequences}.", "Use 0 or more.")
     offload = model.offload
-    seed = choose_seed(sampling.seed)
+    seed, is_drawn = choose_seed(sampling.seed), sampling.seed is None
     if pairs:
         _check_for_pairs(ctx, template, output.csv)
         read = read_pairs(terminal, pairs)
         file = model.locate(terminal)
-        _notice_seed(terminal, sampling.seed, seed)
         from .run import run_pairs
 
-        run_pairs(Output(terminal, output), Setup(file, seed, model.thread_count, offload), read)
+        setup = Setup(file, seed, is_drawn, model.thread_count, offload)
+        run_pairs(Output(terminal, output), setup, read)
         return
     chosen = generation_options(sampling)
     _check_for_prompt(sampling, output.csv)
@@ -140,11 +140,12 @@ def probe(
     continuations = read_continuations(terminal, texts.continuation or [], texts.continuations)
     text = read_prompt(terminal, template)
     variants = expand(text)
+    any(notice_space(terminal, variant.prompt) for variant in variants)
     file = model.locate(terminal)
-    _notice_seed(terminal, sampling.seed, seed)
     setup = Setup(
         file,
         seed,
+        is_drawn,
         model.thread_count,
         offload,
         text,
@@ -189,8 +190,3 @@ def _check_for_pairs(ctx: typer.Context, template: _Template, csv: Table | None)
         raise UsageError(
             f"--csv {csv} can't be combined with --pairs.", f"Use {' or '.join(PAIR_TABLES)}."
         )
-
-
-def _notice_seed(terminal: Terminal, given: int | None, drawn: int) -> None:
-    if given is None and terminal.stderr_is_terminal:
-        terminal.notice(f"seed {drawn}")

@@ -10,6 +10,7 @@ from ...files import check_new_file, new_file, own_path
 from ...terminal import Terminal
 from ..shared.options import Json, check_only_one
 from ..shared.plot import check_plot
+from ..shared.sampling_options import notice_seed
 from .setup import Setup
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ class Output:
 
     terminal: Terminal
     options: OutputOptions
+
+    def notice_seed(self, setup: Setup) -> None:
+        """Show a seed that was drawn, unless the results will have it."""
+        if setup.seed_is_drawn and not self.options.json:
+            notice_seed(self.terminal, setup.seed)
 
     def show_comparison(self, setup: Setup, comparison: "Comparison") -> None:
         """Write the comparison, and then its report and its figure.

@@ -63,6 +63,11 @@ class TextOptions:
         return None if self.text == STDIN else self.text
 
     @property
+    def is_omitted(self) -> bool:
+        """Whether no text is given, not even as ``-``."""
+        return self.text is None and self.file is None
+
+    @property
     def source(self) -> str | None:
         """What is read, as `own_source` returns it; None if the text is the argument."""
         return self.file or (STDIN if self.argument is None else None)

@@ -11,7 +11,6 @@ from ...terminal import Terminal
 from .errors import show_error
 from .options import TextOptions
 from .sources import (
-    STDIN,
     check_readable,
     is_file_name,
     read_source,
@@ -38,12 +37,13 @@ def read_prompt(terminal: Terminal, text: TextOptions) -> str:
         DistilError: it can't be read, or is not UTF-8; names the offset of the first wrong byte.
     """
     _notice_unread(terminal, text)
-    if text.source is None:
+    source = _source(terminal, text)
+    if source is None:
         return argument_text(text.argument or "", "The prompt")
-    found, dropped = _read_end(terminal, text.source)
+    found, dropped = _read_end(terminal, source)
     if dropped:
         terminal.notice(
-            f"{source_name(text.source)} is longer than {MAX_CHARACTERS} characters: the first"
+            f"{source_name(source)} is longer than {MAX_CHARACTERS} characters: the first"
             f" {dropped} are left out."
         )
     return _without_last_line_end(found)
@@ -74,15 +74,16 @@ class InputLines:
             UsageError: the options give no lines.
             DistilError: the file can't be read.
         """
-        if text.source is None or (text.source == STDIN and terminal.stdin_is_terminal):
+        source = _source(terminal, text)
+        if source is None:
             raise UsageError(
                 "--lines reads its texts from a file or standard input, one per line.",
                 f"Use it as in: distil {command} --lines < texts.txt.",
             )
         _notice_unread(terminal, text)
-        check_readable(text.source, _FILE_REMEDY)
+        check_readable(source, _FILE_REMEDY)
         self._terminal = terminal
-        self._source = text.source
+        self._source = source
         self._exact = exact
         self._empty = 0
         self.count = 0
@@ -154,10 +155,11 @@ def read_parts(terminal: Terminal, text: TextOptions, *, exact: bool = False) ->
         DistilError: it can't be read, or is not UTF-8; names the offset of the first wrong byte.
     """
     _notice_unread(terminal, text)
-    if text.source is None:
+    source = _source(terminal, text)
+    if source is None:
         return iter([_decoded(os.fsencode(text.argument or ""), "The text", exact=exact)])
-    check_readable(text.source, _FILE_REMEDY)
-    return _parts(terminal, text.source, exact)
+    check_readable(source, _FILE_REMEDY)
+    return _parts(terminal, source, exact)
 
 
 def _parts(terminal: Terminal, source: str, exact: bool) -> Iterator[str]:
@@ -254,6 +256,32 @@ def notice_file_name(terminal: Terminal, text: str, remedy: str = "") -> None:
     """Report a text that is also the name of a file, as in ``distil score notes.txt``."""
     if text and is_file_name(text):
         terminal.notice(f"{text} is also a file; its name is used as the text.{remedy}")
+
+
+def notice_space(terminal: Terminal, prompt: str, name: str = "The prompt") -> bool:
+    """Report a prompt that ends in a space, and return whether it does."""
+    ends_in_space = prompt.endswith(" ")
+    if ends_in_space:
+        terminal.notice(
+            f"{name} ends in a space. Most tokens begin with their own space, so the model"
+            " continues with unusual ones; leave it out for ordinary text."
+        )
+    return ends_in_space
+
+
+def noticing_space(
+    terminal: Terminal, prompts: Iterable[tuple[int, str]]
+) -> Iterator[tuple[int, str]]:
+    """Yield numbered prompts; report the first one that ends in a space."""
+    noticed = False
+    for number, prompt in prompts:
+        noticed = noticed or notice_space(terminal, prompt)
+        yield number, prompt
+
+
+def _source(terminal: Terminal, text: TextOptions) -> str | None:
+    """Return what is read: nothing if the text is the argument, or omitted on a terminal."""
+    return None if text.is_omitted and terminal.stdin_is_terminal else text.source
 
 
 def _notice_unread(terminal: Terminal, text: TextOptions) -> None:
