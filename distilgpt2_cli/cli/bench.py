@@ -10,7 +10,7 @@ import typer
 
 from ..models import ModelFile
 from ..terminal import Terminal
-from ..terminal.progress import megabytes
+from ..units import format_bytes
 from .shared.csv_table import CsvTable
 from .shared.model_options import FilesOptions, GpuOptions, parse_threads
 from .shared.offload import notice_loading, offload_arguments
@@ -128,7 +128,8 @@ def bench(
         _print_markdown(terminal, results)
     else:
         terminal.write_table(_HEADER, [_row(result) for result in results])
-        terminal.write(f"\n{_verdict(results)}\n")
+        terminal.write("\n")
+        terminal.write_line(_verdict(results))
 
 
 def _default_threads() -> list[str]:
@@ -197,7 +198,7 @@ def _row(result: Result) -> tuple[str, ...]:
         figure(result.bare_generation, 0),
         f"{result.ratio.median:.2f}",
         figure(result.first_byte_seconds, 2),
-        megabytes(result.peak_bytes),
+        format_bytes(result.peak_bytes),
     )
 
 

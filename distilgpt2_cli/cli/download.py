@@ -10,7 +10,7 @@ from ..files import own_path
 from ..models import ModelReference, Plan, available, download_to, plan
 from ..models import download as download_to_cache
 from ..terminal import Terminal
-from ..terminal.progress import megabytes
+from ..units import format_bytes
 from .shared.model_options import CacheOptions
 from .shared.options import Json, Quiet
 from .shared.record import model_record
@@ -104,7 +104,7 @@ def _show_plans(
             (
                 reference.quantization,
                 planned.remote.name,
-                megabytes(planned.remote.size),
+                format_bytes(planned.remote.size),
                 "yes" if planned.file else "no",
             )
             for reference, planned in plans

@@ -3,7 +3,7 @@
 from ..models import DEMO, ModelFile, ModelReference, demo, find
 from ..models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY, REVISION, CatalogEntry
 from ..terminal import Terminal
-from ..terminal.progress import megabytes
+from ..units import format_bytes
 from .shared.csv_table import CsvTable
 from .shared.options import FormatOptions, Quiet
 from .shared.record import model_record
@@ -35,8 +35,9 @@ def models(*, output: FormatOptions, quiet: Quiet = False) -> None:
         ("QUANT", "BITS", "SIZE", "DOWNLOADED", ""),
         [_row(entry, file) for entry, file in listed],
     )
-    terminal.write(
-        f"\nThe small bundled model ({megabytes(demo().size)}) needs no download: --model {DEMO}\n"
+    terminal.write("\n")
+    terminal.write_line(
+        f"The small bundled model ({format_bytes(demo().size)}) needs no download: --model {DEMO}"
     )
 
 
@@ -44,7 +45,7 @@ def _row(entry: CatalogEntry, file: ModelFile | None) -> tuple[str, ...]:
     return (
         entry.quantization,
         f"{entry.bits:>4}",
-        f"{megabytes(entry.size):>8}",
+        f"{format_bytes(entry.size):>8}",
         "yes" if file else "no",
         "default" if entry.quantization == DEFAULT_QUANTIZATION else "",
     )

@@ -1,7 +1,7 @@
 """``distil next``: the most likely next tokens."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 from ..engine.options import GenerationOptions
 from ..models import ModelFile
 from ..terminal import Terminal
+from ..terminal.layout import DEFAULT_WIDTH, GAP, cells
 from ..terminal.shading import bar
 from .shared.csv_table import CsvTable
 from .shared.model_options import ModelOptions
@@ -31,6 +32,7 @@ Examples:
 """
 
 _BAR_WIDTH = 30
+_BARS = ""  # the header of their column
 _COLUMNS = (
     "id", "text", "bytes", "logprob", "probability", "sampled_logprob", "sampled_probability",
 )  # fmt: skip
@@ -64,6 +66,7 @@ def next_tokens(
     with (
         load(file.path, offload) as loaded,
         Context(loaded, threads=model.thread_count) as context,
+        terminal.counting_results("prompts", None) as advance,
     ):
         notice_loading(terminal, context.placement)
         if output.csv:
@@ -81,6 +84,7 @@ def next_tokens(
                 if count:
                     terminal.write("\n")
                 _show(terminal, loaded, seen)
+            advance(1)
     if lines:
         lines.check()
 
@@ -90,16 +94,24 @@ def _show(terminal: Terminal, model: "Model", seen: "Observation") -> None:
     own = [math.exp(candidate.logprob) for candidate in seen.top]
     columns = {"PROBABILITY": [f"{each:>11.4%}" if each else "" for each in drawn]}
     if terminal.stdout_is_terminal:
-        highest = max(drawn)
-        columns[""] = [bar(each / highest, _BAR_WIDTH) for each in drawn]
+        columns[_BARS] = [""] * len(drawn)
     model_column = [f"{each:>9.4%}" for each in own]
     if [each.strip() for each in model_column] != [each.strip() for each in columns["PROBABILITY"]]:
         columns["    MODEL"] = model_column
     columns["    ID"] = [f"{candidate.id:>6}" for candidate in seen.top]
     columns["TOKEN"] = [quoted(model.piece(candidate.id, special=True)) for candidate in seen.top]
+    if _BARS in columns:
+        width = _bar_width(terminal, columns)
+        columns[_BARS] = [bar(each / max(drawn), width) for each in drawn]
     terminal.write_table([*columns], list(zip(*columns.values(), strict=True)))
     if seen.left < model.vocabulary_size:
         terminal.write(f"\nSampling keeps {seen.left:,} of {model.vocabulary_size:,} tokens.\n")
+
+
+def _bar_width(terminal: Terminal, columns: Mapping[str, Sequence[str]]) -> int:
+    """Return how many columns of the terminal are left for the bars, within reason."""
+    others = sum(max(map(cells, (name, *texts))) + len(GAP) for name, texts in columns.items())
+    return max(min((terminal.columns or DEFAULT_WIDTH) - others, _BAR_WIDTH), 1)
 
 
 def _probability(logprob: float | None) -> float:

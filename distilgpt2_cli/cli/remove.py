@@ -7,7 +7,7 @@ import typer
 from ..errors import DistilError
 from ..models import remove as remove_from_cache
 from ..terminal import Terminal
-from ..terminal.progress import megabytes
+from ..units import format_bytes
 from .shared.cached_files import chosen
 from .shared.model_options import CacheOptions
 from .shared.options import Json, Quiet
@@ -34,7 +34,7 @@ def remove(
     terminal = Terminal.system(quiet=quiet)
     freed = 0
     for reference, file in chosen(terminal, which):
-        if not yes and not terminal.ask(f"Remove {file.name} ({megabytes(file.size)})?"):
+        if not yes and not terminal.ask(f"Remove {file.name} ({format_bytes(file.size)})?"):
             continue
         try:
             count = remove_from_cache(file)
@@ -49,4 +49,4 @@ def remove(
             terminal.write_json(record | {"path": str(file.path), "freed": count})
         else:
             terminal.write(f"{file.path}\n")
-    terminal.notice(f"Freed {megabytes(freed)}.")
+    terminal.notice(f"Freed {format_bytes(freed)}.")

@@ -75,9 +75,12 @@ def score(
     file = model.locate(terminal)
     from ..engine import Scorer, open_evaluator
 
-    with open_evaluator(
-        file.path, threads=model.thread_count, sequences=parallel, offload=offload
-    ) as evaluator:
+    with (
+        open_evaluator(
+            file.path, threads=model.thread_count, sequences=parallel, offload=offload
+        ) as evaluator,
+        terminal.counting_results("texts", None) as advance,
+    ):
         notice_loading(terminal, evaluator.placement)
         view = _View(terminal, file, evaluator, prefix, text.lines, csv=output.csv)
         scorer = Scorer(evaluator)
@@ -93,6 +96,7 @@ def score(
                 view.write_line(number, scored, result)
             else:
                 view.write_text(result)
+            advance(1)
     if input_lines:
         input_lines.check()
 
@@ -205,7 +209,9 @@ class _View:
             before = b"".join(self._model.piece(each) for each in score.tokens[:place])
             context = (self._prefix + before.decode(errors="replace"))[-40:]
             after = f" after {quoted(context.encode())}" if context else ""
-            self._terminal.write(f"{bits:8.2f} bits  {quoted(self._model.piece(token))}{after}\n")
+            self._terminal.write_line(
+                f"{bits:8.2f} bits  {quoted(self._model.piece(token))}{after}"
+            )
 
 
 def _rows(score: "Score") -> Iterator[tuple[int, float, float]]:

@@ -19,6 +19,7 @@ from .shared.texts import InputLines, prepared, read_parts
 
 if TYPE_CHECKING:
     from ..engine import Model
+    from ..terminal.progress import Advance
 
 EXAMPLES = """\b
 Examples:
@@ -74,12 +75,23 @@ def tokenize(
     with load(file.path, CPU_ONLY) as loaded:
         notice_loading(terminal, loaded.placement)
         view = _View(terminal, file, loaded, special, text.lines, mode, output)
+        counting = terminal.counting if count else terminal.counting_results
         if not text.lines:
-            view.write(view.tokens(parts))
+            with counting("characters", None) as advance:
+                view.write(view.tokens(_counted(parts, advance)))
             return
-        for number, _, tokens in prepared(texts, lambda line: view.tokens([line])):
-            view.write(tokens, number)
+        with counting("texts", None) as advance:
+            for number, _, tokens in prepared(texts, lambda line: view.tokens([line])):
+                view.write(tokens, number)
+                advance(1)
         texts.check()
+
+
+def _counted(parts: Iterable[str], advance: "Advance") -> Iterator[str]:
+    """Yield the parts of a text, and report their characters."""
+    for part in parts:
+        yield part
+        advance(len(part))
 
 
 class _View:

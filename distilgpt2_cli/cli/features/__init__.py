@@ -89,7 +89,10 @@ def features(
             origin = Origin(file, evaluator.placement)
             extractor = FeatureExtractor(evaluator, pool, split=overflow == "split")
             results = in_batches(texts, extractor.tokens, extractor.extract, parallel)
-            for number, of_text, tokens, values in results:
-                sink.write(Features(number, of_text, len(tokens), values), origin)
+            counting = terminal.counting if output else terminal.counting_results
+            with counting("texts", None) as advance:
+                for number, of_text, tokens, values in results:
+                    sink.write(Features(number, of_text, len(tokens), values), origin)
+                    advance(1)
     if input_lines:
         input_lines.check()

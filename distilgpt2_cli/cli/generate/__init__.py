@@ -27,6 +27,7 @@ from .constraint import ConstraintOptions
 
 if TYPE_CHECKING:
     from ...engine import Batch, Completion, Generator, Request
+    from ...terminal.progress import Advance
     from .views import View
 
 EXAMPLES = """\b
@@ -127,7 +128,9 @@ def generate(
         else:
             view = TextView(terminal, echo, sampling.num_sequences)
         batch = generator.complete_all(_requests(prompts, sampling.num_sequences, first_seed))
-        _show(terminal, file, generator, batch, view, stats)
+        total = None if prompt.lines else sampling.num_sequences
+        with terminal.counting_results("completions", total) as advance:
+            _show(terminal, file, generator, batch, view, stats, advance)
     if line_prompts:
         line_prompts.check()
 
@@ -151,6 +154,7 @@ def _show(
     batch: "Batch",
     view: "View",
     stats: bool,
+    advance: "Advance",
 ) -> None:
     from .views import show_all, statistics, total_statistics
 
@@ -165,6 +169,7 @@ def _show(
     start, count, tokens = time.perf_counter(), 0, 0
     for completion in show_all(batch, view, notice_dropped):
         count, tokens = count + 1, tokens + completion.token_count
+        advance(1)
         if completion.finish_reason == "length" and not completion.complete:
             terminal.notice(
                 f"The text of seed {completion.seed} is incomplete: it reached --max-tokens"

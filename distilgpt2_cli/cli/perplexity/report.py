@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models import ModelFile
 from ...terminal import Terminal
-from ...terminal.progress import megabytes
+from ...units import format_bytes
 from ..shared.csv_table import CsvTable
 from ..shared.record import finite, model_record, placement_record, versions_record
 
@@ -100,7 +100,7 @@ def _row(result: Result, best: float) -> tuple[str, ...]:
     figures, comparison = result.figures, result.figures.comparison
     return (
         result.file.name,
-        megabytes(result.file.size),
+        format_bytes(result.file.size),
         _with_error(figures),
         f"+{figures.value - best:.4f}",
         f"{comparison.mean_divergence:.5f}" if comparison else "-",

@@ -19,7 +19,7 @@ from ...models.choice import (
 )
 from ...models.hub_settings import is_offline
 from ...terminal import Terminal
-from ...terminal.progress import megabytes
+from ...units import format_bytes
 from .offload import Devices, GpuLayers, parse_offload
 
 MAX_THREADS = 512
@@ -32,7 +32,7 @@ def complete_quantization(incomplete: str) -> list[tuple[str, str]]:
         (entry.quantization.lower() if incomplete.islower() else entry.quantization, entry.size)
         for entry in CATALOG
     ]
-    return [(name, megabytes(size)) for name, size in names if name.startswith(incomplete)]
+    return [(name, format_bytes(size)) for name, size in names if name.startswith(incomplete)]
 
 
 def is_given(context: typer.Context, name: str) -> bool:
@@ -133,12 +133,14 @@ class FileOptions:
         return choose_model(os.environ, self.model, self.quant, self.repo, self.revision)
 
     def locate(self, terminal: Terminal) -> ModelFile:
-        """Return the file, downloaded if it is missing.
+        """Return the file, downloaded if it is missing; its loading is shown until it is over.
 
         Raises:
             DistilError: there is no such file, or it could not be downloaded.
         """
-        return _locate(terminal, self.choose(), self.offline)
+        file = _locate(terminal, self.choose(), self.offline)
+        terminal.begin_waiting(f"Loading {file.name}…")
+        return file
 
 
 @dataclass(frozen=True)
