@@ -117,6 +117,21 @@ def test_a_plot(env: dict[str, str], tiny: Path, book: Path, tmp_path: Path, end
     assert path.read_bytes() != content
 
 
+def test_what_the_list_of_fonts_says_is_not_shown(
+    env: dict[str, str], tiny: Path, book: Path, tmp_path: Path
+) -> None:
+    """As where fontconfig can't write its cache: its program says so, and lists the fonts."""
+    program = tmp_path / "fc-list"
+    program.write_text("#!/bin/sh\necho write cache: No such file or directory >&2\n")
+    program.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), env["PATH"]])
+    plot = tmp_path / "plot.svg"
+    arguments = ("perplexity", "-m", str(tiny), "--quiet", "--plot", str(plot), str(book))
+    result = run(*arguments, env={**env, "PATH": path})
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert plot.exists()
+
+
 def test_a_plot_without_matplotlib(
     env: dict[str, str], tiny: Path, book: Path, tmp_path: Path
 ) -> None:

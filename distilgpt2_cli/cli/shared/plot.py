@@ -1,9 +1,10 @@
 """Figures with matplotlib, for papers: SVG, PDF or PNG."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -54,10 +55,9 @@ def figure_file(path: Path, size: tuple[float, float], *, force: bool) -> Iterat
     Raises:
         DistilError: the file can't be written.
     """
-    # Such as that its cache of fonts can't be written, which makes no difference to the plot.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    with _without_font_messages():
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
 
     # matplotlib's own writing of files does not say why it failed.
     drawn = BytesIO()
@@ -69,3 +69,19 @@ def figure_file(path: Path, size: tuple[float, float], *, force: bool) -> Iterat
         figure.savefig(drawn, format=path.suffix[1:], metadata=metadata)
     with new_file(path, force=force) as part:
         part.write_bytes(drawn.getvalue())
+
+
+@contextmanager
+def _without_font_messages() -> Iterator[None]:
+    """Let matplotlib and the fc-list that it runs be silent about caches of fonts.
+
+    That these can't be written makes no difference to the plot.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with ExitStack() as undo:
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            standard_error = os.dup(2)
+            undo.callback(os.close, standard_error)
+            undo.callback(os.dup2, standard_error, 2)
+            os.dup2(nowhere.fileno(), 2)
+        yield
