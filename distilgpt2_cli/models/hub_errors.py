@@ -24,17 +24,15 @@ from socksio import SOCKSError
 
 from ..errors import DistilError, ModelUnavailableError, UsageError
 from ..failures import limit_reached
-from . import cache
 from .proxies import Proxy, proxy_for, without_password
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a file should come from, and whether it goes to the Hugging Face cache."""
+    """Where a file should come from."""
 
     repository: str
     revision: str
-    to_cache: bool = True
 
 
 class BusyError(Exception):
@@ -65,7 +63,7 @@ def proxy_in_use() -> Proxy | None:
 def explain(error: Exception, source: Source) -> DistilError | None:
     """Return the error for a person to read.
 
-    None stands for an exception that is unknown, or that concerns a folder of the caller's.
+    None stands for an exception that is unknown, or that comes from the disk.
     """
     wrapped = isinstance(error, LocalEntryNotFoundError | ValueError)
     if wrapped and isinstance(error.__cause__, Exception):
@@ -230,9 +228,7 @@ def _cut_short(_: Exception, source: Source) -> DistilError:
 
 def _system(error: Exception, source: Source) -> DistilError | None:
     assert isinstance(error, OSError)
-    if error.errno is None:  # from huggingface-hub or hf_xet, and not from the disk
-        return _cut_short(error, source)
-    return cache.cannot_write_cache(error, cache.root()) if source.to_cache else None
+    return _cut_short(error, source) if error.errno is None else None
 
 
 _Explanation = Callable[[Exception, Source], DistilError | None]
@@ -266,5 +262,4 @@ _TABLE: tuple[tuple[type[Exception], _Explanation], ...] = (
     (TypeError, _no_hub),
     (AttributeError, _no_hub),
     (RecursionError, _no_hub),
-    (RuntimeError, _cut_short),  # hf_xet raises it for errors without a type of their own
 )

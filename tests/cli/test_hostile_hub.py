@@ -64,7 +64,7 @@ def moved(address: str) -> Fault:
         "X-Linked-Etag": f'"{identity}"',
         "X-Linked-Size": str(len(CONTENT)),
     }
-    return Fault(method="HEAD", status=302, headers=headers)
+    return Fault(method=None, status=302, headers=headers)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
@@ -121,12 +121,22 @@ def test_names_that_can_t_be_sent(hub: Hub) -> None:
     assert "characters that can't be sent" in refusal(LIST, hub.environment())
 
 
-@pytest.mark.parametrize("size", ["-5", "x", "9" * 30, str(60 * 2**30)])
+@pytest.mark.parametrize("size", ["-5", "x", "9" * 30])
 def test_sizes_that_are_none(hub: Hub, size: str) -> None:
     hub.fail(Fault(method="HEAD", headers={"X-Linked-Size": size}))
     result = run(*MAIN, env=hub.environment())
     assert (result.returncode, result.stdout) == (3, b"")
     assert "Unexpected error" not in result.stderr.decode()
+    assert files_below(hub.cache) == []
+
+
+def test_a_size_for_which_the_disk_has_no_space(hub: Hub) -> None:
+    """It is refused before anything is transferred."""
+    hub.fail(Fault(method="HEAD", headers={"X-Linked-Size": str(2**60)}))
+    result = run(*MAIN, env=hub.environment())
+    assert result.returncode == 1
+    assert b"No space left on device. Free some space" in result.stderr
+    assert {request.method for request in hub.requests} == {"HEAD"}
     assert files_below(hub.cache) == []
 
 
