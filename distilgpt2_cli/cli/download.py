@@ -59,9 +59,9 @@ def download(
     """Download model files and print their paths.
 
     Each file is checked against the hash that the Hub reports and, at the commit that distil
-    knows, against distil's catalog. The next download resumes one that was interrupted. A file that is downloaded and intact is not requested again
-    without --force, even if its branch has changed. In other repositories, the file is found by
-    the quantization in its name.
+    knows, against distil's catalog. A file that is downloaded and intact is not requested again
+    without --force, even if its branch has changed. A download that was interrupted is resumed.
+    In other repositories, the file is found by the quantization in its name.
     """
     terminal = Terminal.system(quiet=quiet)
     if which.every:
