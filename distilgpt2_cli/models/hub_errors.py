@@ -1,6 +1,7 @@
 """Errors of requests to the Hub, explained by the type of huggingface-hub's exception."""
 
 import os
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,13 +136,13 @@ def _no_token(_: Exception, _source: Source) -> DistilError:
 def _status(error: Exception, source: Source) -> DistilError:
     assert isinstance(error, HfHubHTTPError)
     status = error.response.status_code
+    if status == 407 or (_proxy_may_answer() and "X-Error-Code" not in error.response.headers):
+        return _unreachable(Exception(f"it answered with status {status}"), source)
     if status in (401, 403):
         return ModelUnavailableError(
             f"The Hub refused access to {source.repository} (status {status}).",
             "Run `hf auth login`, or check HF_TOKEN.",
         )
-    if status == 407:
-        return _unreachable(error, source)
     return ModelUnavailableError(
         f"The Hub answered with status {status}.",
         "Run the command again later.",
@@ -152,6 +153,8 @@ def _busy(error: Exception, source: Source) -> DistilError:
     assert isinstance(error, BusyError)
     if error.status is None:
         return _timeout(error, source)
+    if _proxy_may_answer() and error.status in (502, 503, 504) and error.pause is None:
+        return _unreachable(Exception(f"it answered with status {error.status}"), source)
     what = f"The Hub answered with status {error.status}"
     if error.status == 429:
         what = "The Hub has received too many requests from you (status 429)"
@@ -187,10 +190,16 @@ def _unreachable(error: Exception, _source: Source) -> DistilError:
             f" ({reason}).",
             "Name a file with your network's certificates in SSL_CERT_FILE.",
         )
+    said = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).rstrip(".")
     return ModelUnavailableError(
-        f"{endpoint()} can't be reached{_through()}: {str(error).rstrip('.')}.",
+        f"{endpoint()} can't be reached{_through()}: {said}.",
         f"Check {_connection()}, then run the command again.",
     )
+
+
+def _proxy_may_answer() -> bool:
+    """Return whether an answer may come from a proxy, which with TLS fails before there is one."""
+    return proxy_in_use() is not None and not constants.ENDPOINT.startswith("https:")
 
 
 def _through() -> str:

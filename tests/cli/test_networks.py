@@ -55,12 +55,6 @@ def test_a_certificate_that_nobody_signed(hub: Hub, tmp_path: Path) -> None:
         refused(hub.environment(HF_ENDPOINT=secure.address), "can't be reached", "certificate")
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
-def test_a_proxy_that_is_not_there(hub: Hub, variable: str) -> None:
-    proxied = {variable: "http://127.0.0.1:9", "HF_ENDPOINT": "http://hub.invalid"}
-    refused(hub.environment(**proxied), "http://hub.invalid", "run the command again")
-
-
 def test_a_stall_is_reported_and_the_transfer_taken_up_again(hub: Hub) -> None:
     hub.fail(Fault(stall_at=500_000, stall_seconds=20, times=1))
     result = run(*MAIN, env=hub.environment(HF_HUB_DOWNLOAD_TIMEOUT="5"))
