@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from ...engine.llama.placement import Offload
-from ...errors import ModelUnavailableError, UsageError
-from ...models import ModelFile, ModelReference, download, find
+from ...errors import UsageError
+from ...models import ModelFile, ModelReference
 from ...models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY
 from ...models.choice import (
     MODEL_VARIABLE,
@@ -17,9 +17,9 @@ from ...models.choice import (
     choose_models,
     choose_references,
 )
-from ...models.hub_settings import is_offline
 from ...terminal import Terminal
 from ...terminal.progress import megabytes
+from .locating import located
 from .offload import Devices, GpuLayers, parse_offload
 
 MAX_THREADS = 512
@@ -44,6 +44,11 @@ def is_given(context: typer.Context, name: str) -> bool:
 def _if_given(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
     """Leave the environment and the default to `models.choice`; both are here for the help."""
     return value if parameter.name and is_given(context, parameter.name) else None
+
+
+def _is_named(quantization: str | list[str] | None) -> bool:
+    """Return whether a person has chosen the quantization."""
+    return bool(quantization or os.environ.get(QUANT_VARIABLE))
 
 
 def quant_option(help_text: str, default: str | bool = True) -> Any:
@@ -138,7 +143,8 @@ class FileOptions:
         Raises:
             DistilError: there is no such file, or it could not be downloaded.
         """
-        return _locate(terminal, self.choose(), self.offline)
+        chosen, named = self.choose(), _is_named(self.quant)
+        return located(terminal, chosen, offline=self.offline, named=named)
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,8 @@ class FilesOptions:
         chosen = choose_models(
             os.environ, self.model or (), self.quant or (), self.repo, self.revision
         )
-        return [_locate(terminal, each, self.offline) for each in chosen]
+        named = _is_named(self.quant)
+        return [located(terminal, each, offline=self.offline, named=named) for each in chosen]
 
 
 @dataclass(frozen=True)
@@ -248,27 +255,3 @@ def parse_threads(value: str) -> int | None:
     raise UsageError(
         f"--threads can't be {value}.", f"Use auto, or a number from 1 to {MAX_THREADS}."
     )
-
-
-def _locate(terminal: Terminal, chosen: ModelFile | ModelReference, offline: bool) -> ModelFile:
-    if isinstance(chosen, ModelFile):
-        return chosen
-    file = find(chosen)
-    if file is not None:
-        return file
-    try:
-        if offline or is_offline(os.environ):
-            raise ModelUnavailableError(
-                f"{chosen.quantization} of {chosen.repository} is not downloaded, and distil is"
-                " in offline mode.",
-                f"Run `{chosen.download_command}` when you are online.",
-            )
-        return download(chosen, progress=terminal.progress, notice=terminal.notice)
-    except ModelUnavailableError as error:
-        raise _with_demo(error, chosen) from error
-
-
-def _with_demo(error: ModelUnavailableError, reference: ModelReference) -> ModelUnavailableError:
-    command = reference.download_command
-    remedy = error.remedy if command in error.remedy else f"{error.remedy} Then run `{command}`."
-    return ModelUnavailableError(error.what, f"{remedy} Without a network, use --model demo.")
