@@ -18,9 +18,9 @@ from .shared.record import model_record
 EXAMPLES = """\b
 Examples:
   distil download
-  distil download --quant Q2_K --quant Q8_0
+  distil download Q2_K Q8_0
   distil download --all --dry-run
-  distil download --quant q6_k --to models/
+  distil download q6_k --to models/
   distil download --repo OWNER/NAME --revision main --quant Q4_K_M
   distil generate --model "$(distil download --quiet)" "Once upon a time"
 """

@@ -279,7 +279,7 @@ def test_another_quantization_that_is_downloaded_is_named_and_not_used(
     assert missing.returncode == 3
     assert missing.stderr.decode().startswith(said)
     assert missing.stderr.decode().endswith(" use --quant Q8_0, which is downloaded.\n")
-    hub.add(REPOSITORY, {name: content for name in names.values()})
+    hub.add(REPOSITORY, dict.fromkeys(names.values(), content))
     named = ((*generate, "-q", "Q4_K_M"), generate)
     for arguments, notice in zip(named, (False, True), strict=True):
         result = run(*arguments, env=hub.environment())

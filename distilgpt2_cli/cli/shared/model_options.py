@@ -8,7 +8,8 @@ import typer
 
 from ...engine.llama.placement import Offload
 from ...errors import UsageError
-from ...models import ModelFile, ModelReference
+from ...files import own_path
+from ...models import DEMO, ModelFile, ModelReference
 from ...models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY
 from ...models.choice import (
     MODEL_VARIABLE,
@@ -33,6 +34,25 @@ def complete_quantization(incomplete: str) -> list[tuple[str, str]]:
         for entry in CATALOG
     ]
     return [(name, megabytes(size)) for name, size in names if name.startswith(incomplete)]
+
+
+def complete_model(incomplete: str) -> list[tuple[str, str]]:
+    """Return `demo` and the GGUF files that match; with none, the shell completes names itself."""
+    folder, _, beginning = incomplete.rpartition("/")
+    shown = f"{folder}/" if "/" in incomplete else ""
+    try:
+        found = [
+            (f"{shown}{path.name}", megabytes(path.stat().st_size))
+            for path in sorted(own_path(shown or ".").iterdir())
+            if path.name.startswith(beginning) and path.suffix.lower() == ".gguf"
+        ]
+    except OSError:
+        found = []
+    return [(DEMO, "the small bundled model")] * DEMO.startswith(incomplete) + found
+
+
+def _labels(quantizations: list[str]) -> set[str]:
+    return {each.upper() for each in quantizations}
 
 
 def is_given(context: typer.Context, name: str) -> bool:
@@ -73,6 +93,7 @@ def _model_option(help_text: str) -> Any:
         metavar="PATH",
         help=help_text,
         show_default=False,
+        autocompletion=complete_model,
         callback=_if_given,
     )
 
@@ -84,6 +105,15 @@ Quant = Annotated[
 Quants = Annotated[
     list[str] | None,
     quant_option("Quantization (case-insensitive); can be repeated.", DEFAULT_QUANTIZATION),
+]
+QuantArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="QUANT...",
+        help="Quantizations (case-insensitive), as with --quant.",
+        show_default=False,
+        autocompletion=complete_quantization,
+    ),
 ]
 ModelPath = Annotated[
     str | None,
@@ -172,8 +202,9 @@ class FilesOptions:
 
 @dataclass(frozen=True)
 class CacheOptions:
-    """The options of a command that works on the Hub's files and the cache."""
+    """The arguments and options of a command that works on the Hub's files and the cache."""
 
+    names: QuantArguments = None
     quant: Quants = None
     every: EveryCached = False
     repo: Repository = REPOSITORY
@@ -181,8 +212,14 @@ class CacheOptions:
 
     def __post_init__(self) -> None:
         """Refuse options that exclude each other."""
-        if self.quant and self.every:
-            raise UsageError("--quant and --all can't be combined.", "Use one of them.")
+        if self.names and self.quant and _labels(self.names) != _labels(self.quant):
+            raise UsageError(
+                f"The arguments name {' '.join(self.names)}, and --quant {' '.join(self.quant)}.",
+                "Leave out --quant, and name all of them as arguments.",
+            )
+        if (self.names or self.quant) and self.every:
+            given = "--quant" if self.quant else "QUANT"
+            raise UsageError(f"{given} and --all can't be combined.", "Use one of them.")
 
     @property
     def repository(self) -> str:
@@ -195,7 +232,8 @@ class CacheOptions:
         Raises:
             UsageError: a name is not valid.
         """
-        return choose_references(os.environ, self.quant or (), self.repo, self.revision)
+        named = self.names or self.quant or ()
+        return choose_references(os.environ, named, self.repo, self.revision)
 
 
 @dataclass(frozen=True)
