@@ -1,12 +1,14 @@
 """The Typer app: wires the commands together and does nothing else."""
 
 import gc
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ..errors import ExitStatus
 from .instant import print_version
 
 EXAMPLES = """\b
@@ -44,6 +46,7 @@ COMMANDS = {
         "doctor",
         "Check whether distil works on this machine.",
     ),
+    "help": ("help_command", "Show the help of distil, or of a command."),
 }
 
 _SETTINGS: dict[str, Any] = {
@@ -63,9 +66,39 @@ class Commands(TyperGroup):
             self.add_command(TyperCommand(name, help=summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the name, the whole command, and its arguments."""
+        """Return the name, the whole command, and its arguments.
+
+        Raises:
+            UsageError: there is no such command.
+        """
+        if not (args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing):
+            from .usage import unknown_command
+
+            raise unknown_command(args, COMMANDS)
         name, _, rest = super().resolve_command(ctx, args)
         return name, name and load_command(name), rest
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return the exit status.
+
+    Raises:
+        DistilError: the command line can't be parsed, or the command failed.
+    """
+    try:
+        status = make_app()(arguments, prog_name="distil", standalone_mode=False)
+    except typer.TyperException as error:
+        context: Any = getattr(error, "ctx", None)
+        if context and not arguments:  # the help, which nobody has asked for
+            typer.echo(error.message, err=True)
+            return ExitStatus.USAGE
+        from .usage import explained
+
+        name = next((each for each in arguments if each in COMMANDS), None)
+        command = context.command if context else name and load_command(name)
+        path = context.command_path if context else f"distil {name or ''}".strip()
+        raise explained(error, command, path) from error
+    return status if isinstance(status, int) else ExitStatus.DONE
 
 
 def make_app() -> typer.Typer:
@@ -105,7 +138,11 @@ def distil(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+            "--version",
+            "-V",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:

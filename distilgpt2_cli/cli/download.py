@@ -18,9 +18,9 @@ from .shared.record import model_record
 EXAMPLES = """\b
 Examples:
   distil download
-  distil download --quant Q2_K --quant Q8_0
+  distil download Q2_K Q8_0
   distil download --all --dry-run
-  distil download --quant q6_k --to models/
+  distil download q6_k --to models/
   distil download --repo OWNER/NAME --revision main --quant Q4_K_M
   distil generate --model "$(distil download --quiet)" "Once upon a time"
 """
@@ -60,8 +60,8 @@ def download(
 
     Each file is checked against the hash that the Hub reports and, at the commit that distil
     knows, against distil's catalog. A file that is downloaded and intact is not requested again
-    without --force, even if its branch has changed. In other repositories, the file is found by
-    the quantization in its name.
+    without --force, even if its branch has changed. A download that was interrupted is resumed.
+    In other repositories, the file is found by the quantization in its name.
     """
     terminal = Terminal.system(quiet=quiet)
     if which.every:

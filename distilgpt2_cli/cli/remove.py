@@ -14,7 +14,7 @@ from .shared.options import Json, Quiet
 
 EXAMPLES = """\b
 Examples:
-  distil remove --quant Q8_0
+  distil remove Q8_0
   distil remove --all --yes
 """
 

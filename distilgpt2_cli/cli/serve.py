@@ -119,9 +119,11 @@ def serve(
         )
     offload = model.offload
     if not all(map(find_spec, ("starlette", "uvicorn", "httptools"))):
+        from ..machine.installation import extra_command
+
         raise DistilError(
             "distil serve needs Starlette and uvicorn, which are not installed.",
-            "Install them with: pip install 'distilgpt2-cli[serve]'.",
+            f"Install them with: {extra_command('serve')}",
         )
     from ..serve import server
     from ..serve.service import Limits

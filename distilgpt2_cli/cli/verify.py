@@ -17,7 +17,7 @@ EXAMPLES = """\b
 Examples:
   distil verify
   distil verify --all --repair
-  distil verify --quant Q8_0 --json | jq .state
+  distil verify Q8_0 --json | jq .state
 """
 
 

@@ -119,9 +119,11 @@ def _located(terminal: Terminal, model: ModelOptions) -> tuple[ModelFile, str]:
 
 def _check_terminal(terminal: Terminal) -> None:
     if find_spec("prompt_toolkit") is None:
+        from ..machine.installation import extra_command
+
         raise DistilError(
             "distil write needs prompt_toolkit, which is not installed.",
-            "Install it with: pip install 'distilgpt2-cli[write]'.",
+            f"Install it with: {extra_command('write')}",
         )
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
         raise UsageError(

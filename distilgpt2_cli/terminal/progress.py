@@ -38,12 +38,14 @@ class Advance(Protocol):
 
 
 @contextmanager
-def bar(stream: BinaryIO, name: str, total: int | None, *, coloured: bool) -> Iterator[Advance]:
+def bar(
+    stream: BinaryIO, name: str, total: int | None, done: int, *, coloured: bool
+) -> Iterator[Advance]:
     """Draw a bar with size, rate and time left on a terminal until the block ends."""
     from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with _drawn(stream, name, total, columns, coloured=coloured) as advance:
+    with _drawn(stream, name, total, columns, done=done, coloured=coloured) as advance:
         yield advance
 
 
@@ -66,6 +68,7 @@ def _drawn(
     total: int | None,
     columns: "Sequence[ProgressColumn]",
     *,
+    done: int = 0,
     coloured: bool,
     transient: bool = False,
 ) -> Iterator[Advance]:
@@ -89,7 +92,7 @@ def _drawn(
         redirect_stderr=False,
         transient=transient,
     ) as display:
-        task = display.add_task(one_line(visible(name)), total=total, note="")
+        task = display.add_task(one_line(visible(name)), total=total, completed=done, note="")
 
         def advance(count: int, note: str = "") -> None:
             display.update(task, advance=count, note=one_line(visible(note)))
@@ -148,15 +151,16 @@ class Waiting:
 
 @contextmanager
 def lines(
-    notice: Callable[[str], None], action: Action, name: str, total: int | None
+    notice: Callable[[str], None], action: Action, name: str, total: int | None, done: int
 ) -> Iterator[Advance]:
     """Give a notice at the start, and one with the time when the block ends without an error."""
     size = "" if total is None else f" ({format_bytes(total)})"
-    notice(f"{action.doing} {name}{size}.")
+    start_at = f", resuming at {format_bytes(done)}" if done else ""
+    notice(f"{action.doing} {name}{size}{start_at}.")
     start = time.monotonic()
     yield silent
     seconds = time.monotonic() - start
-    speed = "" if total is None else f" ({format_bytes(total / max(seconds, 1e-9))}/s)"
+    speed = "" if total is None else f" ({format_bytes((total - done) / max(seconds, 1e-9))}/s)"
     notice(f"{action.done} {name} in {seconds:.1f} s{speed}.")
 
 

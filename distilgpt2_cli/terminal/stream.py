@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from ..errors import DistilError, UsageError
+from ..units import format_bytes
 from .input import has_data, lines_within, standard_input
 from .layout import (
     DEFAULT_WIDTH,
@@ -223,21 +224,23 @@ class Terminal:
         self._say(str(error), RED, label="Error: ")
 
     def progress(
-        self, name: str, total: int | None, action: Action = DOWNLOAD
+        self, name: str, total: int | None, action: Action = DOWNLOAD, *, done: int = 0
     ) -> AbstractContextManager[Advance]:
         """Show the progress over ``total`` bytes, None if not known, on standard error.
 
         The value of the ``with`` statement is called with the number of bytes done since the last
         call. Without a terminal that can redraw a line, there is one line at the start and one at
-        the end.
+        the end. A notice says where work is resumed of which ``done`` bytes were done before.
         """
         from .progress import lines, silent
 
         if self.quiet:
             return nullcontext(silent)
         if self._can_redraw:
-            return self._bar(name, total)
-        return lines(self.notice, action, name, total)
+            if done:
+                self.notice(f"Resuming at {format_bytes(done)}.")
+            return self._bar(name, total, done)
+        return lines(self.notice, action, name, total, done)
 
     def counting(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
         """Show on a terminal, and only there, how many of ``total`` items are finished.
@@ -273,10 +276,11 @@ class Terminal:
     def _can_redraw(self) -> bool:
         return self.stderr_is_terminal and not (self.quiet or self._dumb)
 
-    def _bar(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
+    def _bar(self, name: str, total: int | None, done: int) -> AbstractContextManager[Advance]:
         from .progress import bar
 
-        return self._as_drawn_bar(bar(self._stderr, name, total, coloured=self._colours_allowed))
+        drawn = bar(self._stderr, name, total, done, coloured=self._colours_allowed)
+        return self._as_drawn_bar(drawn)
 
     @contextmanager
     def _as_drawn_bar(self, drawn: AbstractContextManager[Advance]) -> Iterator[Advance]:

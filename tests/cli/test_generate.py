@@ -201,7 +201,7 @@ def test_stats(env: dict[str, str], tiny_gpt2: Path) -> None:
         (("--threads", "0"), "--threads can't be 0"),
         (("--max-tokens", "0"), "--max-tokens can't be 0. Use -1 for no limit"),
         (("--stop", ""), "--stop is empty"),
-        (("--nonsense",), "No such option: --nonsense"),
+        (("--nonsense",), "distil generate has no option --nonsense. Run `distil generate --help`"),
     ],
 )
 def test_wrong_options_exit_2_before_anything_is_loaded(

@@ -447,7 +447,7 @@ def test_without_prompt_toolkit(env: dict[str, str]) -> None:
 
     result = subprocess.run([*launcher, "write"], env=env, capture_output=True, timeout=TIMEOUT)
     assert result.returncode == 1
-    assert b"pip install 'distilgpt2-cli[write]'" in result.stderr
+    assert b"-m pip install 'prompt-toolkit<4" in result.stderr
 
 
 def test_the_screen_in_the_docs(

@@ -310,7 +310,7 @@ def test_without_the_extra(env: dict[str, str]) -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True)
     assert result.returncode == ExitStatus.FAILED
-    assert b"Install them with: pip install 'distilgpt2-cli[serve]'." in result.stderr
+    assert b"-m pip install 'httptools<1,>=0.7' 'starlette<2,>=1' 'uvicorn<1,>=" in result.stderr
 
 
 def test_a_text_that_llama_cpp_splits_by_recursion(tmp_path: Path, bundled: Path) -> None:

@@ -9,7 +9,8 @@ from ... import __version__
 from ...children.engine_trial import Trial, try_engine
 from ...errors import DistilError
 from ...machine import graphics, processor
-from ...machine.builds import short_path, source_command
+from ...machine.builds import source_command
+from ...machine.installation import short_path
 from ...models import (
     ModelFile,
     ModelReference,

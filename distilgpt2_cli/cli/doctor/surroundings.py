@@ -10,7 +10,7 @@ from threading import Thread
 
 from ...errors import DistilError
 from ...failures import explained
-from ...machine.builds import short_path
+from ...machine.installation import short_path
 from ...models import hub_settings
 from ...units import format_bytes
 from .finding import Finding, State, failed

@@ -35,9 +35,11 @@ def check_plot(path: Path, force: bool) -> None:
     """
     check_new_file(path, (".svg", ".pdf", ".png"), force=force)
     if find_spec("matplotlib") is None:
+        from ...machine.installation import extra_command
+
         raise DistilError(
             "--plot needs matplotlib, which is not installed.",
-            "Install it with: pip install 'distilgpt2-cli[plot]'.",
+            f"Install it with: {extra_command('plot')}",
         )
 
 
