@@ -7,7 +7,8 @@ from importlib import import_module
 import pytest
 
 from distilgpt2_cli import __version__
-from distilgpt2_cli.cli.app import COMMANDS
+from distilgpt2_cli.cli.app import COMMANDS, load_command
+from distilgpt2_cli.engine import GenerationOptions
 from tests.support.run import run
 
 PARSERS = ("typer", "json", "pathlib", "typing")
@@ -36,6 +37,16 @@ def test_no_command_is_wrong_usage_and_shows_the_help(env: dict[str, str]) -> No
     result = run(env=env)
     assert (result.returncode, result.stdout) == (2, b"")
     assert b"Examples:" in result.stderr
+
+
+def test_a_default_is_the_same_in_every_command() -> None:
+    """But for the limits of suggestions, of variants' completions, and of a server's requests."""
+    others = [(command, "max_tokens") for command in ("probe", "write", "serve")]
+    for command in COMMANDS:
+        for parameter in load_command(command).params:
+            own = getattr(GenerationOptions(), str(parameter.name), None)
+            if isinstance(own, int | float) and (command, parameter.name) not in others:
+                assert parameter.default == own, (command, parameter.name)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -58,8 +58,9 @@ def shell(script: str, env: dict[str, str], folder: Path) -> subprocess.Complete
 
 
 def test_a_pipe_is_read_once_and_whole(env: dict[str, str], tmp_path: Path) -> None:
-    """More than what fits into a pipe or is read at once."""
+    """The large text is more than what fits into a pipe or is read at once."""
     (tmp_path / "t.txt").write_text(TEXT * 4)
+    (tmp_path / "large.txt").write_text(TEXT * 3_600)
     (tmp_path / "g.gbnf").write_text('root ::= "abc"')
     made = shell(
         """
@@ -82,6 +83,17 @@ def test_a_pipe_is_read_once_and_whole(env: dict[str, str], tmp_path: Path) -> N
         tmp_path,
     )
     assert (made.stdout, made.stderr) == ("abc\nabc\n", "")
+    made = shell(
+        """
+        count() { distil tokenize -m demo --count --file "$1"; }
+        count large.txt; count <(cat large.txt); count fifo & cat large.txt > fifo; wait
+        """,
+        env,
+        tmp_path,
+    )
+    counts = made.stdout.split()
+    assert counts == [counts[0]] * 3
+    assert int(counts[0]) > 50_000
 
 
 def test_a_pipe_can_t_be_read_twice(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
