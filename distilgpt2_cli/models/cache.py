@@ -125,6 +125,17 @@ def quantizations(repository: str, revision: str | None) -> list[str]:
     return [] if commit is None else sorted(set(models(_names_in(reference, commit)).values()))
 
 
+@_errors_explained()
+def commits(repository: str) -> list[str]:
+    """Return the commits of which the cache has files, sorted."""
+    snapshots = folder(repository) / "snapshots"
+    try:
+        found = [path.name for path in snapshots.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in found if COMMIT.fullmatch(name))
+
+
 def root() -> Path:
     """Return the folder of the cache, whether or not it exists."""
     return cache_folder(os.environ)

@@ -9,7 +9,7 @@ from ..errors import DistilError
 
 _REQUIRED = ("more", "less")
 _OPTIONAL = ("type", "prompt", "continuation")
-_REMEDY = 'Write each line like {"more": "...", "less": "...", "type": "..."}; see docs/probe.md.'
+PAIR_REMEDY = 'Write each line like {"more": "...", "less": "...", "type": "..."}.'
 
 RESULTS = ("line", "more_logprob", "less_logprob", "difference")
 """What the results of a pair are called, beside what its file says."""
@@ -60,9 +60,9 @@ def parse_pair(text: str, line: int) -> Pair:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         what = str(error) if isinstance(error, json.JSONDecodeError) else "it can't be parsed"
-        raise DistilError(f"Line {line} is not JSON: {what}.", _REMEDY) from None
+        raise DistilError(f"Line {line} is not JSON: {what}.", PAIR_REMEDY) from None
     if not isinstance(found, dict):
-        raise DistilError(f"Line {line} is not a JSON object.", _REMEDY)
+        raise DistilError(f"Line {line} is not a JSON object.", PAIR_REMEDY)
     return pair_of(found, line)
 
 
@@ -74,11 +74,11 @@ def pair_of(found: Mapping[str, Any], line: int) -> Pair:
     """
     for name in _REQUIRED:
         if name not in found:
-            raise DistilError(f'Line {line} has no "{name}".', _REMEDY)
+            raise DistilError(f'Line {line} has no "{name}".', PAIR_REMEDY)
     known = {name: found[name] for name in (*_REQUIRED, *_OPTIONAL) if name in found}
     for name, value in known.items():
         if not isinstance(value, str) or not value:
-            raise DistilError(f'"{name}" in line {line} is empty or not a text.', _REMEDY)
+            raise DistilError(f'"{name}" in line {line} is empty or not a text.', PAIR_REMEDY)
         if any(0xD800 <= ord(character) < 0xE000 for character in value):
             raise DistilError(
                 f'"{name}" in line {line} has half a character (a lone surrogate).',
@@ -87,7 +87,7 @@ def pair_of(found: Mapping[str, Any], line: int) -> Pair:
     if "prompt" in found and "continuation" in found:
         raise DistilError(
             f'Line {line} has both "prompt" and "continuation".',
-            "Use one of them; see docs/probe.md.",
+            "Use one of them.",
         )
     for name in RESULTS:
         if name in found:

@@ -108,7 +108,8 @@ def _show_types(terminal: Terminal, inspection: Inspection) -> None:
 
 def _show_card(terminal: Terminal, card: ModelCard) -> None:
     _start_part(terminal, f"{card.title}: summary")
-    terminal.write_paragraph(f"The full text is in {card.source}.")
+    if card.source:
+        terminal.write_paragraph(f"The full text is in {card.source}.")
     for section in card.sections.values():
         _start_part(terminal, section.title)
         for number, paragraph in enumerate(section.paragraphs):

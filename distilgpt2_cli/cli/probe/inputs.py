@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from ...errors import DistilError, UsageError
 from ...probing.pair_files import is_winobias, read_lines, winobias_pairs
-from ...probing.pairs import Pair, extra_names
+from ...probing.pairs import PAIR_REMEDY, Pair, extra_names
 from ...terminal import Terminal
 from ..shared.sources import check_read_once
 from ..shared.texts import argument_text, notice_file_name, read_file_lines
@@ -32,7 +32,7 @@ def read_pairs(terminal: Terminal, names: Sequence[str]) -> list[Pair]:
         raise UsageError("--pairs takes two files of WinoBias, or one other file.", _BOTH)
     found = read_lines(files[0])
     if not found:
-        raise DistilError(f"{names[0]} has no pairs.", "Write one per line; see docs/probe.md.")
+        raise DistilError(f"{names[0]} has no pairs.", PAIR_REMEDY)
     if extra := extra_names(found):
         shown = ", ".join(f'"{name}"' for name in extra)
         terminal.notice(f"Fields that are only kept in the output: {shown}.")
