@@ -6,9 +6,10 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from ..errors import ExitStatus
+from .help_layout import Command, help_width
 from .instant import print_version
 
 EXAMPLES = """\b
@@ -49,21 +50,24 @@ COMMANDS = {
     "help": ("help_command", "Show the help of distil, or of a command."),
 }
 
+_HELP_OPTIONS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 _SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
     "rich_markup_mode": None,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": _HELP_OPTIONS,
 }
 
 
 class Commands(TyperGroup):
     """All commands, each imported when it is used: a good part of a quick start."""
 
+    context_class = Command.context_class
+
     def __init__(self, **attributes: Any) -> None:
         """Have the names and summaries only."""
         super().__init__(**attributes)
         for name, (_, summary) in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=summary))
+            self.add_command(Command(name, short_help=summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the name, the whole command, and its arguments.
@@ -108,7 +112,7 @@ def make_app() -> typer.Typer:
         help="Generate text with DistilGPT2 and llama.cpp, in a shell pipe.",
         epilog=EXAMPLES,
         no_args_is_help=True,
-        **_SETTINGS,
+        **{**_SETTINGS, "context_settings": _HELP_OPTIONS | {"terminal_width": help_width()}},
     )
     app.callback()(distil)
     return app
@@ -121,7 +125,7 @@ def load_command(name: str) -> Any:
     app = typer.Typer(add_completion=False, **_SETTINGS)
     module_name, _ = COMMANDS[name]
     module = import_module(f".{module_name}", __package__)
-    app.command(name, epilog=module.EXAMPLES)(flattened(getattr(module, module_name)))
+    app.command(name, cls=Command, epilog=module.EXAMPLES)(flattened(getattr(module, module_name)))
     command = typer.main.get_command(app)
     gc.freeze()
     gc.enable()

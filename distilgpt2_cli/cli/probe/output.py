@@ -33,7 +33,12 @@ class OutputOptions:
     json: Json = False
     csv: Annotated[
         Table | None,
-        typer.Option(help="Print one table as CSV instead of text.", show_default=False),
+        typer.Option(
+            metavar="TABLE",
+            help=f"Print one table as CSV: {', '.join(COMPARISON_TABLES)}; with --pairs,"
+            f" {' or '.join(PAIR_TABLES)}.",
+            show_default=False,
+        ),
     ] = None
     html: Annotated[
         Path | None,
