@@ -109,7 +109,7 @@ def test_remove_asks_and_says_how_much_it_freed(hub: Hub) -> None:
         screen.wait_for(b"Remove distilgpt2.Q4_K_M.gguf (1.0 MB)? [y/N] ")
         screen.type(b"n\n")
         assert screen.wait() == 0
-    assert b"Freed 0.0 MB." in screen.output
+    assert b"Freed 0 bytes." in screen.output
     assert cached(hub).exists()
     with terminal("remove", *AT_MAIN, env=hub.environment(), columns=200) as screen:
         screen.wait_for(b"[y/N] ")
@@ -197,7 +197,7 @@ def test_all_asks_with_the_revision_if_there_are_several(hub: Hub) -> None:
         screen.wait_for(f"Remove {NAME} of revision {other[:12]} (1.0 MB)? [y/N] ".encode())
         screen.type(b"n\n")
         assert screen.wait() == 0
-    assert b"Freed 0.0 MB." in screen.output
+    assert b"Freed 0 bytes." in screen.output
     assert (hub.snapshot(REPOSITORY, other) / NAME).read_bytes() == CONTENT
     assert not hub.snapshot(REPOSITORY, COMMIT).exists()
 
@@ -212,7 +212,7 @@ def test_a_part_is_removed_by_its_quantization(hub: Hub) -> None:
             time.sleep(0.01)
         kept = run(*remove, env=hub.environment())
         assert kept.stderr == (
-            b"distilgpt2.Q8_0.gguf is being downloaded, and was kept.\nFreed 0.0 MB.\n"
+            b"distilgpt2.Q8_0.gguf is being downloaded, and was kept.\nFreed 0 bytes.\n"
         )
         assert kept.stdout == b""
         assert list(hub.cache.rglob("*.incomplete"))
