@@ -366,7 +366,7 @@ def test_figures_for_a_paper(env: dict[str, str], pairs: Path, tmp_path: Path) -
     found = json.loads(results[2].output)["words"]
     for each in found:
         assert f"“{each['word']}”" in texts
-        shown = f"{each['count']} times here, {each['other_count']} elsewhere; z = {each['z']:.2f}"
+        shown = f"{each['count']} times, {each['other_count']} elsewhere; z = {each['z']:.2f}"
         assert shown in texts
     scales = "\n".join(texts).split("log-odds with a 95% interval")[:2]
     ticks = [re.findall(r"^\u2212?\d\.\d+$", scale, re.MULTILINE)[-5:] for scale in scales]

@@ -164,7 +164,7 @@ def word_panels(comparison: Comparison) -> list[IntervalPanel]:
                     f"“{each.word}”",
                     each.log_odds,
                     *each.interval,
-                    f"{each.count} times here, {each.other_count} elsewhere; z = {each.z:.2f}",
+                    f"{each.count} times, {each.other_count} elsewhere; z = {each.z:.2f}",
                 )
                 for each in words
             ],

@@ -5,7 +5,7 @@ from html import escape
 from ...terminal.sanitize import one_line, visible
 from .figures import COLOURS, Axis, BarPanel, IntervalPanel, Panel
 
-_LABEL_WIDTH, _PLOT_WIDTH, _NOTE_WIDTH, _ROW = 200, 420, 240, 22
+_LABEL_WIDTH, _PLOT_WIDTH, _NOTE_WIDTH, _ROW = 200, 420, 260, 22
 _BAR, _AXIS = 14, 52
 _LABEL_CHARACTERS = 28
 _RIGHT = _LABEL_WIDTH + _PLOT_WIDTH
