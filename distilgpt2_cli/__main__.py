@@ -53,7 +53,7 @@ def _run() -> int:
         from .cli.instant import answer
 
         if not answer(arguments, os.environ):
-            _parse(arguments)
+            return _parse(arguments)
     except ReaderGoneError:
         _end_as_sigpipe_does()
     except SystemExit as end:
@@ -65,7 +65,7 @@ def _run() -> int:
     return ExitStatus.DONE
 
 
-def _parse(arguments: list[str]) -> None:
+def _parse(arguments: list[str]) -> int:
     # Nothing of what is imported is garbage, and looking for some takes a tenth of a start. The app
     # turns this on again for the command.
     gc.disable()
@@ -77,9 +77,9 @@ def _parse(arguments: list[str]) -> None:
         check_question(os.environ)
         # typer would import it, in 0.1 s, to take markup out of summaries that have none.
         sys.modules["rich"] = None  # type: ignore[assignment]
-    from .cli.app import make_app
+    from .cli.app import run
 
-    make_app()(prog_name="distil")
+    return run(arguments)
 
 
 def _prepare_engine(arguments: list[str]) -> None:

@@ -89,6 +89,16 @@ class DeviceConflictError(UsageError):
         self.device = device
 
 
+class BindingsError(DistilError):
+    """The package llama-cpp-python can't be imported."""
+
+    def __init__(self, reason: str) -> None:
+        """Take what Python says of it."""
+        super().__init__(
+            f"llama-cpp-python can't be loaded: {reason}.", "Install llama-cpp-python again."
+        )
+
+
 class NoDeviceError(DistilError):
     """A device is asked for that this build of llama.cpp, or this machine, does not have.
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from .errors import DistilError, UsageError
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk that is full, or of a limit on what may be on it."""
+
 _PREFIX = ".distil-"
 _ANOTHER_FOLDER = "Choose another folder for it."
 

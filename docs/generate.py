@@ -1,14 +1,15 @@
-"""Writes ``docs/cli.md`` from the app's own help; with ``--check``, checks that it is current."""
+"""Writes ``cli.md`` and ``distil.1`` from the app's own help; with ``--check``, compares them."""
 
 import os
 import sys
 from pathlib import Path
 
+from manual import manual
 from typer.testing import CliRunner
 
 from distilgpt2_cli.cli.app import COMMANDS, make_app
 
-TARGET = Path(__file__).with_name("cli.md")
+FOLDER = Path(__file__).parent
 
 INTRODUCTION = """\
 # Command reference
@@ -40,13 +41,13 @@ def reference() -> str:
 
 
 def main() -> None:
-    """Write the page, or exit with 1 if it differs from the current help."""
+    """Write the pages, or exit with 1 if one differs from the current help."""
     os.environ["NO_COLOR"] = "1"
-    page = reference()
-    if sys.argv[1:] != ["--check"]:
-        TARGET.write_text(page, encoding="utf-8")
-    elif TARGET.read_text(encoding="utf-8") != page:
-        sys.exit(f"{TARGET.name} is out of date: run make docs")
+    for path, page in ((FOLDER / "cli.md", reference()), (FOLDER / "distil.1", manual())):
+        if sys.argv[1:] != ["--check"]:
+            path.write_text(page, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != page:
+            sys.exit(f"{path.name} is out of date: run make docs")
 
 
 if __name__ == "__main__":

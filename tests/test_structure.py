@@ -1,6 +1,7 @@
 """The shape of the package: who imports whom, and how large its parts are."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import resolve_name
@@ -113,7 +114,7 @@ def test_the_engine_does_not_import_its_own_front() -> None:
 
 
 def test_the_engine_knows_nothing_of_what_uses_it() -> None:
-    allowed = (ENGINE, f"{PACKAGE}.errors")
+    allowed = (ENGINE, f"{PACKAGE}.errors", f"{PACKAGE}.units")
     for module, imported in imports().items():
         if module.startswith(ENGINE):
             assert all(each.startswith(allowed) for each in imported), module
@@ -146,3 +147,25 @@ def test_sizes(module: str) -> None:
 def _parameters(arguments: ast.arguments) -> list[ast.arg]:
     each = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     return [argument for argument in each if argument.arg not in ("self", "cls")]
+
+
+def test_no_message_names_a_file_that_only_a_clone_has() -> None:
+    """Those who installed distil have no docs folder; docstrings and comments may name it."""
+    found = []
+    for path in FOLDER.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        docstrings = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        found += [
+            f"{path.name}:{node.lineno}: {node.value}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            if re.search(r"(?<!/)\b(docs|tests|tools)/|README|CONTRIBUTING", node.value)
+            if id(node) not in docstrings
+        ]
+    assert found == []

@@ -1,12 +1,15 @@
 """The Typer app: wires the commands together and does nothing else."""
 
 import gc
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
+from ..errors import ExitStatus
+from .help_layout import Command, help_width
 from .instant import print_version
 
 EXAMPLES = """\b
@@ -44,28 +47,62 @@ COMMANDS = {
         "doctor",
         "Check whether distil works on this machine.",
     ),
+    "help": ("help_command", "Show the help of distil, or of a command."),
 }
 
+_HELP_OPTIONS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 _SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
     "rich_markup_mode": None,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": _HELP_OPTIONS,
 }
 
 
 class Commands(TyperGroup):
     """All commands, each imported when it is used: a good part of a quick start."""
 
+    context_class = Command.context_class
+
     def __init__(self, **attributes: Any) -> None:
         """Have the names and summaries only."""
         super().__init__(**attributes)
         for name, (_, summary) in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=summary))
+            self.add_command(Command(name, short_help=summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the name, the whole command, and its arguments."""
+        """Return the name, the whole command, and its arguments.
+
+        Raises:
+            UsageError: there is no such command.
+        """
+        if not (args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing):
+            from .usage import unknown_command
+
+            raise unknown_command(args, COMMANDS)
         name, _, rest = super().resolve_command(ctx, args)
         return name, name and load_command(name), rest
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return the exit status.
+
+    Raises:
+        DistilError: the command line can't be parsed, or the command failed.
+    """
+    try:
+        status = make_app()(arguments, prog_name="distil", standalone_mode=False)
+    except typer.TyperException as error:
+        context: Any = getattr(error, "ctx", None)
+        if context and not arguments:  # the help, which nobody has asked for
+            typer.echo(error.message, err=True)
+            return ExitStatus.USAGE
+        from .usage import explained
+
+        name = next((each for each in arguments if each in COMMANDS), None)
+        command = context.command if context else name and load_command(name)
+        path = context.command_path if context else f"distil {name or ''}".strip()
+        raise explained(error, command, path) from error
+    return status if isinstance(status, int) else ExitStatus.DONE
 
 
 def make_app() -> typer.Typer:
@@ -75,7 +112,7 @@ def make_app() -> typer.Typer:
         help="Generate text with DistilGPT2 and llama.cpp, in a shell pipe.",
         epilog=EXAMPLES,
         no_args_is_help=True,
-        **_SETTINGS,
+        **{**_SETTINGS, "context_settings": _HELP_OPTIONS | {"terminal_width": help_width()}},
     )
     app.callback()(distil)
     return app
@@ -88,7 +125,7 @@ def load_command(name: str) -> Any:
     app = typer.Typer(add_completion=False, **_SETTINGS)
     module_name, _ = COMMANDS[name]
     module = import_module(f".{module_name}", __package__)
-    app.command(name, epilog=module.EXAMPLES)(flattened(getattr(module, module_name)))
+    app.command(name, cls=Command, epilog=module.EXAMPLES)(flattened(getattr(module, module_name)))
     command = typer.main.get_command(app)
     gc.freeze()
     gc.enable()
@@ -105,7 +142,11 @@ def distil(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+            "--version",
+            "-V",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:

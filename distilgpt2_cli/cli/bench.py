@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UsageError
 from ..models import ModelFile
 from ..terminal import Terminal
-from ..terminal.progress import megabytes
+from ..units import format_bytes
+from .shared.csv_table import CsvTable
 from .shared.model_options import FilesOptions, GpuOptions, parse_threads
 from .shared.offload import notice_loading, offload_arguments
-from .shared.options import Json, Quiet, check_at_least_one
+from .shared.options import FormatOptions, Quiet, check_at_least_one, check_only_one
 from .shared.record import model_record, placement_record, versions_record
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def bench(
         int, typer.Option(metavar="N", help="Tokens to generate per measurement.")
     ] = 128,
     repetitions: Annotated[int, typer.Option(metavar="N", help="Measurements per figure.")] = 5,
-    json: Json = False,
+    output: FormatOptions,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print a report in Markdown.")
     ] = False,
@@ -100,8 +100,7 @@ def bench(
     byte of output, MEMORY the peak memory of that process, model file included. Figures are
     medians, with the smallest and the largest in brackets.
     """
-    if json and markdown:
-        raise UsageError("--json and --markdown can't be combined.", "Use one of them.")
+    check_only_one({"--json": output.json, "--csv": output.csv, "--markdown": markdown})
     counts = {"tokens": tokens, "repetitions": repetitions, "parallel": min(parallel or [1])}
     for name, value in counts.items():
         check_at_least_one(name, value)
@@ -121,13 +120,16 @@ def bench(
                     _measure(file, thread_count, sequences, offload, tokens, repetitions)
                 )
         notice_loading(terminal, results[-1].placement)
-    if json:
+    if output.json:
         _print_json(terminal, results)
+    elif output.csv:
+        _print_csv(terminal, results)
     elif markdown:
         _print_markdown(terminal, results)
     else:
         terminal.write_table(_HEADER, [_row(result) for result in results])
-        terminal.write(f"\n{_verdict(results)}\n")
+        terminal.write("\n")
+        terminal.write_line(_verdict(results))
 
 
 def _default_threads() -> list[str]:
@@ -179,6 +181,9 @@ _HEADER = (
 )  # fmt: skip
 
 
+_FIGURES = ("prompt", "generation", "bare_generation", "ratio", "first_byte_seconds")
+
+
 def _row(result: Result) -> tuple[str, ...]:
     def figure(value: Figure, digits: int) -> str:
         return f"{value.median:.{digits}f} ({value.low:.{digits}f}-{value.high:.{digits}f})"
@@ -193,7 +198,7 @@ def _row(result: Result) -> tuple[str, ...]:
         figure(result.bare_generation, 0),
         f"{result.ratio.median:.2f}",
         figure(result.first_byte_seconds, 2),
-        megabytes(result.peak_bytes),
+        format_bytes(result.peak_bytes),
     )
 
 
@@ -219,6 +224,25 @@ def _print_json(terminal: Terminal, results: Sequence[Result]) -> None:
         }
         del record["file"]
         terminal.write_json(record | {"fastest": result is _fastest(results)} | common)
+
+
+def _print_csv(terminal: Terminal, results: Sequence[Result]) -> None:
+    columns = [
+        "name", "device", "threads", "parallel",
+        *(name + end for name in _FIGURES for end in ("", "_low", "_high")),
+        "peak_bytes", "fastest",
+    ]  # fmt: skip
+    table = CsvTable(terminal, columns)
+    for result in results:
+        row = vars(result) | {
+            "name": result.file.name,
+            "device": result.placement.short,
+            "fastest": result is _fastest(results),
+        }
+        for name in _FIGURES:
+            figure = row[name]
+            row |= {name: figure.median, f"{name}_low": figure.low, f"{name}_high": figure.high}
+        table.write([row])
 
 
 def _print_markdown(terminal: Terminal, results: Sequence[Result]) -> None:

@@ -10,7 +10,7 @@ from ..files import own_path
 from ..models import ModelReference, Plan, available, download_to, plan
 from ..models import download as download_to_cache
 from ..terminal import Terminal
-from ..terminal.progress import megabytes
+from ..units import format_bytes
 from .shared.model_options import CacheOptions
 from .shared.options import Json, Quiet
 from .shared.record import model_record
@@ -18,9 +18,9 @@ from .shared.record import model_record
 EXAMPLES = """\b
 Examples:
   distil download
-  distil download --quant Q2_K --quant Q8_0
+  distil download Q2_K Q8_0
   distil download --all --dry-run
-  distil download --quant q6_k --to models/
+  distil download q6_k --to models/
   distil download --repo OWNER/NAME --revision main --quant Q4_K_M
   distil generate --model "$(distil download --quiet)" "Once upon a time"
 """
@@ -60,8 +60,8 @@ def download(
 
     Each file is checked against the hash that the Hub reports and, at the commit that distil
     knows, against distil's catalog. A file that is downloaded and intact is not requested again
-    without --force, even if its branch has changed. In other repositories, the file is found by
-    the quantization in its name.
+    without --force, even if its branch has changed. A download that was interrupted is resumed.
+    In other repositories, the file is found by the quantization in its name.
     """
     terminal = Terminal.system(quiet=quiet)
     if which.every:
@@ -104,7 +104,7 @@ def _show_plans(
             (
                 reference.quantization,
                 planned.remote.name,
-                megabytes(planned.remote.size),
+                format_bytes(planned.remote.size),
                 "yes" if planned.file else "no",
             )
             for reference, planned in plans

@@ -16,7 +16,7 @@ def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
         UsageError: there is no completion for the shell, or more than one is named.
         DistilError: standard output, or a file of the shell, can't be written.
     """
-    if list(arguments) == ["--version"]:
+    if list(arguments) in (["--version"], ["-V"]):
         print_version()
         return True
     option, *shells = _split(arguments)

@@ -3,8 +3,9 @@
 from ..models import DEMO, ModelFile, ModelReference, demo, find
 from ..models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY, REVISION, CatalogEntry
 from ..terminal import Terminal
-from ..terminal.progress import megabytes
-from .shared.options import Json, Quiet
+from ..units import format_bytes
+from .shared.csv_table import CsvTable
+from .shared.options import FormatOptions, Quiet
 from .shared.record import model_record
 
 EXAMPLES = """\b
@@ -14,7 +15,7 @@ Examples:
 """
 
 
-def models(json: Json = False, quiet: Quiet = False) -> None:
+def models(*, output: FormatOptions, quiet: Quiet = False) -> None:
     """List the quantizations of DistilGPT2, and show which are downloaded.
 
     A file counts as downloaded if the Hugging Face cache has it at the commit that distil knows.
@@ -22,17 +23,21 @@ def models(json: Json = False, quiet: Quiet = False) -> None:
     """
     terminal = Terminal.system(quiet=quiet)
     listed = [(entry, find(ModelReference(entry.quantization))) for entry in CATALOG]
-    if json:
-        for entry, file in listed:
-            terminal.write_json(_record(entry, file))
-        terminal.write_json(_bundled_record())
+    if output.json or output.csv:
+        records = [*(_record(entry, file) for entry, file in listed), _bundled_record()]
+        if output.csv:
+            CsvTable(terminal, list(records[0])).write(records)
+        else:
+            for record in records:
+                terminal.write_json(record)
         return
     terminal.write_table(
         ("QUANT", "BITS", "SIZE", "DOWNLOADED", ""),
         [_row(entry, file) for entry, file in listed],
     )
-    terminal.write(
-        f"\nThe small bundled model ({megabytes(demo().size)}) needs no download: --model {DEMO}\n"
+    terminal.write("\n")
+    terminal.write_line(
+        f"The small bundled model ({format_bytes(demo().size)}) needs no download: --model {DEMO}"
     )
 
 
@@ -40,7 +45,7 @@ def _row(entry: CatalogEntry, file: ModelFile | None) -> tuple[str, ...]:
     return (
         entry.quantization,
         f"{entry.bits:>4}",
-        f"{megabytes(entry.size):>8}",
+        f"{format_bytes(entry.size):>8}",
         "yes" if file else "no",
         "default" if entry.quantization == DEFAULT_QUANTIZATION else "",
     )

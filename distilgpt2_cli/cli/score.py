@@ -7,9 +7,10 @@ import typer
 
 from ..models import ModelFile
 from ..terminal import Terminal
+from .shared.csv_table import CsvTable
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
-from .shared.options import Json, Lines, Parallel, Quiet, TextArgument, check_parallel
+from .shared.options import FormatOptions, Parallel, Quiet, TextsOptions, check_parallel
 from .shared.record import (
     finite,
     model_record,
@@ -18,7 +19,14 @@ from .shared.record import (
     quoted,
     versions_record,
 )
-from .shared.texts import InputLines, argument_text, in_batches, read_text
+from .shared.texts import (
+    InputLines,
+    argument_text,
+    in_batches,
+    notice_file_name,
+    notice_space,
+    read_text,
+)
 
 if TYPE_CHECKING:
     from ..engine import Evaluator, Score
@@ -29,12 +37,13 @@ Examples:
   distil score --prefix "The capital of France is" " Paris"
   distil score --json "To be, or not to be" | jq .perplexity
   distil score --lines --parallel 16 < sentences.txt | sort -n
+  distil score --csv --file story.txt > surprisal.csv
 """
 
 
 def score(
-    text: TextArgument = None,
     *,
+    text: TextsOptions,
     model: ModelOptions,
     prefix: Annotated[
         str,
@@ -44,44 +53,58 @@ def score(
             show_default=False,
         ),
     ] = "",
-    lines: Lines = False,
     parallel: Parallel = 1,
-    json: Json = False,
+    output: FormatOptions,
     quiet: Quiet = False,
 ) -> None:
     """Score each token of a text, given the tokens before it.
 
     The first token is scored given the prefix, or the model's start token if there is no prefix.
     On a terminal with colours, the text is shown, shaded by surprisal; otherwise a table. With
-    --lines, each text gives a line: perplexity, bits per byte, log-probability and tokens.
+    --lines, each text gives a line, separated by tabs: perplexity, bits per byte, log-probability,
+    tokens, the number of the line, and the text. --csv has the same rows, with a header.
     """
     terminal = Terminal.system(quiet=quiet)
-    check_parallel(parallel, lines)
+    check_parallel(parallel, text.lines)
     offload = model.offload
-    input_lines = InputLines(terminal, text, "score") if lines else None
+    input_lines = InputLines(terminal, text, "score") if text.lines else None
     prefix = argument_text(prefix, "--prefix")
+    notice_file_name(terminal, prefix)
+    notice_space(terminal, prefix, "--prefix")
     texts = input_lines or [(1, read_text(terminal, text))]
     file = model.locate(terminal)
     from ..engine import Scorer, open_evaluator
 
-    with open_evaluator(
-        file.path, threads=model.thread_count, sequences=parallel, offload=offload
-    ) as evaluator:
+    with (
+        open_evaluator(
+            file.path, threads=model.thread_count, sequences=parallel, offload=offload
+        ) as evaluator,
+        terminal.counting_results("texts", None) as advance,
+    ):
         notice_loading(terminal, evaluator.placement)
-        view = _View(terminal, file, evaluator, prefix, lines)
+        view = _View(terminal, file, evaluator, prefix, text.lines, csv=output.csv)
         scorer = Scorer(evaluator)
         results = in_batches(
-            texts, lambda text: scorer.tokens(text, prefix), scorer.score_together, parallel
+            texts, lambda each: scorer.tokens(each, prefix), scorer.score_together, parallel
         )
         for number, scored, _, result in results:
-            if json:
+            if output.json:
                 view.write_record(number, scored, result)
-            elif lines:
-                view.write_line(result)
+            elif output.csv:
+                view.write_rows(number, scored, result)
+            elif text.lines:
+                view.write_line(number, scored, result)
             else:
                 view.write_text(result)
+            advance(1)
     if input_lines:
         input_lines.check()
+
+
+_TOKEN_COLUMNS = ("position", "id", "text", "bytes", "logprob", "surprisal")
+_LINE_COLUMNS = (
+    "line", "text", "tokens", "logprob", "mean_logprob", "perplexity", "bits_per_byte",
+)  # fmt: skip
 
 
 class _View:
@@ -94,6 +117,8 @@ class _View:
         evaluator: "Evaluator",
         prefix: str,
         lines: bool,
+        *,
+        csv: bool,
     ) -> None:
         self._terminal = terminal
         self._file = file
@@ -101,6 +126,8 @@ class _View:
         self._placement = evaluator.placement
         self._prefix = prefix
         self._lines = lines
+        if csv:
+            self._table = CsvTable(terminal, _LINE_COLUMNS if lines else _TOKEN_COLUMNS)
 
     def write_text(self, score: "Score") -> None:
         """Show one text: shaded if the terminal has colours, otherwise as a table."""
@@ -110,12 +137,23 @@ class _View:
             self._write_table(score)
         self._terminal.write(_summary(score))
 
-    def write_line(self, score: "Score") -> None:
+    def write_line(self, number: int, text: str, score: "Score") -> None:
         """Print the figures of a text as a line."""
         self._terminal.write(
             f"{score.perplexity:.6g}\t{score.bits_per_byte:.6g}\t{score.logprob:.6f}"
-            f"\t{len(score.tokens)}\n"
+            f"\t{len(score.tokens)}\t{number}\t{text}\n"
         )
+
+    def write_rows(self, number: int, text: str, score: "Score") -> None:
+        """Print the figures of a text as a row, or those of its tokens if it is the only text."""
+        if self._lines:
+            figures = {"line": number, "text": text, "tokens": len(score.tokens)}
+            self._table.write([figures | _figures(score)])
+        else:
+            self._table.write(
+                {"position": position} | record
+                for position, record in enumerate(self._token_records(score))
+            )
 
     def write_record(self, number: int, text: str, score: "Score") -> None:
         """Print the figures of a text and of each token as an object."""
@@ -126,10 +164,7 @@ class _View:
                 "prefix": self._prefix,
                 "text": text,
                 "tokens": {"prefix": score.prefix_tokens, "text": len(score.tokens)},
-                "logprob": score.logprob,
-                "mean_logprob": score.mean_logprob,
-                "perplexity": finite(score.perplexity),
-                "bits_per_byte": score.bits_per_byte,
+                **_figures(score),
                 "scores": list(self._token_records(score)),
                 "model": model_record(self._file),
                 "placement": placement_record(self._placement),
@@ -174,12 +209,23 @@ class _View:
             before = b"".join(self._model.piece(each) for each in score.tokens[:place])
             context = (self._prefix + before.decode(errors="replace"))[-40:]
             after = f" after {quoted(context.encode())}" if context else ""
-            self._terminal.write(f"{bits:8.2f} bits  {quoted(self._model.piece(token))}{after}\n")
+            self._terminal.write_line(
+                f"{bits:8.2f} bits  {quoted(self._model.piece(token))}{after}"
+            )
 
 
 def _rows(score: "Score") -> Iterator[tuple[int, float, float]]:
     """Yield id, log-probability in nats and surprisal in bits of each token."""
     return zip(score.tokens, score.logprobs.tolist(), score.surprisals.tolist(), strict=True)
+
+
+def _figures(score: "Score") -> dict[str, float | None]:
+    return {
+        "logprob": score.logprob,
+        "mean_logprob": score.mean_logprob,
+        "perplexity": finite(score.perplexity),
+        "bits_per_byte": score.bits_per_byte,
+    }
 
 
 def _summary(score: "Score") -> str:

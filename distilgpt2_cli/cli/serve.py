@@ -1,7 +1,9 @@
 """``distil serve``: the model behind OpenAI's completions API."""
 
 import os
+import re
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,23 +24,31 @@ Examples:
   distil serve
   distil serve --model demo --port 0
   DISTIL_API_KEY=$(cat key) distil serve --host 0.0.0.0
+  distil serve --allow-origin http://localhost:3000
   curl http://127.0.0.1:8000/v1/completions -H 'Content-Type: application/json' \\
     -d '{"prompt": "Once upon a time", "max_tokens": 30}'
 """
 
 
-def serve(
-    *,
-    model: ModelOptions,
+_SCHEME = re.compile("[a-z][a-z0-9+.-]*")
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+"""What browsers leave out."""
+
+
+@dataclass(frozen=True)
+class _AddressOptions:
+    """Where to listen, and who may use the server."""
+
     host: Annotated[
         str, typer.Option(metavar="HOST", help="Host name or address to listen on.")
-    ] = "127.0.0.1",
+    ] = "127.0.0.1"
     port: Annotated[
         int,
         typer.Option(
             "--port", "-p", metavar="N", min=0, max=65535, help="Port; 0 picks a free one."
         ),
-    ] = 8000,
+    ] = 8000
     api_key: Annotated[
         str | None,
         typer.Option(
@@ -47,10 +57,37 @@ def serve(
             help="API key required of clients; better in the environment, which ps does not show.",
             show_default=False,
         ),
-    ] = None,
+    ] = None
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Allow access without a key on a non-local host.")
-    ] = False,
+    ] = False
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="Let web pages of this site use the server; * for all; can be repeated.",
+        ),
+    ] = None
+
+    def address(self) -> "Address":
+        """Return the address, after checking that nobody is let in by mistake.
+
+        Raises:
+            UsageError: the options do not go together, or one can't be used.
+        """
+        from ..serve.server import Address
+
+        _check_key(self.api_key)
+        origins = tuple(_origin(each) for each in self.allow_origin or ())
+        address = Address(self.host, self.port, self.api_key, origins)
+        _check_access(address, self.no_auth)
+        return address
+
+
+def serve(
+    *,
+    model: ModelOptions,
+    where: _AddressOptions,
     parallel: Annotated[
         int, typer.Option(metavar="N", help="Completions to compute at once.")
     ] = 16,
@@ -67,7 +104,7 @@ def serve(
 ) -> None:
     """Serve the model over HTTP, as OpenAI's completions API.
 
-    Concurrent requests are computed together. A page to write on is at /. The address, and a line
+    Concurrent requests are computed together. A page to write on is at /. The addresses, and a line
     for each request, go to standard error. Ctrl-C or SIGTERM stops the server with status 0 after
     it has answered all running requests; a second one stops it at once.
     """
@@ -80,19 +117,21 @@ def serve(
         raise UsageError(
             f"--timeout can't be {timeout:g}.", "Use more than 0 and at most 1000000 seconds."
         )
-    _check_key(api_key)
     offload = model.offload
     if not all(map(find_spec, ("starlette", "uvicorn", "httptools"))):
+        from ..machine.installation import extra_command
+
         raise DistilError(
             "distil serve needs Starlette and uvicorn, which are not installed.",
-            "Install them with: pip install 'distilgpt2-cli[serve]'.",
+            f"Install them with: {extra_command('serve')}",
         )
     from ..serve import server
     from ..serve.service import Limits
 
-    address = server.Address(host, port, api_key)
-    _check_access(address, no_auth)
+    address = where.address()
     limits = Limits(parallel, queue, max_tokens, seconds=timeout)
+    if "*" in address.origins and not address.api_key:
+        terminal.notice("--allow-origin * lets every website use this server. Set DISTIL_API_KEY.")
     file = model.locate(terminal)
     from ..engine.llama.loading import load
 
@@ -127,6 +166,29 @@ def _check_key(api_key: str | None) -> None:
             "The API key is empty, or has characters that an HTTP header can't carry.",
             "Use ASCII letters, digits and punctuation.",
         )
+
+
+def _origin(value: str) -> str:
+    """Return an origin as browsers send it.
+
+    Raises:
+        UsageError: it is not an origin, or can't be allowed.
+    """
+    if value == "*":
+        return value
+    if value == "null":
+        raise UsageError(
+            "--allow-origin can't be null: pages of many sites can have that origin.",
+            "Serve your page over HTTP, for example with `python3 -m http.server`.",
+        )
+    scheme, separator, host = value.lower().partition("://")
+    host = host.removesuffix(_DEFAULT_PORTS.get(scheme, ""))
+    if not (separator and _SCHEME.fullmatch(scheme) and _HOST.fullmatch(host)):
+        raise UsageError(
+            f"{value} is not an origin.",
+            "Use a scheme, a host and maybe a port, such as http://localhost:3000.",
+        )
+    return f"{scheme}://{host}"
 
 
 def _check_access(address: "Address", no_auth: bool) -> None:

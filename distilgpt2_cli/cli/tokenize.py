@@ -10,14 +10,16 @@ import typer
 from ..errors import UsageError
 from ..models import ModelFile
 from ..terminal import Terminal
+from .shared.csv_table import CsvTable
 from .shared.model_options import FileOptions
 from .shared.offload import notice_loading
-from .shared.options import Json, Lines, Quiet, TextArgument
+from .shared.options import FormatOptions, Quiet, TextsOptions, check_only_one
 from .shared.record import model_record, piece_record, quoted, versions_record
 from .shared.texts import InputLines, prepared, read_parts
 
 if TYPE_CHECKING:
     from ..engine import Model
+    from ..terminal.progress import Advance
 
 EXAMPLES = """\b
 Examples:
@@ -27,12 +29,13 @@ Examples:
   distil tokenize --lines --json < texts.txt | jq .tokens.text
 """
 
+_COLUMNS = ("position", "id", "text", "bytes")
 _SEPARATORS = re.compile(r"[\s,\[\]]+")
 
 
 def tokenize(
-    text: TextArgument = None,
     *,
+    text: TextsOptions,
     model: FileOptions,
     ids: Annotated[bool, typer.Option("--ids", help="Print token ids.")] = False,
     count: Annotated[bool, typer.Option("--count", help="Print the number of tokens.")] = False,
@@ -43,8 +46,7 @@ def tokenize(
         bool,
         typer.Option("--special", help="Parse special tokens such as <|endoftext|> in the text."),
     ] = False,
-    lines: Lines = False,
-    json: Json = False,
+    output: FormatOptions,
     quiet: Quiet = False,
 ) -> None:
     """Show the tokens of a text, or decode token ids.
@@ -54,68 +56,93 @@ def tokenize(
     printed on one line.
     """
     wanted = {"--ids": ids, "--count": count, "--decode": decode}
-    modes = [name for name, given in wanted.items() if given]
-    if len(modes) > 1:
-        raise UsageError(f"{modes[0]} and {modes[1]} can't be combined.", "Use one of them.")
+    check_only_one(wanted)
+    mode = next((name for name, given in wanted.items() if given), None)
     if decode and special:
         raise UsageError(
             "--special has no effect with --decode, which always prints special tokens.",
             "Leave out --special.",
         )
     terminal = Terminal.system(quiet=quiet)
-    input_lines = InputLines(terminal, text, "tokenize", exact=True) if lines else None
+    if text.lines:
+        texts = InputLines(terminal, text, "tokenize", exact=True)
+    else:
+        parts = read_parts(terminal, text, exact=True)
     file = model.locate(terminal)
     from ..engine.llama.loading import load
     from ..engine.llama.placement import CPU_ONLY
 
     with load(file.path, CPU_ONLY) as loaded:
         notice_loading(terminal, loaded.placement)
-        view = _View(terminal, file, loaded, special, lines)
-        if input_lines is None:
-            parts = read_parts(terminal, text, exact=True)
-            mode = modes[0] if modes else "--table"
-            view.write(view.tokens(parts, mode), mode, json)
+        view = _View(terminal, file, loaded, special, text.lines, mode, output)
+        counting = terminal.counting if count else terminal.counting_results
+        if not text.lines:
+            with counting("characters", None) as advance:
+                view.write(view.tokens(_counted(parts, advance)))
             return
-        mode = modes[0] if modes else "--ids"
-        for number, _, tokens in prepared(input_lines, lambda line: view.tokens([line], mode)):
-            view.write(tokens, mode, json, number)
-        input_lines.check()
+        with counting("texts", None) as advance:
+            for number, _, tokens in prepared(texts, lambda line: view.tokens([line])):
+                view.write(tokens, number)
+                advance(1)
+        texts.check()
+
+
+def _counted(parts: Iterable[str], advance: "Advance") -> Iterator[str]:
+    """Yield the parts of a text, and report their characters."""
+    for part in parts:
+        yield part
+        advance(len(part))
 
 
 class _View:
     """Shows the tokens of one text after another."""
 
     def __init__(
-        self, terminal: Terminal, file: ModelFile, model: "Model", special: bool, lines: bool
+        self,
+        terminal: Terminal,
+        file: ModelFile,
+        model: "Model",
+        special: bool,
+        lines: bool,
+        mode: str | None,
+        output: FormatOptions,
     ) -> None:
         self._terminal = terminal
         self._file = file
         self._model = model
         self._special = special
         self._lines = lines
+        self._mode = mode
+        self._json = output.json
+        self._table: CsvTable | None = None
+        if output.csv:
+            columns = ("tokens",) if mode == "--count" else _COLUMNS
+            self._table = CsvTable(terminal, ("line",) * lines + columns)
 
-    def tokens(self, parts: Iterable[str], mode: str) -> Iterable[int]:
+    def tokens(self, parts: Iterable[str]) -> Iterable[int]:
         """Return the tokens of a text that comes in parts, or with ``--decode`` those it lists.
 
         Raises:
             UsageError: with ``--decode``, the text is not a list of token ids.
         """
-        if mode == "--decode":
+        if self._mode == "--decode":
             return parse_ids("".join(parts), self._model.vocabulary_size)
         from ..engine import stream_tokens
 
         found = stream_tokens(self._model, parts, parse_special=self._special)
         return list(found) if self._lines else found
 
-    def write(self, tokens: Iterable[int], mode: str, json: bool, number: int = 1) -> None:
-        """Print tokens in the given mode."""
-        if json:
+    def write(self, tokens: Iterable[int], number: int = 1) -> None:
+        """Print the tokens of a text."""
+        if self._json:
             self._write_record(list(tokens), number)
-        elif mode == "--decode":
+        elif self._mode == "--count":
+            self._write_count(sum(1 for _ in tokens), number)
+        elif self._table:
+            self._write_rows(self._table, tokens, number)
+        elif self._mode == "--decode":
             self._write_bytes(tokens)
-        elif mode == "--count":
-            self._terminal.write(f"{sum(1 for _ in tokens)}\n")
-        elif mode == "--ids":
+        elif self._mode == "--ids" or self._lines:
             self._write_ids(tokens)
         else:
             self._write_table(tokens)
@@ -133,6 +160,21 @@ class _View:
             "versions": versions_record(),
         }
         self._terminal.write_json(record)
+
+    def _write_count(self, count: int, number: int) -> None:
+        if self._table:
+            self._table.write([{"line": number, "tokens": count}])
+        else:
+            self._terminal.write(f"{count}\n")
+
+    def _write_rows(self, table: CsvTable, tokens: Iterable[int], number: int) -> None:
+        start = 0
+        for batch in _batches(tokens):
+            table.write(
+                {"line": number, "position": position} | piece_record(self._model, token)
+                for position, token in enumerate(batch, start)
+            )
+            start += len(batch)
 
     def _write_bytes(self, tokens: Iterable[int]) -> None:
         data = b"".join(self._model.piece(token, special=True) for token in tokens)

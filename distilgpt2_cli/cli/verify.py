@@ -17,7 +17,7 @@ EXAMPLES = """\b
 Examples:
   distil verify
   distil verify --all --repair
-  distil verify --quant Q8_0 --json | jq .state
+  distil verify Q8_0 --json | jq .state
 """
 
 
@@ -61,4 +61,4 @@ def _show(
         record = {"quantization": reference.quantization, **model_record(file), "size": file.size}
         terminal.write_json(record | {"state": state})
     else:
-        terminal.write(f"{reference.quantization}: {state}: {file.path}\n")
+        terminal.write_line(f"{reference.quantization}: {state}: {file.path}")

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from ..engine.options import choose_seed
-from ..errors import DistilError, UsageError
+from ..errors import DistilError, ModelUnavailableError, UsageError
 from ..files import own_path
+from ..models import ModelFile, ModelReference, demo
+from ..models.catalog import DEFAULT_QUANTIZATION
 from ..terminal import Terminal
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
@@ -56,7 +58,8 @@ def write(
     """Write a text in an editor that suggests continuations.
 
     Tab suggests three continuations of the text before the cursor. A digit, or the arrow keys and
-    Enter, accept one; Alt-Right accepts its next word; Tab shows others; Esc dismisses them.
+    Enter, accept one; Alt-Right accepts its next word; Tab shows others; Esc dismisses them. F1
+    shows all keys. If DistilGPT2 can't be downloaded, suggestions come from the demo model.
     """
     terminal = Terminal.system()
     check_at_least_one("max-tokens", max_tokens)
@@ -69,7 +72,7 @@ def write(
     settings = Settings(max_tokens, temperature, _COUNT)
     chosen = settings.options()
     text = TextFile(file)
-    model_file = model.locate(terminal)
+    model_file, message = _located(terminal, model)
     from ..editor.app import EditorApp
     from ..engine import open_generator
 
@@ -84,6 +87,7 @@ def write(
             settings,
             first_seed,
             colours=terminal.stdout_has_colours,
+            message=message,
         )
         end = app.run()
     if end.kept:
@@ -94,11 +98,32 @@ def write(
         raise typer.Exit(128 + end.signal)
 
 
+def _located(terminal: Terminal, model: ModelOptions) -> tuple[ModelFile, str]:
+    """Return the model, or the bundled one in place of the default, and a message about that.
+
+    Someone who wants to write can begin to, also where there is no network.
+
+    Raises:
+        DistilError: the model that was asked for is not available.
+    """
+    try:
+        return model.locate(terminal), ""
+    except ModelUnavailableError:
+        if model.choose() != ModelReference(DEFAULT_QUANTIZATION):
+            raise
+        return demo(), (
+            "DistilGPT2 can't be downloaded now, so suggestions come from the small demo model."
+            " `distil doctor` shows why."
+        )
+
+
 def _check_terminal(terminal: Terminal) -> None:
     if find_spec("prompt_toolkit") is None:
+        from ..machine.installation import extra_command
+
         raise DistilError(
             "distil write needs prompt_toolkit, which is not installed.",
-            "Install it with: pip install 'distilgpt2-cli[write]'.",
+            f"Install it with: {extra_command('write')}",
         )
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
         raise UsageError(

@@ -49,8 +49,9 @@ class EditorApp:
         seed: int,
         *,
         colours: bool,
+        message: str = "",
     ) -> None:
-        """Edit a file with suggestions from a generator, with these settings at first."""
+        """Edit a file with suggestions from a generator; these settings are the first."""
         self._suggester = Suggester(generator, self._redraw)
         self._editor = editor = Editor(file, settings, seed, self._suggester, self._quit)
         self._signal = 0
@@ -70,6 +71,7 @@ class EditorApp:
             editor.message = f"Unsaved text of an earlier session is in {kept[-1]}."
         elif file.path and file.is_new:
             editor.message = "New file."
+        editor.message = " ".join(filter(None, [editor.message, message]))
 
     def run(self) -> End:
         """Show the editor until the user quits.

@@ -39,6 +39,7 @@ class Editor:
         selected: the index of the one that is shown at the cursor.
         message: a sentence for the user, or empty.
         question: what the user has to answer, or None.
+        is_helping: whether the help is shown in place of the text.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Editor:
         self.selected = 0
         self.message = ""
         self.question: Question | None = None
+        self.is_helping = False
         self._seed = seed
         self._suggester = suggester
         self._exit = exit_

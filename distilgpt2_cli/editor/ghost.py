@@ -1,8 +1,10 @@
-"""Ghost text: shown at the cursor, but not in the buffer."""
+"""The text on the screen, in rows that end between words, with ghost text at the cursor."""
 
 from collections.abc import Callable
+from functools import cache
 
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Point
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.controls import BufferControl, UIContent
 from prompt_toolkit.layout.processors import (
@@ -14,6 +16,7 @@ from prompt_toolkit.layout.processors import (
 from prompt_toolkit.layout.utils import explode_text_fragments
 
 from ..terminal.sanitize import visible
+from .wrapping import padded
 
 _TAB = 8
 # Each is replaced by one cell, so that the cursor stays where it is; prompt_toolkit makes the other
@@ -22,7 +25,7 @@ _BIDIRECTIONAL = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)],
 
 
 class GhostControl(BufferControl):
-    """A buffer with ghost text at its cursor, which may have several lines."""
+    """A buffer with ghost text at its cursor, which may have several lines and is not in it."""
 
     def __init__(self, buffer: Buffer, ghost: Callable[[], str]) -> None:
         """Show what ``ghost`` returns each time the screen is drawn."""
@@ -31,8 +34,22 @@ class GhostControl(BufferControl):
         self._ghost = ghost
 
     def create_content(self, width: int, height: int, preview_search: bool = False) -> UIContent:
-        """Return the lines of the buffer with those of the ghost text between them."""
-        content = super().create_content(width, height, preview_search)
+        """Return the lines of the buffer with those of the ghost text, filled as `padded` does."""
+        content = self._with_ghost(super().create_content(width, height, preview_search))
+        cursor, get_line = content.cursor_position, content.get_line
+
+        @cache
+        def filled(number: int) -> tuple[StyleAndTextTuples, int]:
+            column = cursor.x if number == cursor.y else 0
+            return padded(explode_text_fragments(get_line(number)), max(width, 1), column)
+
+        return UIContent(
+            lambda number: filled(number)[0],
+            line_count=content.line_count,
+            cursor_position=Point(filled(cursor.y)[1], cursor.y),
+        )
+
+    def _with_ghost(self, content: UIContent) -> UIContent:
         ghost = visible(self._ghost().replace("\r\n", "\n").expandtabs(_TAB))
         if not ghost:
             return content
@@ -53,7 +70,6 @@ class GhostControl(BufferControl):
             get_line,
             line_count=content.line_count + len(lines) - 1,
             cursor_position=content.cursor_position,
-            menu_position=content.menu_position,
         )
 
 

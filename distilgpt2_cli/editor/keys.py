@@ -13,10 +13,26 @@ from prompt_toolkit.keys import Keys
 from .editor import COUNTS, Editor
 
 # With the longest settings that the keys reach, each fits into 80 columns.
-HELP = "Tab suggest ^S save ^O save as ^Z undo ^Q quit"
+HELP = "Tab suggest  ^S save  ^Q quit  F1 help"
 SUGGESTION_HELP = "{0} accept  Alt-Right word  Tab more  Esc close"
 SETTINGS_HELP = "F2 {0.max_tokens} tokens F3 temp {0.temperature:g} F4 {0.count}x"
 NAME_HELP = "File name: "
+HELP_PAGE = (
+    ("Tab", "Suggest continuations; again: other ones."),
+    ("1 … 9", "Accept that suggestion."),
+    ("Up, Down, Enter", "Choose a suggestion, accept it."),
+    ("Alt-Right", "Accept the next word of a suggestion."),
+    ("Esc", "Close the suggestions."),
+    ("F2", "Length: at most 8 to 128 tokens. A token is a short word or part of a word."),
+    ("F3", "Temperature: low for predictable text, high for surprising text."),
+    ("F4", "Number of suggestions."),
+    ("Ctrl-S (^S)", "Save."),
+    ("Ctrl-O", "Save under another name."),
+    ("Ctrl-Z, Ctrl-Y", "Undo, redo."),
+    ("Ctrl-Q (^Q)", "Quit."),
+    ("Shift-Tab", "Insert a tab."),
+)
+"""Keys and what they do, for the help on the whole screen."""
 
 
 class NameLine:
@@ -58,10 +74,19 @@ def bindings(editor: Editor, name: NameLine) -> KeyBindings:
     keys = KeyBindings()
     asked = Condition(lambda: editor.question is not None)
     naming = has_focus(name.buffer)
-    writing = ~asked & ~naming
+    helping = Condition(lambda: editor.is_helping)
+    writing = ~asked & ~naming & ~helping
     suggesting = writing & Condition(lambda: editor.suggestions is not None)
     _bind_file(keys, editor, name, writing)
     _bind_suggestions(keys, editor, writing, suggesting)
+
+    @keys.add("f1", filter=writing)
+    def _(_event: KeyPressEvent) -> None:
+        editor.is_helping = True
+
+    @keys.add(Keys.Any, filter=helping, eager=True)
+    def _(_event: KeyPressEvent) -> None:
+        editor.is_helping = False
 
     @keys.add(Keys.Any, filter=asked, eager=True)
     def _(event: KeyPressEvent) -> None:

@@ -1,17 +1,16 @@
 """The builds of llama-cpp-python, and the command that installs the right one on this machine."""
 
-import importlib.util
-import os
-import sys
 from collections.abc import Sequence
 
 from .graphics import Adapter, adapters, cuda_version
+from .installation import pip_install, requirement
 
 WHEELS = "https://abetlen.github.io/llama-cpp-python/whl"
 """The index of prebuilt wheels; its folders are named after what they are built for."""
 CUDA_WHEELS = ((11, 8), (12, 1), (12, 2), (12, 3), (12, 4), (12, 5), (13, 0), (13, 2))
 """Versions of CUDA for which there are wheels."""
 
+_PACKAGE = "llama-cpp-python"
 _CUDA = "-DGGML_CUDA=on"
 _NO_AMX = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"  # as in tools/llama.cmake
 
@@ -40,8 +39,8 @@ def _command_for(found: Sequence[Adapter]) -> str:
 def wheel_command(folder: str) -> str:
     """Return the command that installs a prebuilt wheel, and fails if there is none."""
     return (
-        f"{_pip()} --force-reinstall --no-deps --no-cache-dir --only-binary llama-cpp-python"
-        f" --extra-index-url {WHEELS}/{folder} {_requirement()}"
+        f"{pip_install()} --force-reinstall --no-deps --no-cache-dir --only-binary llama-cpp-python"
+        f" --extra-index-url {WHEELS}/{folder} {requirement(_PACKAGE)}"
     )
 
 
@@ -52,32 +51,11 @@ def source_command(arguments: str = "") -> str:
     """
     settings = f'CMAKE_ARGS="{arguments}" ' if arguments else ""
     return (
-        f"{settings}{_pip()} --force-reinstall --no-deps --no-cache-dir"
-        f" --no-binary llama-cpp-python {_requirement()}"
+        f"{settings}{pip_install()} --force-reinstall --no-deps --no-cache-dir"
+        f" --no-binary llama-cpp-python {requirement(_PACKAGE)}"
     )
 
 
 def source_command_without_amx() -> str:
     """Return the command that compiles llama.cpp for this machine, but for its AMX instructions."""
     return f'CFLAGS="{_NO_AMX}" CXXFLAGS="{_NO_AMX}" {source_command()}'
-
-
-def short_path(path: str | os.PathLike[str]) -> str:
-    """Return a path with ``~`` for the home folder, which may contain a person's name."""
-    home, text = os.path.expanduser("~"), os.fspath(path)  # noqa: PTH111
-    return f"~{text.removeprefix(home)}" if text.startswith(f"{home}/") else text
-
-
-def _requirement() -> str:
-    """Return the versions that distil works with, quoted for a shell."""
-    from importlib import metadata
-
-    requirements = metadata.requires("distilgpt2-cli") or []
-    return next(f"'{each}'" for each in requirements if each.startswith("llama-cpp-python"))
-
-
-def _pip() -> str:
-    python = short_path(sys.executable)
-    if importlib.util.find_spec("pip"):
-        return f"{python} -m pip install"
-    return f"uv pip install --python {python}"

@@ -7,7 +7,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import DistilError
@@ -46,8 +46,6 @@ def find(reference: ModelReference) -> ModelFile | None:
     name = reference.file_name or _name(reference, commit)
     if name is None or not (snapshot / name).is_file():
         return None
-    if unverified_marker(reference.repository, commit, name).exists():
-        return None
     path = snapshot / name
     return ModelFile(
         path=path,
@@ -73,49 +71,21 @@ def object_id(path: Path, reference: ModelReference) -> str | None:
     else:
         commit, *name = path.relative_to(folder(reference.repository) / "snapshots").parts
         try:
-            known = _content(_object_id_file(reference.repository, commit, "/".join(name)))
+            known = _content(object_id_file(reference.repository, commit, "/".join(name)))
         except FileNotFoundError:
             return None
     return known if OBJECT_ID.fullmatch(known) else None
 
 
-def save_object_id(path: Path, repository: str, remote: RemoteFile) -> None:
-    """Save the object id of a file that is not a link, so that it can be verified later.
-
-    It stays valid, as a commit never changes.
-    """
-    if not path.is_symlink():
-        with suppress(OSError):
-            _object_id_file(repository, remote.revision, remote.name).write_text(
-                f"{remote.object_id}\n"
-            )
+def object_id_file(repository: str, commit: str, name: str) -> Path:
+    """Return the file that has the object id of a file that is not a link."""
+    return _among_locks(repository, f"{commit}.{name.replace('/', '--')}.distil.id")
 
 
 def delete_object_id(file: ModelFile) -> None:
     """Delete what `save_object_id` has saved of a file."""
     if file.repository and file.revision:
-        _object_id_file(file.repository, file.revision, file.name).unlink(missing_ok=True)
-
-
-def put_in_place(path: Path, object_id: str, repository: str) -> None:
-    """Give a file that is not a link the content that has just arrived.
-
-    Without symbolic links, huggingface-hub leaves it among the blobs if the file existed before.
-
-    Raises:
-        OSError: it can't be moved.
-    """
-    blob = folder(repository) / "blobs" / object_id
-    if path.is_symlink() or not blob.is_file() or blob.is_symlink() or is_linked(blob):
-        return
-    with suppress(FileNotFoundError):  # another process was faster
-        blob.replace(path)
-
-
-def content_paths(repository: str, remote: RemoteFile) -> list[Path]:
-    """Return where the cache has the content of a file: under its name and under its object id."""
-    root = folder(repository)
-    return [root / "snapshots" / remote.revision / remote.name, root / "blobs" / remote.object_id]
+        object_id_file(file.repository, file.revision, file.name).unlink(missing_ok=True)
 
 
 def discard(path: Path) -> None:
@@ -125,6 +95,12 @@ def discard(path: Path) -> None:
         if blob.parent.name == "blobs":
             blob.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
+
+
+def content_paths(repository: str, remote: RemoteFile) -> tuple[Path, Path]:
+    """Return where the cache has the content of a file: under its name and under its object id."""
+    root = folder(repository)
+    return root / "snapshots" / remote.revision / remote.name, root / "blobs" / remote.object_id
 
 
 def is_linked(blob: Path) -> bool:
@@ -141,25 +117,23 @@ def cannot_write_cache(error: OSError, path: object) -> DistilError:
     return cannot_write(error, error.filename or path, "Choose another folder with HF_HOME.")
 
 
-def unverified_marker(repository: str, commit: str, name: str) -> Path:
-    """Return the file that marks a cached file as not verified yet.
-
-    It exists while a download is in progress, and remains if that is killed.
-    """
-    return _among_locks(repository, f"{commit}.{name.replace('/', '--')}.distil.lock")
-
-
-def partial_files(repository: str, object_id: str) -> list[Path]:
-    """Return the parts of this content that downloads, in progress or killed, have in the cache."""
-    return list((folder(repository) / "blobs").glob(f"{object_id}.*.incomplete"))
-
-
 @_errors_explained()
 def quantizations(repository: str, revision: str | None) -> list[str]:
     """Return the cached quantizations of a repository other than the catalog's."""
     reference = ModelReference(DEFAULT_QUANTIZATION, repository, revision)
     commit = _commit(reference)
     return [] if commit is None else sorted(set(models(_names_in(reference, commit)).values()))
+
+
+@_errors_explained()
+def commits(repository: str) -> list[str]:
+    """Return the commits of which the cache has files, sorted."""
+    snapshots = folder(repository) / "snapshots"
+    try:
+        found = [path.name for path in snapshots.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in found if COMMIT.fullmatch(name))
 
 
 def root() -> Path:
@@ -183,10 +157,6 @@ def check_home() -> None:
             "There is no home folder for the Hugging Face cache.",
             "Set HOME, or name a folder for the cache in HF_HOME.",
         )
-
-
-def _object_id_file(repository: str, commit: str, name: str) -> Path:
-    return _among_locks(repository, f"{commit}.{name.replace('/', '--')}.distil.id")
 
 
 def _among_locks(repository: str, name: str) -> Path:

@@ -2,10 +2,22 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Protocol
 
-# Called with a file's name and its size in bytes when its transfer begins; the value of the context
-# is called with the number of bytes received since the last call.
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+class Progress(Protocol):
+    """Called when a transfer begins."""
+
+    def __call__(
+        self, name: str, total: int, *, done: int
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Take a file's name, its size, and how many bytes an earlier run has got of it.
+
+        The value of the context is called with the number of bytes received since the last call;
+        it is negative where they have to be requested again.
+        """
+        ...
+
 
 # Called with a sentence when the Hub is slow or busy.
 Notice = Callable[[str], None]

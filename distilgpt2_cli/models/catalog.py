@@ -122,7 +122,18 @@ def entry(quantization: str) -> CatalogEntry:
     for candidate in CATALOG:
         if candidate.quantization == quantization.upper():
             return candidate
-    known = ", ".join(candidate.quantization for candidate in CATALOG)
     raise UsageError(
-        f"There is no quantization {quantization!r} of DistilGPT2.", f"Use one of {known}."
+        f"There is no quantization {quantization!r} of DistilGPT2.", f"Use {_meant(quantization)}."
     )
+
+
+def _meant(name: str) -> str:
+    """Return the quantizations whose names begin so, however they are separated; else all."""
+    known = [candidate.quantization for candidate in CATALOG]
+    letters = _letters(name)
+    meant = [each for each in known if letters and _letters(each).startswith(letters)] or known
+    return f"one of {', '.join(meant)}" if len(meant) > 1 else meant[0]
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.upper()))

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..errors import UsageError
+from ..errors import ModelUnavailableError, UsageError
 from ..files import own_path
-from .catalog import DEFAULT_QUANTIZATION, REPOSITORY
+from .catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY
 from .reference import DEMO, ModelFile, ModelReference, demo, local
 
 MODEL_VARIABLE = "DISTIL_MODEL"
@@ -93,4 +93,19 @@ def own_model(name: str) -> ModelFile:
     """
     if not name:
         raise UsageError("--model is empty.", f"Name a GGUF file, or {DEMO}.")
-    return demo() if name == DEMO else local(own_path(name))
+    path = own_path(name)
+    if name != DEMO and not path.exists():
+        _refuse_other_names(name)
+    return demo() if name == DEMO else local(path)
+
+
+def _refuse_other_names(name: str) -> None:
+    """Refuse what is no file, and most likely meant otherwise."""
+    quantizations = [entry.quantization for entry in CATALOG]
+    if name.lower() == DEMO:
+        remedy = f"Use --model {DEMO} for the bundled model."
+    elif name.upper() in quantizations:
+        remedy = f"Use --quant {name} for this quantization of DistilGPT2."
+    else:
+        return
+    raise ModelUnavailableError(f"There is no model file {name}.", remedy)

@@ -6,11 +6,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from ..errors import ModelUnavailableError
-from . import cache, hub_settings
+from . import hub_settings
 
 # huggingface-hub reads the environment while it is imported, and fails at what it can't read.
 hub_settings.prepare(os.environ)
@@ -23,14 +22,15 @@ from huggingface_hub import (
     constants,
     get_hf_file_metadata,
     get_token,
-    hf_hub_download,
     hf_hub_url,
 )
 
-from .callbacks import Notice, Progress
+from .callbacks import Notice, Progress, ignore
 from .catalog import REPOSITORY, REVISION
 from .hub_errors import BusyError, Source, endpoint, explain
 from .names import choose
+from .parts import Part
+from .ranges import receive
 from .reference import COMMIT, OBJECT_ID, ModelReference, RemoteFile
 from .retry import StallWatch, with_retries
 
@@ -94,6 +94,7 @@ def describe(reference: ModelReference, notice: Notice) -> RemoteFile:
         and object_id
         and OBJECT_ID.fullmatch(object_id)
         and size is not None
+        and 0 <= size < 1 << 63
     ):
         raise ModelUnavailableError(
             f"The answer from {endpoint()} lacks the commit, hash or size of {name}.",
@@ -105,83 +106,39 @@ def describe(reference: ModelReference, notice: Notice) -> RemoteFile:
 def fetch(
     reference: ModelReference,
     remote: RemoteFile,
+    part: Part,
     *,
     progress: Progress,
     notice: Notice,
-    force: bool,
-    folder: Path | None = None,
-) -> Path:
-    """Download a file into the Hugging Face cache, or into a folder, and return its path.
+) -> None:
+    """Append to a part what it lacks of a file.
 
-    There is no progress if the cache has the content. When no data comes for a while, or the Hub
-    is busy, there is a notice.
+    When no data comes for a while, or the Hub is busy, there is a notice.
 
     Raises:
         DistilError: it did not arrive.
-        OSError: it can't be written to the folder.
+        OSError: it can't be written.
     """
-
-    def request() -> Path:
-        return _transfer(reference, remote, progress, notice, force, folder)
-
-    source = Source(reference.repository, reference.wanted_revision, to_cache=folder is None)
-    with _errors_explained(source):
-        return with_retries(request, notice)
-
-
-def _transfer(
-    reference: ModelReference,
-    remote: RemoteFile,
-    progress: Progress,
-    notice: Notice,
-    force: bool,
-    folder: Path | None,
-) -> Path:
-    with ExitStack() as transfer:
+    source = Source(reference.repository, reference.wanted_revision)
+    with _errors_explained(source), ExitStack() as transfer:
         watch = transfer.enter_context(StallWatch(notice))
+        url = hf_hub_url(reference.repository, remote.name, revision=remote.revision)
+        shown = None
+        advance: Callable[[int], None] = ignore
 
-        class Relay:
-            """Stands in for the tqdm bar of huggingface-hub: passes counts on, draws nothing."""
-
-            def __init__(self, **_options: object) -> None:
-                self._advance = transfer.enter_context(progress(remote.base_name, remote.size))
-
-            def __enter__(self) -> "Relay":
-                return self
-
-            def __exit__(self, *_error: object) -> None:
-                self.close()
-
-            def close(self) -> None:
-                pass  # the progress ends with the transfer
-
-            def update(self, count: int) -> None:
+        def changed() -> None:
+            nonlocal shown, advance
+            if shown is None:
+                shown = part.size
+                advance = transfer.enter_context(
+                    progress(remote.base_name, remote.size, done=shown)
+                )
+            if part.size != shown:
                 watch.data_received()
-                self._advance(count)
+                advance(part.size - shown)
+                shown = part.size
 
-            # With these, a download from Xet storage drives one bar instead of two: `update` gets
-            # the bytes written, `update_transfer` those on the network, which differ.
-            def update_transfer(self, _count: int) -> None:
-                pass
-
-            def set_postfix_str(self, *_arguments: object, **_options: object) -> None:
-                pass
-
-            set_transfer_postfix_str = set_postfix_str
-
-        with warnings.catch_warnings():
-            # A disk that is too small is reported when it is full, as an error.
-            warnings.simplefilter("ignore")
-            path = hf_hub_download(
-                reference.repository,
-                remote.name,
-                revision=reference.wanted_revision,
-                cache_dir=cache.root(),
-                local_dir=folder,
-                force_download=force,
-                tqdm_class=Relay,
-            )
-    return Path(path)
+        with_retries(lambda: receive(url, remote.size, part, changed), notice)
 
 
 def _request(request: Callable[[], _T], notice: Notice) -> _T:

@@ -1,6 +1,7 @@
 """Errors of requests to the Hub, explained by the type of huggingface-hub's exception."""
 
 import os
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,17 +25,15 @@ from socksio import SOCKSError
 
 from ..errors import DistilError, ModelUnavailableError, UsageError
 from ..failures import limit_reached
-from . import cache
 from .proxies import Proxy, proxy_for, without_password
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a file should come from, and whether it goes to the Hugging Face cache."""
+    """Where a file should come from."""
 
     repository: str
     revision: str
-    to_cache: bool = True
 
 
 class BusyError(Exception):
@@ -65,7 +64,7 @@ def proxy_in_use() -> Proxy | None:
 def explain(error: Exception, source: Source) -> DistilError | None:
     """Return the error for a person to read.
 
-    None stands for an exception that is unknown, or that concerns a folder of the caller's.
+    None stands for an exception that is unknown, or that comes from the disk.
     """
     wrapped = isinstance(error, LocalEntryNotFoundError | ValueError)
     if wrapped and isinstance(error.__cause__, Exception):
@@ -137,13 +136,13 @@ def _no_token(_: Exception, _source: Source) -> DistilError:
 def _status(error: Exception, source: Source) -> DistilError:
     assert isinstance(error, HfHubHTTPError)
     status = error.response.status_code
+    if status == 407 or (_proxy_may_answer() and "X-Error-Code" not in error.response.headers):
+        return _unreachable(Exception(f"it answered with status {status}"), source)
     if status in (401, 403):
         return ModelUnavailableError(
             f"The Hub refused access to {source.repository} (status {status}).",
             "Run `hf auth login`, or check HF_TOKEN.",
         )
-    if status == 407:
-        return _unreachable(error, source)
     return ModelUnavailableError(
         f"The Hub answered with status {status}.",
         "Run the command again later.",
@@ -154,6 +153,8 @@ def _busy(error: Exception, source: Source) -> DistilError:
     assert isinstance(error, BusyError)
     if error.status is None:
         return _timeout(error, source)
+    if _proxy_may_answer() and error.status in (502, 503, 504) and error.pause is None:
+        return _unreachable(Exception(f"it answered with status {error.status}"), source)
     what = f"The Hub answered with status {error.status}"
     if error.status == 429:
         what = "The Hub has received too many requests from you (status 429)"
@@ -189,10 +190,16 @@ def _unreachable(error: Exception, _source: Source) -> DistilError:
             f" ({reason}).",
             "Name a file with your network's certificates in SSL_CERT_FILE.",
         )
+    said = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).rstrip(".")
     return ModelUnavailableError(
-        f"{endpoint()} can't be reached{_through()}: {str(error).rstrip('.')}.",
+        f"{endpoint()} can't be reached{_through()}: {said}.",
         f"Check {_connection()}, then run the command again.",
     )
+
+
+def _proxy_may_answer() -> bool:
+    """Return whether an answer may come from a proxy, which with TLS fails before there is one."""
+    return proxy_in_use() is not None and not constants.ENDPOINT.startswith("https:")
 
 
 def _through() -> str:
@@ -230,9 +237,7 @@ def _cut_short(_: Exception, source: Source) -> DistilError:
 
 def _system(error: Exception, source: Source) -> DistilError | None:
     assert isinstance(error, OSError)
-    if error.errno is None:  # from huggingface-hub or hf_xet, and not from the disk
-        return _cut_short(error, source)
-    return cache.cannot_write_cache(error, cache.root()) if source.to_cache else None
+    return _cut_short(error, source) if error.errno is None else None
 
 
 _Explanation = Callable[[Exception, Source], DistilError | None]
@@ -266,5 +271,4 @@ _TABLE: tuple[tuple[type[Exception], _Explanation], ...] = (
     (TypeError, _no_hub),
     (AttributeError, _no_hub),
     (RecursionError, _no_hub),
-    (RuntimeError, _cut_short),  # hf_xet raises it for errors without a type of their own
 )

@@ -52,6 +52,11 @@ def is_offline(environment: Mapping[str, str]) -> bool:
     return False
 
 
+def links_disabled(environment: Mapping[str, str]) -> bool:
+    """Return whether the environment forbids symbolic links in the cache."""
+    return environment.get("HF_HUB_DISABLE_SYMLINKS", "").lower() in _TRUE
+
+
 def prepare(environment: MutableMapping[str, str]) -> None:
     """Check all that a request to the Hub depends on, and put into a form that its client knows.
 

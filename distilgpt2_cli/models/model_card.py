@@ -31,14 +31,14 @@ class ModelCard:
 
     Attributes:
         title: the model's name.
-        source: the page that says more.
+        source: the page that says more; None if there is none.
         license: as an SPDX identifier in lower case, as the Hub writes it.
         sections: by their keys, in the order to read them.
         citation: a BibTeX entry, if there is one.
     """
 
     title: str
-    source: str
+    source: str | None
     license: str
     sections: Mapping[str, Section]
     citation: str | None = None
@@ -156,7 +156,7 @@ DISTILGPT2 = ModelCard(
 
 DEMO_MODEL = ModelCard(
     title="The demo model",
-    source="docs/demo-model.md",
+    source=None,
     license="apache-2.0",
     sections={
         "summary": Section(

@@ -1,17 +1,21 @@
 """Downloads: what is needed, from where, and whether the hash of what arrived is right."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import DistilError, ModelDamagedError
-from ..files import new_file
+from ..files import NO_SPACE, cannot_write, new_file
 from . import cache, hashing, names
 from .callbacks import Notice, Progress, ignore
 from .catalog import CATALOG, REPOSITORY, REVISION
 from .reference import ModelFile, ModelReference, RemoteFile
+
+if TYPE_CHECKING:
+    from .parts import Part
 
 _ANOTHER_FOLDER = "Choose another folder with --to."
 
@@ -70,10 +74,11 @@ def download(
 
     Args:
         reference: which file.
-        progress: called with its name and size in bytes if something must be transferred; the
-            value of its context is called with the number of bytes since the last call.
+        progress: called if something must be transferred.
         notice: called with a sentence when the Hub is slow or busy.
         force: download it even if the cache has it.
+
+    What arrives is kept if the rest does not: see `parts`.
 
     Raises:
         ModelDamagedError: the Hub has, or sent, other content than it should; it is not kept.
@@ -86,24 +91,17 @@ def download(
         if hashing.matches(here.path, object_id):
             return _with_sha256(here)
         _discard(here.path)
-    from . import hub
+    from . import cache_writing, parts
 
     remote = _described_by_hub(reference, notice)
-    with _unverified(reference, remote):
-        # Downloads of the same content wait for each other: those of these parts that are still
-        # there after our own download are left over from processes that were killed.
-        earlier = cache.partial_files(reference.repository, remote.object_id)
-        _discard_damaged(reference, remote)
-        path = hub.fetch(reference, remote, progress=progress, notice=notice, force=force)
-        try:
-            _put_in_place(path, remote, reference)
-            _check_content(path, remote, reference)
-        except BaseException:
-            cache.discard(path)
-            raise
-        cache.save_object_id(path, reference.repository, remote)
-        for partial in earlier:
-            partial.unlink(missing_ok=True)
+    path = cache_writing.part_path(reference.repository, remote)
+    with _explained(cache.cannot_write_cache, path), parts.opened(path, _waiting(notice)) as part:
+        is_here = _has_intact_content(reference, remote) and not force
+        if is_here:
+            part.clear()
+        else:
+            _complete(part, reference, remote, progress, notice)
+        path = cache_writing.add(reference, remote, None if is_here else part.path)
     return _model_file(path, remote, reference)
 
 
@@ -138,12 +136,23 @@ def download_to(
         if target.is_file() and hashing.matches(target, remote.object_id):
             return _model_file(target, remote, reference)
         raise _exists(target, reference)
-    with new_file(target, force=force, remedy=_ANOTHER_FOLDER) as part:
-        if force or not _copy_from_cache(reference, remote, part):
-            remote = _described_by_hub(reference, notice)
-            _fetch(part, reference, remote, progress, notice)
-        if not force and os.path.lexists(target):
-            raise _exists(target, reference)
+    cached = None if force else _intact_in_cache(reference, remote)
+    if cached:
+        import shutil
+
+        with new_file(target, force=force, remedy=_ANOTHER_FOLDER) as new:
+            shutil.copyfile(cached.path, new)
+        return _model_file(target, remote, reference)
+    from . import parts
+
+    remote = _described_by_hub(reference, notice)
+    path = folder / f".{parts.file_name(remote)}"
+    with _explained(_cannot_write_folder, target), parts.opened(path, _waiting(notice)) as part:
+        if not force and target.is_file() and hashing.matches(target, remote.object_id):
+            return _model_file(target, remote, reference)  # another process was faster
+        with new_file(target, force=force, remedy=_ANOTHER_FOLDER) as new:
+            _complete(part, reference, remote, progress, notice)
+            part.path.replace(new)
     return _model_file(target, remote, reference)
 
 
@@ -174,57 +183,65 @@ def _described_by_hub(reference: ModelReference, notice: Notice) -> RemoteFile:
 
 
 @contextmanager
-def _unverified(reference: ModelReference, remote: RemoteFile) -> Iterator[None]:
-    """Let `cache.find` ignore the file until the block ends, and ever after if this is killed."""
-    marker = cache.unverified_marker(reference.repository, remote.revision, remote.name)
-    try:
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
-    except OSError as error:
-        raise cache.cannot_write_cache(error, marker.parent) from error
+def _explained(explanation: Callable[[OSError, Path], DistilError], path: Path) -> Iterator[None]:
+    """Say of errors of the disk what they concern."""
     try:
         yield
-    finally:
-        marker.unlink(missing_ok=True)
+    except OSError as error:
+        raise explanation(error, path) from error
 
 
-def _discard_damaged(reference: ModelReference, remote: RemoteFile) -> None:
-    """Remove other content that the cache has under the file's name or object id.
+def _cannot_write_folder(error: OSError, path: Path) -> DistilError:
+    return cannot_write(error, path, _ANOTHER_FOLDER)
 
-    It may be left over from a run that was killed, and huggingface-hub does not check it.
+
+def _waiting(notice: Notice) -> Callable[[], None]:
+    return lambda: notice("Another process is downloading this file; waiting for it.")
+
+
+def _has_intact_content(reference: ModelReference, remote: RemoteFile) -> bool:
+    """Return whether the cache has the content, under the file's name or its object id.
+
+    Any other content there is removed: no other program checks it.
     """
+    found = False
     for path in cache.content_paths(reference.repository, remote):
-        if path.is_file() and not hashing.matches(path, remote.object_id):
-            _discard(path)
+        if path.is_file():
+            if hashing.matches(path, remote.object_id):
+                found = True
+            else:
+                cache.discard(path)
+    return found
 
 
-def _put_in_place(path: Path, remote: RemoteFile, reference: ModelReference) -> None:
-    try:
-        cache.put_in_place(path, remote.object_id, reference.repository)
-    except OSError as error:
-        raise cache.cannot_write_cache(error, path) from error
+def _complete(
+    part: "Part",
+    reference: ModelReference,
+    remote: RemoteFile,
+    progress: Progress,
+    notice: Notice,
+) -> None:
+    """Download what a part lacks, and check the hash of the whole.
+
+    Where what an earlier run has got turns out to be damaged, all is downloaded again, once.
+    """
+    while True:
+        resumed = part.size > 0
+        _receive(part, reference, remote, progress, notice)
+        if hashing.matches(part.path, remote.object_id):
+            return
+        part.clear()
+        if not resumed:
+            raise ModelDamagedError(
+                f"The downloaded {remote.name} does not have the hash that the Hub states, and was"
+                " removed.",
+                f"Run `{reference.download_command}` to download it again.",
+            )
+        notice(f"The resumed {remote.name} has the wrong hash; downloading it from the beginning.")
 
 
-def _discard(path: Path) -> None:
-    try:
-        cache.discard(path)
-    except OSError as error:
-        raise cache.cannot_write_cache(error, path) from error
-
-
-def _copy_from_cache(reference: ModelReference, remote: RemoteFile, copy: Path) -> bool:
-    """Copy the file from the cache, and return whether the copy is there and intact."""
-    import shutil
-
-    cached = cache.find(reference)
-    if cached is None:
-        return False
-    shutil.copyfile(cached.path, copy)
-    return hashing.matches(copy, remote.object_id)
-
-
-def _fetch(
-    target: Path,
+def _receive(
+    part: "Part",
     reference: ModelReference,
     remote: RemoteFile,
     progress: Progress,
@@ -232,20 +249,28 @@ def _fetch(
 ) -> None:
     from . import hub
 
-    path = hub.fetch(
-        reference, remote, progress=progress, notice=notice, force=True, folder=target.parent
-    )
-    _check_content(path, remote, reference)
-    path.replace(target)  # from the folders that it has in the repository
+    if part.size > remote.size:
+        part.clear()
+    part.check_space(remote.size)
+    try:
+        hub.fetch(reference, remote, part, progress=progress, notice=notice)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            part.clear()
+            notice("The disk is full: the part that has arrived is removed.")
+        if part.size:
+            notice("The part that has arrived is kept: the next download resumes there.")
+        raise
 
 
-def _check_content(path: Path, remote: RemoteFile, reference: ModelReference) -> None:
-    if not hashing.matches(path, remote.object_id):
-        raise ModelDamagedError(
-            f"The downloaded {remote.name} does not have the hash that the Hub states, and was"
-            " removed.",
-            f"Run `{reference.download_command}` to download it again.",
-        )
+def _intact_in_cache(reference: ModelReference, remote: RemoteFile) -> ModelFile | None:
+    cached = cache.find(reference)
+    return cached if cached and hashing.matches(cached.path, remote.object_id) else None
+
+
+def _discard(path: Path) -> None:
+    with _explained(cache.cannot_write_cache, path):
+        cache.discard(path)
 
 
 def _model_file(path: Path, remote: RemoteFile, reference: ModelReference) -> ModelFile:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..engine import Model, Placement, Scorer
 from ..engine.evaluate.evaluator import evaluator_for
-from .pairs import Pair
+from .pairs import Pair, extra_names
 from .statistics import Interval, percentile_intervals, resampled_sums, wilson
 
 
@@ -65,6 +65,11 @@ class PairedTest:
     preferences: list[Preference] = field(default_factory=list)
     interrupted: bool = False
     placement: Placement = field(default_factory=Placement)
+
+    @property
+    def extra_names(self) -> list[str]:
+        """The names of what else the file says of the scored pairs."""
+        return extra_names([each.pair for each in self.scored])
 
 
 def score_pairs(

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .elsewhere import not_found, wrong_method
 from .errors import ApiError
 from .service import Service
 
@@ -24,10 +25,12 @@ class Access:
         api_key: what a client must send, or None.
         hosts: the names that a Host header may have; None for any. Without this, a page could let
             its own name resolve to this machine, and read the responses (DNS rebinding).
+        origins: the other sites whose pages may read the responses, or ``*`` for all sites.
     """
 
     api_key: str | None
     hosts: frozenset[str] | None
+    origins: tuple[str, ...] = ()
 
     def check(self, path: str, headers: Headers) -> None:
         """Check that a request is allowed.
@@ -126,13 +129,11 @@ class AccessMiddleware:
 def _as_api_error(error: ApiError | HTTPException, scope: Scope) -> ApiError:
     if isinstance(error, ApiError):
         return error
-    path = scope["path"][:200]
-    messages = {
-        404: f"There is nothing at {path}.",
-        405: f"{path} does not accept {scope['method'][:20]}.",
-    }
-    message = messages.get(error.status_code, error.detail)
-    return ApiError(error.status_code, message, headers=error.headers)
+    if error.status_code == 404:
+        return not_found(scope["path"])
+    if error.status_code == 405:
+        return wrong_method(scope["path"], scope["method"], (error.headers or {})["Allow"])
+    return ApiError(error.status_code, error.detail, headers=error.headers)
 
 
 def _host_name(host: str) -> str:

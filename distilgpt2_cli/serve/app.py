@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
@@ -28,7 +29,18 @@ def make_app(service: Service, access: Access, log: Callable[[str], None]) -> AS
     ]
     paths = frozenset(route.path for route in routes)
     router = Router(routes, redirect_slashes=False)
-    return AccessMiddleware(router, service, access, paths, log)
+    app: ASGIApp = AccessMiddleware(router, service, access, paths, log)
+    if access.origins:
+        # No cookies are used. Clients' own libraries send headers of their own.
+        app = CORSMiddleware(
+            app,
+            access.origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("*",),
+            allow_private_network=True,
+            expose_headers=("Retry-After",),
+        )
+    return app
 
 
 async def _page(_request: Request) -> Response:

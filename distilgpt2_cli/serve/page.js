@@ -4,6 +4,7 @@ const options = $("options");
 const form = $("settings").querySelector("form");
 
 const SEEDS = 4294967295; // how many there are; the server counts them from 0
+const touch = matchMedia("(hover: none) and (pointer: coarse)"); // as in the style: no keys, no mouse
 const PROMPT_CHARACTERS = 2000; // about what the context window of a small model holds
 
 /** Show a sentence as a "notice" or an "alarm", or announce it to screen readers only ("quiet"). */
@@ -119,7 +120,9 @@ function option(index) {
   item.role = "option";
   const digit = document.createElement("kbd");
   digit.textContent = index + 1;
-  item.append(digit, document.createElement("span"));
+  const shown = document.createElement("span");
+  shown.dir = "auto";
+  item.append(digit, shown);
   item.addEventListener("pointermove", () => mark(index));
   item.addEventListener("click", () => accept(index));
   return item;
@@ -138,7 +141,8 @@ function finish(current) {
   options.ariaBusy = "false";
   options.style.minHeight = "";
   mark(current.active);
-  say(`${suggestions(current.texts.length)}. Up and Down select, Enter accepts.`, "quiet");
+  const how = touch.matches ? "Tap one to accept it." : "Up and Down select, Enter accepts.";
+  say(`${suggestions(current.texts.length)}. ${how}`, "quiet");
 }
 
 function suggestions(count) {
@@ -275,7 +279,7 @@ $("copy").addEventListener("click", async () => {
     await navigator.clipboard.writeText(text.value);
   } catch {
     text.select(); // for pages without HTTPS
-    if (!document.execCommand("copy")) return say("The browser doesn't allow copying. The text is selected: press Ctrl-C.");
+    if (!document.execCommand("copy")) return say("The browser doesn't allow copying. The text is selected: copy it.");
   }
   say("Copied.");
 });
@@ -309,6 +313,12 @@ for (const id of ["settings", "about"]) {
     $(id).scrollTop = 0;
   });
 }
+
+function showPlaceholder() {
+  text.placeholder = `Start writing, then ${touch.matches ? "tap Suggest" : "press Tab"}.`;
+}
+
+touch.addEventListener("change", showPlaceholder);
 
 function showSettings() {
   for (const value of form.querySelectorAll(".value")) {
@@ -352,6 +362,7 @@ async function showModel() {
 
 restoreSettings();
 showTheme();
+showPlaceholder();
 say("", "quiet");
 text.value = browser.get("text") ?? "";
 text.setSelectionRange(text.value.length, text.value.length);

@@ -35,11 +35,13 @@ class Address:
         host: a name or an address of this machine.
         port: 0 for any free one.
         api_key: what clients must send, or None.
+        origins: as in `Access`.
     """
 
     host: str
     port: int
     api_key: str | None
+    origins: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:
@@ -55,8 +57,9 @@ class Address:
     def access(self) -> Access:
         """Which requests are allowed. With a key, a page of another site is shut out by it."""
         if self.api_key is not None or not self.is_loopback:
-            return Access(self.api_key, None)
-        return Access(None, frozenset({"localhost", "127.0.0.1", "[::1]", _in_url(self.host)}))
+            return Access(self.api_key, None, self.origins)
+        hosts = frozenset({"localhost", "127.0.0.1", "[::1]", _in_url(self.host)})
+        return Access(None, hosts, self.origins)
 
     def listen(self) -> socket.socket:
         """Return a socket that listens on this address; connections to it wait until `serve`.
@@ -150,7 +153,13 @@ async def _serve(
     )
     port = listener.getsockname()[1]
     url = f"http://{_in_url(address.host)}:{port}"
-    server = _Server(config, acceptor, listener, lambda: say(f"Listening on {url}"))
+
+    def say_where() -> None:
+        say(f"Serving {name}: OpenAI's API at {url}/v1, a page to write on at {url}/")
+        say("Press Ctrl-C to stop.")
+        say(f"Listening on {url}")
+
+    server = _Server(config, acceptor, listener, say_where)
     with contextlib.closing(service.scheduler):
         service.start()
         ending = asyncio.ensure_future(_end_on(_end_of_service(), service, server, say))

@@ -87,7 +87,8 @@ class Service:
         if name != self.name:
             raise ApiError(
                 404,
-                f"This server has only the model {self.name}. Use that name.",
+                f"This server has only the model {self.name}, not {str(name)[:100]}."
+                f' Use that name, or leave out "model".',
                 param="model",
                 code="model_not_found",
             )

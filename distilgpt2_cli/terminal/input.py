@@ -5,6 +5,7 @@ import os
 import stat
 import struct
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from .waiting import wait_until_ready
@@ -15,6 +16,19 @@ def standard_input() -> BinaryIO | None:
     if not sys.stdin:
         return None
     return io.BufferedReader(_PatientReader(sys.stdin.fileno(), "rb", closefd=False))
+
+
+def lines_within(readline: Callable[[int], bytes], limit: int) -> Iterator[bytes | None]:
+    """Yield lines with their ends, None for a line of over ``limit`` bytes, which is skipped."""
+    while line := readline(limit + 1):
+        if len(line) <= limit:
+            yield line
+            if not line.endswith(b"\n"):
+                return  # A terminal would be asked for more.
+            continue
+        while line and not line.endswith(b"\n"):
+            line = readline(limit)
+        yield None
 
 
 def has_data(descriptor: int) -> bool:

@@ -1,15 +1,21 @@
 """The progress of work on a file: a bar on a terminal, and two lines elsewhere."""
 
 import codecs
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
+from ..units import format_bytes
 from .sanitize import one_line, visible
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
+
+
+ERASE_LINE = b"\r\x1b[2K"
+_PATIENCE = 1.0  # seconds
 
 
 class Action(NamedTuple):
@@ -24,11 +30,6 @@ CHECK = Action("Checking", "Checked")
 SCORE = Action("Scoring", "Scored")
 
 
-def megabytes(count: float) -> str:
-    """Return a number of bytes in MB (10⁶ bytes), as the Hub shows sizes, or in kB if small."""
-    return f"{count / 1e3:.1f} kB" if 0 < count < 1e5 else f"{count / 1e6:.1f} MB"
-
-
 class Advance(Protocol):
     """Takes the number of bytes done since the last call, and a note to show."""
 
@@ -37,17 +38,21 @@ class Advance(Protocol):
 
 
 @contextmanager
-def bar(stream: BinaryIO, name: str, total: int | None, *, coloured: bool) -> Iterator[Advance]:
+def bar(
+    stream: BinaryIO, name: str, total: int | None, done: int, *, coloured: bool
+) -> Iterator[Advance]:
     """Draw a bar with size, rate and time left on a terminal until the block ends."""
     from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with _drawn(stream, name, total, columns, coloured=coloured) as advance:
+    with _drawn(stream, name, total, columns, done=done, coloured=coloured) as advance:
         yield advance
 
 
 @contextmanager
-def counting_bar(stream: BinaryIO, name: str, total: int, *, coloured: bool) -> Iterator[Advance]:
+def counting_bar(
+    stream: BinaryIO, name: str, total: int | None, *, coloured: bool
+) -> Iterator[Advance]:
     """Draw a bar that counts finished items until the block ends, and remove it then."""
     from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
@@ -63,6 +68,7 @@ def _drawn(
     total: int | None,
     columns: "Sequence[ProgressColumn]",
     *,
+    done: int = 0,
     coloured: bool,
     transient: bool = False,
 ) -> Iterator[Advance]:
@@ -86,7 +92,7 @@ def _drawn(
         redirect_stderr=False,
         transient=transient,
     ) as display:
-        task = display.add_task(one_line(visible(name)), total=total, note="")
+        task = display.add_task(one_line(visible(name)), total=total, completed=done, note="")
 
         def advance(count: int, note: str = "") -> None:
             display.update(task, advance=count, note=one_line(visible(note)))
@@ -95,16 +101,66 @@ def _drawn(
 
 
 @contextmanager
+def delayed(drawn: AbstractContextManager[Advance]) -> Iterator[Advance]:
+    """Draw a bar only if work takes so long that a person wonders; short work shows nothing."""
+    due = time.monotonic() + _PATIENCE
+    held_back = 0
+    shown: Advance | None = None
+    with ExitStack() as stack:
+
+        def advance(count: int, note: str = "") -> None:
+            nonlocal held_back, shown
+            if shown is None:
+                held_back += count
+                if time.monotonic() < due:
+                    return
+                shown, count = stack.enter_context(drawn), held_back
+            shown(count, note)
+
+        yield advance
+
+
+class Waiting:
+    """A message on a terminal's last line, after a moment, for as long as something takes."""
+
+    def __init__(self, stream: BinaryIO, message: str) -> None:
+        """Write nothing yet."""
+        self._stream = stream
+        self._message = message
+        self._lock = threading.Lock()
+        self._is_over = self._is_shown = False
+        self._timer = threading.Timer(_PATIENCE, self._show)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        """Erase the message, or see to it that it is never shown."""
+        self._timer.cancel()
+        with self._lock:
+            self._is_over = True
+            if self._is_shown:
+                self._stream.write(ERASE_LINE)
+                self._is_shown = False
+
+    def _show(self) -> None:
+        with self._lock:
+            if not self._is_over:
+                self._stream.write(self._message.encode(errors="backslashreplace"))
+                self._is_shown = True
+
+
+@contextmanager
 def lines(
-    notice: Callable[[str], None], action: Action, name: str, total: int | None
+    notice: Callable[[str], None], action: Action, name: str, total: int | None, done: int
 ) -> Iterator[Advance]:
     """Give a notice at the start, and one with the time when the block ends without an error."""
-    size = "" if total is None else f" ({megabytes(total)})"
-    notice(f"{action.doing} {name}{size}.")
+    size = "" if total is None else f" ({format_bytes(total)})"
+    start_at = f", resuming at {format_bytes(done)}" if done else ""
+    notice(f"{action.doing} {name}{size}{start_at}.")
     start = time.monotonic()
     yield silent
     seconds = time.monotonic() - start
-    speed = "" if total is None else f" ({megabytes(total / max(seconds, 1e-9))}/s)"
+    speed = "" if total is None else f" ({format_bytes((total - done) / max(seconds, 1e-9))}/s)"
     notice(f"{action.done} {name} in {seconds:.1f} s{speed}.")
 
 

@@ -2,28 +2,32 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, BinaryIO
 
 from ..errors import DistilError, UsageError
-from .input import has_data, standard_input
+from ..units import format_bytes
+from .input import has_data, lines_within, standard_input
 from .layout import (
     DEFAULT_WIDTH,
     GAP,
     MAX_WIDTH,
     MIN_COLUMN,
+    cells,
+    column_widths,
     fields,
     item,
     paragraph,
     side_by_side,
 )
 from .output import give_up, standard_error, standard_output, write
-from .progress import DOWNLOAD, Action, Advance
+from .progress import DOWNLOAD, ERASE_LINE, Action, Advance, Waiting
 from .sanitize import one_line, visible
 
 BOLD, DIM, RED, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
-_ERASE_LINE = "\r\x1b[2K"
 
 _PART = 2**20  # bytes
 
@@ -53,6 +57,7 @@ class Terminal:
         self.stderr_is_terminal = stderr.isatty()
         self.quiet = quiet
         self._bar_is_drawn = False
+        self._waiting: Waiting | None = None
         self._dumb = environment.get("TERM") == "dumb"
         self._colours_allowed = not environment.get("NO_COLOR") and not self._dumb
 
@@ -72,32 +77,33 @@ class Terminal:
         return self._stdin is not None and has_data(self._stdin.fileno())
 
     def read(self) -> Iterator[bytes]:
-        """Yield all of standard input in parts, or nothing when it is a terminal or closed.
-
-        Raises:
-            DistilError: it can't be read.
-        """
-        if self._stdin is not None and not self.stdin_is_terminal:
-            while part := _received(self._stdin.read, _PART):
-                yield part
-
-    def read_lines(self, limit: int) -> Iterator[bytes | None]:
-        """Yield the lines of standard input with their ends, None for one of over ``limit`` bytes.
-
-        Nothing is read ahead of what is asked for, but for a buffer.
+        """Yield all of standard input in parts, or nothing if it is closed.
 
         Raises:
             DistilError: it can't be read.
         """
         if self._stdin is None:
             return
-        while line := _received(self._stdin.readline, limit + 1):
-            if len(line) <= limit:
-                yield line
-                continue
-            while line and not line.endswith(b"\n"):
-                line = _received(self._stdin.readline, limit)
-            yield None
+        if self.stdin_is_terminal:
+            yield from filter(None, self.read_lines(sys.maxsize - 1))
+            return
+        while part := _received(self._stdin.read, _PART):
+            yield part
+
+    def read_lines(self, limit: int) -> Iterator[bytes | None]:
+        """Yield the lines of standard input with their ends, None for one of over ``limit`` bytes.
+
+        Nothing is read ahead of what is asked for, but for a buffer. A notice says how to end the
+        lines of a terminal.
+
+        Raises:
+            DistilError: it can't be read.
+        """
+        if self._stdin is None:
+            return
+        if self.stdin_is_terminal:
+            self.notice("Reading from the terminal. Press Ctrl-D on an empty line to end.")
+        yield from lines_within(partial(_received, self._stdin.readline), limit)
 
     def ask(self, question: str) -> bool:
         """Ask on standard error and return whether the answer was yes.
@@ -121,6 +127,7 @@ class Terminal:
         """
         if not text:
             return
+        self.end_waiting()
         if self.stdout_is_terminal:
             text = self._styled(visible(text), style)
         write(self._stdout, text)
@@ -138,14 +145,20 @@ class Terminal:
         self.write(json.dumps(record, allow_nan=False) + "\n")
 
     def write_table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write rows of cells as aligned columns below a header, the header bold on a terminal."""
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in (header, *rows)
-        ]
-        self.write(lines[0], style=BOLD)
-        self.write("".join(f"\n{line}" for line in lines[1:]) + "\n")
+        """Write rows of cells as aligned columns below a header, the header bold on a terminal.
+
+        On a narrow terminal, the last column is wrapped, or each row becomes a list of fields.
+        """
+        if self.stdout_is_terminal:
+            rows = [[visible(cell) for cell in row] for row in rows]
+        widths = column_widths([header, *rows], self.columns)
+        if widths is None:
+            for row in rows:
+                self.write_heading(row[0])
+                self.write_fields(list(zip(header, row, strict=True))[1:])
+            return
+        self.write(side_by_side(header, widths), style=BOLD)
+        self.write("".join(f"\n{side_by_side(row, widths)}" for row in rows) + "\n")
 
     def write_side_by_side(
         self, header: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]
@@ -155,24 +168,31 @@ class Terminal:
         The texts of a row are laid out as paragraphs, each in a column of its own below its title
         in the header.
         """
-        label_width = max((len(label) for label, _ in rows), default=0)
+        label_width = max((cells(label) for label, _ in rows), default=0)
         width = (self._width - label_width) // len(header) - len(GAP)
         if width < MIN_COLUMN:
-            for label, cells in rows:
+            for label, texts in rows:
                 self.write_heading(label)
-                self.write_fields(list(zip(header, cells, strict=True)))
+                self.write_fields(list(zip(header, texts, strict=True)))
             return
         widths = [label_width, *[width] * len(header)]
         titles = ["", *(self._readable(title) for title in header)]
         self.write(side_by_side(titles, widths), style=BOLD)
-        for label, cells in rows:
-            readable = [label, *(self._readable(cell) for cell in cells)]
+        for label, texts in rows:
+            readable = [label, *(self._readable(text) for text in texts)]
             self.write("\n" + side_by_side(readable, widths))
         self.write("\n")
 
     def write_heading(self, title: str) -> None:
         """Write a line that stands above others, bold on a terminal."""
-        self.write(one_line(title), style=BOLD)
+        self.write_line(title, style=BOLD)
+
+    def write_line(self, text: str, *, style: str = "") -> None:
+        """Write a text as one line, which is wrapped at words on a terminal."""
+        text = self._readable(text)
+        if self.stdout_is_terminal:
+            text = paragraph(text, self.columns or DEFAULT_WIDTH)
+        self.write(text, style=style)
         self.write("\n")
 
     def write_paragraph(self, text: str) -> None:
@@ -191,7 +211,7 @@ class Terminal:
 
     def rule(self, title: str) -> None:
         """Draw a line across standard output with a title in it."""
-        width = os.get_terminal_size(self._stdout.fileno()).columns
+        width = self.columns or DEFAULT_WIDTH
         self.write(f"── {title} ".ljust(width, "─") + "\n", style=DIM)
 
     def notice(self, message: str) -> None:
@@ -204,42 +224,67 @@ class Terminal:
         self._say(str(error), RED, label="Error: ")
 
     def progress(
-        self, name: str, total: int | None, action: Action = DOWNLOAD
+        self, name: str, total: int | None, action: Action = DOWNLOAD, *, done: int = 0
     ) -> AbstractContextManager[Advance]:
         """Show the progress over ``total`` bytes, None if not known, on standard error.
 
         The value of the ``with`` statement is called with the number of bytes done since the last
         call. Without a terminal that can redraw a line, there is one line at the start and one at
-        the end.
+        the end. A notice says where work is resumed of which ``done`` bytes were done before.
         """
         from .progress import lines, silent
 
         if self.quiet:
             return nullcontext(silent)
-        if self.stderr_is_terminal and not self._dumb:
-            return self._bar(name, total)
-        return lines(self.notice, action, name, total)
+        if self._can_redraw:
+            if done:
+                self.notice(f"Resuming at {format_bytes(done)}.")
+            return self._bar(name, total, done)
+        return lines(self.notice, action, name, total, done)
 
-    def counting(self, name: str, total: int) -> AbstractContextManager[Advance]:
+    def counting(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
         """Show on a terminal, and only there, how many of ``total`` items are finished.
 
         The value of the ``with`` statement is called with the number of items finished since the
-        last call.
+        last call. Nothing is shown of work that takes less than a second.
         """
-        from .progress import counting_bar, silent
+        from .progress import counting_bar, delayed, silent
 
-        if self.quiet or self._dumb or not self.stderr_is_terminal:
+        if not self._can_redraw:
             return nullcontext(silent)
         drawn = counting_bar(self._stderr, name, total, coloured=self._colours_allowed)
-        return self._as_drawn_bar(drawn)
+        return delayed(self._as_drawn_bar(drawn))
 
-    def _bar(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
+    def counting_results(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
+        """Do what `counting` does, unless a terminal shows the results themselves."""
+        from .progress import silent
+
+        return nullcontext(silent) if self.stdout_is_terminal else self.counting(name, total)
+
+    def begin_waiting(self, message: str) -> None:
+        """Show a message on a terminal from a second on, until anything else is written."""
+        if self._can_redraw:
+            self._waiting = Waiting(self._stderr, self._styled(visible(message), DIM))
+
+    def end_waiting(self) -> None:
+        """Erase the message of `begin_waiting`, if it is shown."""
+        if self._waiting:
+            self._waiting.end()
+            self._waiting = None
+
+    @property
+    def _can_redraw(self) -> bool:
+        return self.stderr_is_terminal and not (self.quiet or self._dumb)
+
+    def _bar(self, name: str, total: int | None, done: int) -> AbstractContextManager[Advance]:
         from .progress import bar
 
-        return self._as_drawn_bar(bar(self._stderr, name, total, coloured=self._colours_allowed))
+        drawn = bar(self._stderr, name, total, done, coloured=self._colours_allowed)
+        return self._as_drawn_bar(drawn)
 
     @contextmanager
     def _as_drawn_bar(self, drawn: AbstractContextManager[Advance]) -> Iterator[Advance]:
+        self.end_waiting()
         with drawn as advance:
             self._bar_is_drawn = True
             try:
@@ -248,13 +293,14 @@ class Terminal:
                 self._bar_is_drawn = False
 
     @property
+    def columns(self) -> int | None:
+        """The width of the terminal that standard output is, None if there is none."""
+        return _columns(self._stdout)
+
+    @property
     def _width(self) -> int:
         """Columns for text: those of the terminal, within what is readable."""
-        try:
-            columns = os.get_terminal_size(self._stdout.fileno()).columns
-        except OSError:
-            columns = 0  # as a terminal reports that does not know
-        return min(max(columns, 20), MAX_WIDTH) if columns else DEFAULT_WIDTH
+        return min(max(self.columns or DEFAULT_WIDTH, 20), MAX_WIDTH)
 
     def _readable(self, text: str) -> str:
         """Return a text as one line, and for a terminal as `write` will show it."""
@@ -265,17 +311,24 @@ class Terminal:
         return style + text + _PLAIN if style and text and self._colours_allowed else text
 
     def _say(self, message: str, style: str, label: str = "") -> None:
-        """Write a message as one line."""
-        message = one_line(message)
+        """Write a message as one line, which is wrapped at words on a terminal."""
+        self.end_waiting()
+        message = label + one_line(message)
         if self.stderr_is_terminal:
-            message = visible(message)
-            if label:
-                label = self._styled(label, style)
-            else:
-                message = self._styled(message, style)
-        above_the_bar = _ERASE_LINE if self._bar_is_drawn else ""
-        line = f"{above_the_bar}{label}{message}\n"
-        self._stderr.write(line.encode(errors="backslashreplace"))
+            message = paragraph(visible(message), _columns(self._stderr) or DEFAULT_WIDTH)
+            styled = label.rstrip() or message
+            message = self._styled(styled, style) + message[len(styled) :]
+        above_the_bar = ERASE_LINE if self._bar_is_drawn else b""
+        line = f"{message}\n".encode(errors="backslashreplace")
+        self._stderr.write(above_the_bar + line)
+
+
+def _columns(stream: BinaryIO) -> int | None:
+    """Return how wide a terminal is; None for anything else, and if it does not know."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except OSError:
+        return None
 
 
 def _received(read: Callable[[int], bytes], size: int) -> bytes:

@@ -53,7 +53,7 @@ def together(path: Path, file: str) -> Iterator[Finding]:
 
 def lines(path: Path, file: str) -> Iterator[Finding]:
     """Group 4: the peak memory of ``--lines``, which must not grow with their number."""
-    few, many = (_peak_megabytes(path, count) for count in (FEW_LINES, MANY_LINES))
+    few, many = (_peak_format_bytes(path, count) for count in (FEW_LINES, MANY_LINES))
     yield Finding(
         4,
         f"MB that {MANY_LINES:,} lines take more than {FEW_LINES:,}",
@@ -65,7 +65,7 @@ def lines(path: Path, file: str) -> Iterator[Finding]:
     )
 
 
-def _peak_megabytes(path: Path, count: int) -> float:
+def _peak_format_bytes(path: Path, count: int) -> float:
     command = f"yes 'Hello there' | head -n {count} | '{sys.executable}' -m distilgpt2_cli generate"
     command += f" --model '{path}' --lines --parallel {SEQUENCES} --max-tokens 1 --seed 1"
     return round(run_process(["sh", "-c", command]).peak_bytes / 1e6, 1)

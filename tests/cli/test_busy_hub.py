@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.hub import FOR_EVER, Fault, Hub, serving
 from tests.support.run import TIMEOUT, run, started
-from tests.support.stock import MAIN, OTHER, files_below, stock
+from tests.support.stock import MAIN, OTHER, arrived_below, stock
 
 LIST = ("download", "--repo", OTHER, "--quant", "Q4_K")
 SOON = {"HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DOWNLOAD_TIMEOUT": "2"}
@@ -50,7 +50,8 @@ def outcome(case: Case, folder: Path) -> str:
         waits = SOON if FOR_EVER in (case.fault.silent_seconds, case.fault.stall_seconds) else {}
         result = run(*case.arguments, env=hub.environment(**waits))
         assert (result.returncode, result.stdout) == (3, b"")
-        assert files_below(hub.cache) == []
+        stop = case.fault.stall_at or case.fault.cut_at
+        assert arrived_below(hub.cache) == ([stop] if stop else [])
         hub.recover()
         assert run(*case.arguments, env=hub.environment()).returncode == 0
     return result.stderr.decode()

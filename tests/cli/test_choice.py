@@ -252,3 +252,38 @@ def test_a_file_may_be_called_as_nobody_is(env: dict[str, str], tiny: Path, tmp_
     path = {"PYTHONPATH": str(Path(__file__).parents[2])}
     result = subprocess.run(command, env={**env, **path}, cwd=tmp_path, capture_output=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_another_quantization_that_is_downloaded_is_named_and_not_used(
+    hub: Hub, tiny: Path
+) -> None:
+    """The same command line gives the same bytes, whatever is in the cache."""
+    names = {name: f"distilgpt2.{name}.gguf" for name in ("Q2_K", "Q8_0", "Q4_K_M")}
+    content = tiny.read_bytes()
+    hub.add(REPOSITORY, {names["Q2_K"]: content, names["Q8_0"]: content + b"\0"})
+    main = ("--revision", "main")
+    assert run("download", *main, "-q", "q2_k", "-q", "q8_0", env=hub.environment()).returncode == 0
+    generate = ("generate", *main, "--max-tokens", "1", "--seed", "1", "Hi")
+    offline = run(*generate, "--offline", env=hub.environment())
+    assert offline.returncode == 3
+    assert offline.stderr.decode() == (
+        f"Error: Q4_K_M of {REPOSITORY} is not downloaded, and distil is in offline mode. Use"
+        " --quant Q8_0, which is downloaded, or run `distil download --quant Q4_K_M --revision"
+        " main` when you are online.\n"
+    )
+    said = (
+        "Q4_K_M is the default, and is downloaded now. To use Q8_0 or Q2_K, which is downloaded"
+        " already, set --quant or DISTIL_QUANT.\n"
+    )
+    missing = run(*generate, env=hub.environment())
+    assert missing.returncode == 3
+    assert missing.stderr.decode().startswith(said)
+    assert missing.stderr.decode().endswith(" use --quant Q8_0, which is downloaded.\n")
+    hub.add(REPOSITORY, dict.fromkeys(names.values(), content))
+    named = ((*generate, "-q", "Q4_K_M"), generate)
+    for arguments, notice in zip(named, (False, True), strict=True):
+        result = run(*arguments, env=hub.environment())
+        assert result.returncode == 0
+        assert (said in result.stderr.decode()) == notice
+        assert run("remove", *main, "--yes", env=hub.environment()).returncode == 0
+    assert said not in run(*generate, env=hub.environment(DISTIL_QUANT="q8_0")).stderr.decode()

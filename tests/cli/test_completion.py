@@ -168,7 +168,7 @@ def answer(env: dict[str, str], **variables: str) -> str:
 
 def test_the_answer_to_zsh(env: dict[str, str]) -> None:
     for words, completed in (
-        ("distil score", '"score":"Score each token of a text, given the..."'),
+        ("distil score", '"score":"Score each token of a text, given the tokens before it."'),
         ("distil generate --quant Q4_K_M", '"Q4_K_M":"85.0 MB"'),
     ):
         output = answer(env, _DISTIL_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=words)

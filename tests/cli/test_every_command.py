@@ -26,6 +26,7 @@ RUNS = {
     "models": (),
     "bench": (*DEMO, "--tokens", "4", "--repetitions", "1", "--threads", "1", "--quiet"),
     "doctor": (),
+    "help": ("generate",),
 }
 OF_DOWNLOADS = ("download", "verify", "remove")
 ELSEWHERE = ("replay", "write", "serve")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -200,7 +201,7 @@ def test_stats(env: dict[str, str], tiny_gpt2: Path) -> None:
         (("--threads", "0"), "--threads can't be 0"),
         (("--max-tokens", "0"), "--max-tokens can't be 0. Use -1 for no limit"),
         (("--stop", ""), "--stop is empty"),
-        (("--nonsense",), "No such option: --nonsense"),
+        (("--nonsense",), "distil generate has no option --nonsense. Run `distil generate --help`"),
     ],
 )
 def test_wrong_options_exit_2_before_anything_is_loaded(
@@ -266,14 +267,19 @@ def test_a_terminal_shows_prompt_seed_and_rules(env: dict[str, str], tiny: Path)
     assert b"\x1b" not in screen.output
 
 
-def test_a_terminal_is_told_the_drawn_seed(env: dict[str, str], tiny: Path) -> None:
-    with terminal("generate", "-m", str(tiny), "--max-tokens", "3", "Hi", env=env) as screen:
+def test_a_drawn_seed_is_shown_once(env: dict[str, str], tiny: Path) -> None:
+    arguments = ("generate", "-m", str(tiny), "--max-tokens", "3", "Hi")
+    drawn = run(*arguments, env=env)
+    assert re.fullmatch(rb"seed \d+\n", drawn.stderr)
+    again = run(*arguments, "--seed", drawn.stderr.split()[1].decode(), env=env)
+    assert (again.stdout, again.stderr) == (drawn.stdout, b"")
+    assert run(*arguments, "--quiet", env=env).stderr == b""
+    assert run(*arguments, "--json", env=env).stderr == b""
+    assert run(*arguments, "--temperature", "0", env=env).stderr == b""
+    assert run(*arguments, "--stats", env=env).stderr.count(b"seed ") == 1
+    with terminal(*arguments, env=env) as screen:
         assert screen.wait() == 0
-    assert b"seed " in screen.output
-    options = ("generate", "-m", str(tiny), "--max-tokens", "3", "--quiet", "Hi")
-    with terminal(*options, env=env) as screen:
-        assert screen.wait() == 0
-    assert b"seed " not in screen.output
+    assert screen.output.count(b"seed ") == 1
 
 
 def test_control_characters_are_visible_on_a_terminal_only(env: dict[str, str], tiny: Path) -> None:
@@ -313,7 +319,7 @@ def test_an_interrupted_completion_is_still_a_record(env: dict[str, str], tiny: 
 
 
 def test_a_reader_that_goes_away_ends_it_as_sigpipe_does(env: dict[str, str], tiny: Path) -> None:
-    arguments = ("generate", "-m", str(tiny), "--max-tokens", "-1", "--ignore-eos", "Hi")
+    arguments = ("generate", "-m", str(tiny), "--max-tokens", "-1", "--ignore-eos", "-s1", "Hi")
     with started(*arguments, env=env) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -1,5 +1,7 @@
 """Help is instant, complete, and the documentation is made from it."""
 
+import re
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -7,8 +9,9 @@ from importlib import import_module
 import pytest
 
 from distilgpt2_cli import __version__
-from distilgpt2_cli.cli.app import COMMANDS
-from tests.support.run import run
+from distilgpt2_cli.cli.app import COMMANDS, load_command
+from distilgpt2_cli.engine import GenerationOptions
+from tests.support.run import DISTIL, environment, run, terminal
 
 PARSERS = ("typer", "json", "pathlib", "typing")
 ENGINE = ("ctypes", "distilgpt2_cli.cli.early", "distilgpt2_cli.cli.generate")
@@ -36,6 +39,16 @@ def test_no_command_is_wrong_usage_and_shows_the_help(env: dict[str, str]) -> No
     result = run(env=env)
     assert (result.returncode, result.stdout) == (2, b"")
     assert b"Examples:" in result.stderr
+
+
+def test_a_default_is_the_same_in_every_command() -> None:
+    """But for the limits of suggestions, of variants' completions, and of a server's requests."""
+    others = [(command, "max_tokens") for command in ("probe", "write", "serve")]
+    for command in COMMANDS:
+        for parameter in load_command(command).params:
+            own = getattr(GenerationOptions(), str(parameter.name), None)
+            if isinstance(own, int | float) and (command, parameter.name) not in others:
+                assert parameter.default == own, (command, parameter.name)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -87,6 +100,79 @@ def test_nothing_is_imported_where_it_is_not_needed(
         "assert not imported, imported\n"
     )
     subprocess.run([sys.executable, "-c", script], env=env, check=True, capture_output=True)
+
+
+# All in one process, because each start takes long.
+ALL_HELP = """
+import sys
+from distilgpt2_cli.__main__ import main
+for name in sys.argv[1:]:
+    sys.argv = ["distil", *name.split(), "--help"]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, name
+"""
+
+
+@pytest.fixture(scope="module")
+def all_help(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """Return the help of all commands, by the columns of the terminal."""
+    env = environment(tmp_path_factory.mktemp("home"))
+    shown = {}
+    for columns in (60, 80, 100, 200):
+        program = (sys.executable, "-c", ALL_HELP)
+        with terminal("", *COMMANDS, env=env, columns=columns, program=program) as screen:
+            assert screen.wait() == 0
+        shown[columns] = screen.output.decode().replace("\r\n", "\n")
+    return shown
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_help_fits_the_terminal(all_help: dict[int, str], columns: int) -> None:
+    lines = all_help[columns].split("\n")
+    assert [line for line in lines if len(line) > min(columns, 100)] == []
+    assert max(map(len, lines)) > min(columns, 100) - 6  # and uses its width
+    for _, summary in COMMANDS.values():
+        assert summary.split() in [
+            words[1:] for words in map(str.split, _commands(all_help[columns]))
+        ]
+
+
+def _commands(text: str) -> list[str]:
+    """Return the entries of the command list, each with its further lines."""
+    listed = text.partition("Commands:\n")[2].partition("\n\n")[0]
+    return re.split(r"\n  (?=\w)", listed)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_help_breaks_between_words(all_help: dict[int, str], columns: int) -> None:
+    assert _words(all_help[columns]) == _words(all_help[200])
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(" \\\n", " ").split()
+
+
+def test_examples_are_commands_at_any_width(all_help: dict[int, str]) -> None:
+    """A shell reads the same from the lines of a narrow terminal as from those of a wide one."""
+    narrow, wide = (_example_arguments(all_help[columns]) for columns in (60, 200))
+    assert len(wide) > 60
+    assert narrow == wide
+
+
+def _example_arguments(text: str) -> list[list[str]]:
+    joined = text.replace("\\\n", "")
+    examples = (part.partition("Usage:")[0] for part in joined.split("Examples:\n")[1:])
+    return [shlex.split(line) for part in examples for line in part.splitlines() if line]
+
+
+def test_help_in_a_pager_fits_its_terminal(env: dict[str, str]) -> None:
+    program = ("sh", "-c", '"$@" | cat', "sh", *DISTIL)
+    with terminal("generate", "--help", env=env, columns=60, program=program) as screen:
+        assert screen.wait() == 0
+    lines = screen.output.decode().split("\r\n")
+    assert 50 < max(map(len, lines)) <= 60
 
 
 def test_the_command_reference_is_current() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from distilgpt2_cli.models.catalog import REPOSITORY
+from tests.support import forked
+from tests.support.forked import Run
 from tests.support.hub import COMMIT, Fault, Hub, object_id, serving
 from tests.support.proxy import refusing_proxy
 from tests.support.run import DISTIL, TIMEOUT, run, terminal
@@ -64,7 +66,7 @@ def moved(address: str) -> Fault:
         "X-Linked-Etag": f'"{identity}"',
         "X-Linked-Size": str(len(CONTENT)),
     }
-    return Fault(method="HEAD", status=302, headers=headers)
+    return Fault(method=None, status=302, headers=headers)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
@@ -121,12 +123,22 @@ def test_names_that_can_t_be_sent(hub: Hub) -> None:
     assert "characters that can't be sent" in refusal(LIST, hub.environment())
 
 
-@pytest.mark.parametrize("size", ["-5", "x", "9" * 30, str(60 * 2**30)])
+@pytest.mark.parametrize("size", ["-5", "x", "9" * 30])
 def test_sizes_that_are_none(hub: Hub, size: str) -> None:
     hub.fail(Fault(method="HEAD", headers={"X-Linked-Size": size}))
     result = run(*MAIN, env=hub.environment())
     assert (result.returncode, result.stdout) == (3, b"")
     assert "Unexpected error" not in result.stderr.decode()
+    assert files_below(hub.cache) == []
+
+
+def test_a_size_for_which_the_disk_has_no_space(hub: Hub) -> None:
+    """It is refused before anything is transferred."""
+    hub.fail(Fault(method="HEAD", headers={"X-Linked-Size": str(2**60)}))
+    result = run(*MAIN, env=hub.environment())
+    assert result.returncode == 1
+    assert b"No space left on device. Free some space" in result.stderr
+    assert {request.method for request in hub.requests} == {"HEAD"}
     assert files_below(hub.cache) == []
 
 
@@ -165,15 +177,45 @@ def test_the_password_in_an_address_is_not_shown(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("status", [403, 407])
-def test_a_proxy_that_lets_nobody_through(hub: Hub, scheme: str, status: int) -> None:
-    with refusing_proxy(status) as proxy:
-        proxied = {f"{scheme.upper()}_PROXY": proxy.replace("//", "//me:passw0rd@")}
-        env = hub.environment(HF_ENDPOINT=f"{scheme}://hub.invalid", **proxied)
-        line = refusal(MAIN, env)
-    assert "passw0rd" not in line
-    if (scheme, status) != ("http", 403):  # which is as if the Hub itself had said it
-        assert "can't be reached through the proxy" in line
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "{}_PROXY", "{}_proxy"])
+def test_a_proxy_that_lets_nobody_through_is_named(
+    env: dict[str, str], tmp_path: Path, scheme: str, variable: str
+) -> None:
+    """By every command that asks the Hub, and never with its password."""
+    name = variable.format(scheme if variable.islower() else scheme.upper())
+    hub = f"{scheme}://hub.invalid"
+    for status in (403, 404, 407):
+        with refusing_proxy(status) as proxy:
+            proxied = {name: proxy.replace("//", "//me:passw0rd@"), "HF_HUB_OFFLINE": "0"}
+            commands = (("download",), ("generate", "Hi"), ("doctor", "--json"))
+            runs = [Run(each, {**proxied, "HF_ENDPOINT": hub}) for each in commands]
+            runs = runs if status == 407 and "ALL" in name else runs[:1]
+            results = forked.run_all(runs, env, tmp_path)
+        named = f"{hub} can't be reached through the proxy {proxy} ({name}): "
+        for result in results:
+            said = result.errors + result.output
+            assert named in said
+            assert str(status) in said
+            assert f"Check {name}, then run the command again." in said
+            assert "passw0rd" not in said
+
+
+def test_a_proxy_without_a_way_to_the_hub_is_named(env: dict[str, str]) -> None:
+    with refusing_proxy(502) as proxy:
+        proxied = {"http_proxy": proxy, "HF_ENDPOINT": "http://hub.invalid", "HF_HUB_OFFLINE": "0"}
+        result = run("download", env={**env, **proxied})
+    assert result.stderr.decode().splitlines()[-1] == (
+        f"Error: http://hub.invalid can't be reached through the proxy {proxy} (http_proxy): it"
+        " answered with status 502. Check http_proxy, then run the command again."
+    )
+
+
+def test_what_the_hub_itself_says_is_not_blamed_on_the_proxy(hub: Hub) -> None:
+    """An error of the Hub has its mark, also when it comes through a proxy."""
+    hub.fail(Fault(status=403, error_code="GatedRepo", method=None))
+    # A server gets the address in its first line from a client that takes it for a proxy.
+    env = hub.environment(HTTP_PROXY=hub.address, HF_ENDPOINT="http://hub.invalid")
+    assert "is gated" in refusal(MAIN, env)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 418, 503])

@@ -108,7 +108,6 @@ def test_the_page_of_the_demo_model(env: dict[str, str]) -> None:
         "  gpt2.attention.layer_norm_epsilon  1e-05",
         "  tokenizer.ggml.tokens              array of 50,257 str",
         "  general.languages                  [en]",
-        "The full text is in docs/demo-model.md.",
     ):
         assert line in page.splitlines()
     assert "is not a substitute for DistilGPT2" in page
@@ -262,6 +261,7 @@ def test_what_is_not_downloaded(hub: Hub) -> None:
     ]
     for section in DISTILGPT2.sections.values():
         assert f"\n{section.title}\n" in page
+    assert DISTILGPT2.source is not None
     assert DISTILGPT2.source in page
     assert hub.requests == []
 

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from distilgpt2_cli.cli.app import COMMANDS, load_command
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.forked import Result, Run, run_all
 from tests.support.processes import wait_until_asleep
-from tests.support.run import DISTIL, TIMEOUT, run
+from tests.support.run import DISTIL, TIMEOUT, run, terminal
 
 DEMO = ("-m", "demo", "--threads", "1")
 GENERATE = ("generate", *DEMO, "-s", "1", "--max-tokens", "4")
 TEXT = "Once upon a time there was a little girl. She was happy and she had a dog.\n"
 MARK = "\ufeff"
-NOTICE = "Standard input is ignored, because the prompt is an argument; use - to read it.\n"
+NOTICE = "Standard input is ignored, because the text is an argument; use - to read it.\n"
 
 
 @pytest.mark.parametrize("options", [(), ("--lines",)])
@@ -57,8 +58,9 @@ def shell(script: str, env: dict[str, str], folder: Path) -> subprocess.Complete
 
 
 def test_a_pipe_is_read_once_and_whole(env: dict[str, str], tmp_path: Path) -> None:
-    """More than what fits into a pipe or is read at once."""
+    """The large text is more than what fits into a pipe or is read at once."""
     (tmp_path / "t.txt").write_text(TEXT * 4)
+    (tmp_path / "large.txt").write_text(TEXT * 3_600)
     (tmp_path / "g.gbnf").write_text('root ::= "abc"')
     made = shell(
         """
@@ -74,13 +76,24 @@ def test_a_pipe_is_read_once_and_whole(env: dict[str, str], tmp_path: Path) -> N
     assert figures == figures[:1] * 4
     made = shell(
         """
-        distil generate -m demo --grammar <(cat g.gbnf) Hi
-        cat g.gbnf | distil generate -m demo --grammar /dev/stdin Hi
+        distil generate -m demo -s 1 --grammar <(cat g.gbnf) Hi
+        cat g.gbnf | distil generate -m demo -s 1 --grammar /dev/stdin Hi
         """,
         env,
         tmp_path,
     )
     assert (made.stdout, made.stderr) == ("abc\nabc\n", "")
+    made = shell(
+        """
+        count() { distil tokenize -m demo --count --file "$1"; }
+        count large.txt; count <(cat large.txt); count fifo & cat large.txt > fifo; wait
+        """,
+        env,
+        tmp_path,
+    )
+    counts = made.stdout.split()
+    assert counts == [counts[0]] * 3
+    assert int(counts[0]) > 50_000
 
 
 def test_a_pipe_can_t_be_read_twice(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
@@ -172,6 +185,59 @@ def test_a_prompt_beside_a_piped_text_gives_a_notice(env: dict[str, str], tmp_pa
         assert result.stdout.endswith("\n" + TEXT), line
 
 
+SPACE = b" ends in a space. Most tokens begin with their own space"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ((*GENERATE, "The dog "), b"The prompt"),
+        (("next", *DEMO, "The dog "), b"The prompt"),
+        (("score", *DEMO, "--prefix", "The dog ", "barked"), b"--prefix"),
+        (("probe", *DEMO, "-n", "0", "-s", "1", "The {dog|cat} "), b"The prompt"),
+        ((*GENERATE, "--lines"), b"The prompt"),
+    ],
+)
+def test_a_prompt_that_ends_in_a_space_gives_one_notice(
+    env: dict[str, str], arguments: tuple[str, ...], name: bytes
+) -> None:
+    lines = b"The cat\nThe dog \nThe cow \n"
+    result = run(*arguments, env=env, stdin=lines)
+    assert result.returncode == 0
+    assert result.stderr.count(name + SPACE) == result.stderr.count(SPACE) == 1
+    quiet = run(*arguments, "--quiet", env=env, stdin=lines)
+    assert (quiet.stdout, quiet.stderr) == (result.stdout, b"")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*GENERATE, "-"),
+        (*GENERATE, "--file", "/dev/stdin"),
+        (*GENERATE, "--lines", "-"),
+        ("score", *DEMO, "--json", "-"),
+        ("tokenize", "-m", "demo", "--ids", "-"),
+    ],
+)
+def test_a_terminal_is_read_to_ctrl_d(env: dict[str, str], arguments: tuple[str, ...]) -> None:
+    typed = b"One day\nTom found\n"
+    expected = run(*arguments, env=env, stdin=typed)
+    with terminal(*arguments, env={**env, "NO_COLOR": "1"}) as screen:
+        screen.wait_for(b"Reading from the terminal. Press Ctrl-D on an empty line to end.\r\n")
+        screen.type(typed + b"\x04")
+        assert screen.wait() == 0
+    shown = screen.output.replace(b"\r\n", b"\n")
+    assert shown.endswith(expected.stdout), shown
+
+
+def test_a_text_that_is_omitted_on_a_terminal_is_empty(env: dict[str, str]) -> None:
+    expected = run(*GENERATE, "", env=env)
+    with terminal(*GENERATE, env=env) as screen:
+        assert screen.wait() == 0
+    assert expected.stdout.strip().decode() in screen.output.decode()
+    assert b"Ctrl-D" not in screen.output
+
+
 def test_empty_lines_are_skipped_by_every_command(env: dict[str, str], tmp_path: Path) -> None:
     commands = [
         [*GENERATE],
@@ -187,6 +253,96 @@ def test_empty_lines_are_skipped_by_every_command(env: dict[str, str], tmp_path:
         assert (result.status, result.errors) == (0, "3 empty lines were skipped.\n"), each
         records = [json.loads(line) for line in result.output.splitlines()]
         assert [record["line"] for record in records] == [2, 5], each
+
+
+TEXT_COMMANDS = {
+    "generate": [*GENERATE],
+    "next": ["next", *DEMO, "--top", "3"],
+    "score": ["score", *DEMO],
+    "tokenize": ["tokenize", "-m", "demo"],
+    "features": ["features", *DEMO, "--pool", "mean"],
+    "probe": ["probe", *DEMO, "-n", "0", "--csv", "next"],
+}
+
+
+def test_every_command_that_takes_a_text_reads_a_file_too() -> None:
+    takes_text = []
+    for name in COMMANDS:
+        options = {each.name: each for each in load_command(name).params}
+        if any(
+            each.metavar in ("TEXT", "PROMPT")
+            for each in options.values()
+            if not each.opts[0].startswith("-")
+        ):
+            takes_text.append(name)
+            assert "--file" in options["file"].opts, name
+    assert sorted(takes_text) == sorted(TEXT_COMMANDS)
+
+
+def test_a_text_of_a_file(env: dict[str, str], tmp_path: Path) -> None:
+    """The same as on standard input, whole or by lines."""
+    path = tmp_path / "t.txt"
+    path.write_text("{One|Two} day\r\n\nTwo\r\n")
+    once = [[*command] for command in TEXT_COMMANDS.values()]
+    runs = [*once, *([*each, "--lines"] for each in once if each[0] != "probe")]
+    pairs = [
+        [Run([*each, "--file", str(path)]), Run(each, stdin=path.read_bytes().decode())]
+        for each in runs
+    ]
+    results = run_all([run for pair in pairs for run in pair], env, tmp_path)
+    for number, (pair, _) in enumerate(pairs):
+        of_file, of_stdin = results[2 * number : 2 * number + 2]
+        assert of_file == of_stdin, pair
+        assert of_file.status == 0, of_file.errors
+        assert len(of_file.output) > 3
+
+
+def test_files_that_can_t_be_the_text(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    folder, latin, none = str(tmp_path), str(tmp_path / "latin"), str(tmp_path / "none")
+    remedy = "Check the file name after --file.\n"
+    expected = {
+        ("--file", none): f"Can't read {none}: No such file or directory. {remedy}",
+        ("--file", none, "--lines"): f"Can't read {none}: No such file or directory. {remedy}",
+        ("--file", folder): f"Can't read {folder}: Is a directory. {remedy}",
+        ("--file", latin): f"{latin} is not UTF-8 text: the byte at offset 3 (0xe9) is not valid.",
+        ("--file", latin, "Hi"): "A text and --file can't be combined. Use one of them.\n",
+    }
+    runs = [Run(["score", *DEMO, *options]) for options in expected]
+    runs.append(Run(["tokenize", "-m", "nowhere.gguf", "--file", none]))  # before the model
+    messages = [*expected.values(), f"Can't read {none}: No such file or directory. {remedy}"]
+    for message, result in zip(messages, run_all(runs, env, tmp_path), strict=True):
+        assert (result.status != 0, result.output) == (True, "")
+        assert result.errors.startswith(f"Error: {message}")
+    shown = shell("distil tokenize -m demo --ids -f <(printf 'To be')", env, tmp_path)
+    assert (shown.stdout, shown.stderr) == ("2514 307\n", "")
+
+
+def test_a_text_that_is_the_name_of_a_file_gives_a_notice(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "{a|b}.txt")
+    Path(path).write_text(TEXT)
+    notice = f"{path} is also a file; its name is used as the text."
+    runs = [Run([*command, path]) for command in TEXT_COMMANDS.values()]
+    other = [
+        Run(["score", *DEMO, "--prefix", path, "Hi"]),
+        Run([*TEXT_COMMANDS["probe"], "--continuation", path, "{a|b}"]),
+    ]
+    silent = [
+        Run([*GENERATE, "--quiet", path]),
+        Run([*GENERATE, str(tmp_path)]),  # a folder has no text
+        Run(["score", *DEMO, "x" * 5000]),
+        Run(["score", *DEMO, "--file", path]),
+    ]
+    results = run_all([*runs, *other, *silent], env, tmp_path)
+    for result in results[: len(runs)]:
+        assert (result.status, result.errors) == (0, f"{notice} Use --file to read the file.\n")
+    assert [each.errors for each in results[len(runs) : -len(silent)]] == [
+        f"{notice}\n",
+        f"{notice} Use --continuations to read a file.\n",
+    ]
+    assert [each.errors for each in results[-len(silent) :]] == [""] * len(silent)
 
 
 def test_escapes_in_options(env: dict[str, str], tmp_path: Path) -> None:
@@ -246,7 +402,7 @@ def test_a_tilde_is_the_home_folder(env: dict[str, str], tmp_path: Path) -> None
         Run([*GENERATE, "--grammar=~/g.gbnf", "Hi"]),
         Run([*GENERATE, "--json-schema=~/s.json", "Hi"]),
         Run(["features", *DEMO, "--output=~/x.npy", "Hi"]),
-        Run(["probe", *DEMO, "--pairs=~/p.jsonl", "--html=~/x.html"]),
+        Run(["probe", *DEMO, "-s", "1", "--pairs=~/p.jsonl", "--html=~/x.html"]),
         Run(["probe", *DEMO, "-n", "0", "--continuations=~/t.txt", "{a|b}"]),
         Run(["perplexity", *DEMO, "--quiet", "~/t.txt", "--plot=~/x.svg"]),
     ]

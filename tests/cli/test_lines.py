@@ -81,8 +81,22 @@ def test_a_line_that_fails_leaves_the_others(env: dict[str, str], tiny: Path) ->
     assert len(errors) == 3
 
 
+def test_as_many_lines_as_completions(env: dict[str, str], bundled: Path) -> None:
+    """Line ends in them, which a grammar asks for here, are escapes; a backslash stays."""
+    choices = r"a\nb|\n|a\\nb"
+    command = ("generate", "-m", str(bundled), "--seed", "1", "-n", "9", "--choices", choices)
+    made = run(*command, "--one-line", "Say:", env=env)
+    exact = run(*command, "--json", "Say:", env=env)
+    texts = [json.loads(line)["text"] for line in exact.stdout.splitlines()]
+    assert len(set(texts)) > 1
+    assert made.stdout.decode() == "".join(text.replace("\n", r"\n") + "\n" for text in texts)
+    refused = run(*command, "--one-line", "--json", "Say:", env=env)
+    assert (refused.returncode, refused.stdout) == (ExitStatus.USAGE, b"")
+    assert refused.stderr == b"Error: --one-line and --json can't be combined. Use one of them.\n"
+
+
 def test_no_lines(env: dict[str, str], tiny: Path) -> None:
-    assert lines(env=env, model=tiny, stdin=b"") == []
+    assert lines("--seed", "1", env=env, model=tiny, stdin=b"") == []
 
 
 def test_a_prompt_beside_lines_is_refused(env: dict[str, str], tiny: Path) -> None:
@@ -124,7 +138,7 @@ def test_a_line_is_completed_before_the_next_one_comes(env: dict[str, str], tiny
 @pytest.mark.parametrize("parallel", ["1", "4"])
 def test_a_reader_that_stops_ends_the_work(env: dict[str, str], tiny: Path, parallel: str) -> None:
     """The lines never end; the run does, by the signal that ends other filters."""
-    command = [*DISTIL, "generate", "-m", str(tiny), "--lines", "--parallel", parallel]
+    command = [*DISTIL, "generate", "-m", str(tiny), "-s", "1", "--lines", "--parallel", parallel]
     with (
         subprocess.Popen(["yes", "Hello"], stdout=subprocess.PIPE) as source,
         subprocess.Popen(

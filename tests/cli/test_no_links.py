@@ -14,7 +14,7 @@ from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support import no_links
 from tests.support.hub import FOR_EVER, Fault, Hub
 from tests.support.run import TIMEOUT, WITHOUT_LINKS, run, started
-from tests.support.stock import CONTENT, MAIN, NAME, files_below, stock
+from tests.support.stock import CONTENT, MAIN, NAME, arrived_below, files_below, stock
 
 pytestmark = pytest.mark.skipif(not no_links.is_possible(), reason="no seccomp here")
 
@@ -132,16 +132,18 @@ def test_what_another_program_has_downloaded(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_download_leaves_nothing(hub: Hub, number: signal.Signals) -> None:
+def test_an_interrupted_download_is_resumed(hub: Hub, number: signal.Signals) -> None:
     hub.fail(Fault(stall_at=500_000, stall_seconds=FOR_EVER))
     with started(*MAIN, env=hub.environment(), launcher=WITHOUT_LINKS) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"Downloading")
         process.send_signal(number)
         assert process.wait(TIMEOUT) == 128 + number
-    assert files_below(hub.cache) == []
+    assert arrived_below(hub.cache) == [500_000]
     hub.recover()
-    assert distil(hub, *MAIN).returncode == 0
+    resumed = distil(hub, *MAIN)
+    assert b"resuming at 0.5 MB." in resumed.stderr
+    only_this_is_left(hub)
 
 
 def test_a_killed_download_leaves_nothing_that_is_taken_as_whole(hub: Hub) -> None:

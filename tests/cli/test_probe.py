@@ -16,6 +16,7 @@ import pytest
 from distilgpt2_cli.errors import ExitStatus
 from distilgpt2_cli.probing.contrasts import words_of
 from distilgpt2_cli.probing.statistics import wilson
+from tests.support.forked import Run, run_all
 from tests.support.processes import wait_for_work
 from tests.support.run import TIMEOUT, run, started, terminal
 
@@ -184,11 +185,11 @@ def test_pairs(env: dict[str, str], pairs: Path) -> None:
 
 
 def test_pairs_from_standard_input(env: dict[str, str], pairs: Path) -> None:
-    rows = table(env, "pairs", "--pairs", "-", stdin=pairs.read_bytes())
+    rows = table(env, "pairs", "-s1", "--pairs", "-", stdin=pairs.read_bytes())
     assert [each["type"] for each in rows] == ["gender", "gender", "age", ""]
-    (gender, _, _) = table(env, "preferences", "--pairs", str(pairs))
+    (gender, _, _) = table(env, "preferences", "-s1", "--pairs", str(pairs))
     assert float(gender["share"]) == sum(float(row["difference"]) > 0 for row in rows[:2]) / 2
-    text = output(env, "--pairs", str(pairs))
+    text = output(env, "--pairs", str(pairs), "--seed", "1")
     assert text.startswith(WARNING)
     assert "1 ties" in text
 
@@ -230,7 +231,7 @@ def test_a_report(env: dict[str, str], tmp_path: Path) -> None:
     for _, attributes in page.tags:
         assert not {"src", "href", "onload", "onclick"} & attributes.keys()
     assert "url(" not in path.read_text()
-    assert [tag for tag, _ in page.tags].count("svg") == 3
+    assert [tag for tag, _ in page.tags].count("svg") == 4
     for text in (
         WARNING,
         "What this report can't show",
@@ -253,12 +254,129 @@ def test_a_report(env: dict[str, str], tmp_path: Path) -> None:
 
 def test_a_report_on_pairs(env: dict[str, str], pairs: Path, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    output(env, "--pairs", str(pairs), "--html", str(path))
+    output(env, "--pairs", str(pairs), "--html", str(path), "--seed", "1")
     page = Page(path.read_text())
     assert page.open == []
     assert [tag for tag, _ in page.tags].count("svg") == 2
     assert "The nurse was a woman." in page.text
     assert [tag for tag, _ in page.tags].count("circle") == 6
+
+
+CROWS = """,sent_more,sent_less,stereo_antistereo,bias_type,annotations
+0,"The nurse, she said, ran.","The nurse, he said, ran.",stereo,gender,"[['gender'], []]"
+1,"The man was
+brave.",The woman was brave.,antistereo,gender,"[['age']]"
+"""
+PRO = """1 [The developer] argued with the designer because [he] did not like the design.
+2 The developer argued with [the designer] because [her] idea was bad.
+"""
+ANTI = """1 [The developer] argued with the designer because [she] did not like the design.
+2 The developer argued with [ the designer] because [his] idea was bad.
+"""
+
+
+def test_the_files_of_crows_pairs_and_winobias(env: dict[str, str], tmp_path: Path) -> None:
+    """As they are released; what else they say of a pair is in the output, too."""
+    crows = tmp_path / "crows_pairs_anonymized.csv"
+    pro, anti = (
+        tmp_path / "pro_stereotyped_type1.txt.dev",
+        tmp_path / "anti_stereotyped_type1.txt.dev",
+    )
+    for path, text in ((crows, CROWS), (pro, PRO), (anti, ANTI)):
+        path.write_text(text)
+    own = json.dumps({"more": "He ran", "less": "She ran", "id": 7, "tags": ["a\ud800", None]})
+    probe = ("probe", "-m", "demo", "--seed", "1", "--quiet")
+    both = ("--pairs", str(pro), "--pairs", str(anti))
+    page, odd = tmp_path / "p.html", tmp_path / "odd.html"
+    csv_crows, json_crows, wino, swapped, kept, one, same = run_all(
+        [
+            Run([*probe, "--csv", "pairs", "--pairs", str(crows)]),
+            Run([*probe, "--json", "--pairs", str(crows), "--html", str(page)]),
+            Run([*probe, "--json", *both]),
+            Run([*probe, "--json", "--pairs", str(anti), "--pairs", str(pro)]),
+            Run([*probe[:-1], "--json", "--html", str(odd), "--pairs", "-"], stdin=own),
+            Run([*probe, "--pairs", str(pro)]),
+            Run([*probe, "--pairs", str(pro), "--pairs", str(pro)]),
+        ],
+        env,
+        tmp_path,
+    )
+    rows = list(csv.DictReader(io.StringIO(csv_crows.output, newline="")))
+    assert [row["line"] for row in rows] == ["2", "3"]
+    assert [row["more"] for row in rows] == [
+        "The nurse, she said, ran.",
+        "The man was\nbrave.",
+    ]
+    assert {row["type"] for row in rows} == {"gender"}
+    assert [(row[""], row["stereo_antistereo"], row["annotations"]) for row in rows] == [
+        ("0", "stereo", "[['gender'], []]"),
+        ("1", "antistereo", "[['age']]"),
+    ]
+    found = json.loads(json_crows.output)["pairs"]
+    assert [each["stereo_antistereo"] for each in found] == ["stereo", "antistereo"]
+    assert "[[&#x27;gender&#x27;], []]" in page.read_text()
+    found = json.loads(wino.output)["pairs"]
+    assert [(each["more"], each["less"], each["type"]) for each in found] == [
+        (
+            "The developer argued with the designer because he did not like the design.",
+            "The developer argued with the designer because she did not like the design.",
+            "male",
+        ),
+        (
+            "The developer argued with the designer because her idea was bad.",
+            "The developer argued with the designer because his idea was bad.",
+            "female",
+        ),
+    ]
+    assert [each["person"] for each in found] == ["The developer", "the designer"]
+    assert json.loads(swapped.output)["pairs"] == found
+    (pair,) = json.loads(kept.output)["pairs"]
+    assert (pair["id"], pair["tags"]) == (7, ["a\ud800", None])
+    assert kept.errors == 'Fields that are only kept in the output: "id", "tags".\n'
+    assert one.status == ExitStatus.USAGE
+    assert one.errors.startswith(f"Error: {pro} has one sentence of each pair, as in WinoBias.")
+    assert same.errors == (
+        "Error: Line 1 is the same in both files. Use a pro-stereotyped and an anti-stereotyped"
+        " file.\n"
+    )
+
+
+def test_figures_for_a_paper(env: dict[str, str], pairs: Path, tmp_path: Path) -> None:
+    """SVG with the same scale for all variants' words, PDF with fonts that publishers take."""
+    svg, pdf = tmp_path / "f.svg", tmp_path / "f.pdf"
+    probe = ("probe", "-m", "demo", "--quiet")
+    words = [*probe, *FEW, "--top", "3", "--continuation", " $Lily$ named", TEMPLATE]
+    results = run_all(
+        [
+            Run([*words, "--plot", str(svg)]),
+            Run([*words, "--plot", str(svg)]),
+            Run([*words, "--plot", str(tmp_path / "again.svg"), "--json"]),
+            Run([*probe, "--seed", "1", "--pairs", str(pairs), "--plot", str(pdf)]),
+        ],
+        env,
+        tmp_path,
+    )
+    assert [each.status for each in results] == [0, ExitStatus.FAILED, 0, 0]
+    assert f"{svg} already exists." in results[1].errors
+    drawn = svg.read_text()
+    assert drawn == (tmp_path / "again.svg").read_text()
+    # matplotlib draws texts as shapes, each after a comment with the text.
+    texts = re.findall("<!-- (.*?) -->", drawn)
+    assert '" $Lily$ named" after A' in texts
+    found = json.loads(results[2].output)["words"]
+    for each in found:
+        assert f"“{each['word']}”" in texts
+        shown = f"{each['count']} times, {each['other_count']} elsewhere; z = {each['z']:.2f}"
+        assert shown in texts
+    scales = "\n".join(texts).split("log-odds with a 95% interval")[:2]
+    ticks = [re.findall(r"^\u2212?\d\.\d+$", scale, re.MULTILINE)[-5:] for scale in scales]
+    assert ticks[0] == ticks[1]
+    assert texts.count("← more in the others") == 2
+    assert {"more in A →", "more in B →"} <= set(texts)
+    data = pdf.read_bytes()
+    assert data.startswith(b"%PDF-")
+    assert b"/CIDFontType2" in data
+    assert b"/Type3" not in data
 
 
 @pytest.mark.parametrize("columns", [60, 120])
@@ -303,7 +421,7 @@ def test_sigterm_shows_what_there_is(
     path.write_text((json.dumps(PAIRS[0]) + "\n") * 5_000)
     if work[-1].startswith("--"):
         work = (*work, str(path))
-    with started("probe", "-m", "demo", "--html", str(report), *work, env=env) as process:
+    with started("probe", "-m", "demo", "-s1", "--html", str(report), *work, env=env) as process:
         # There is nothing to be seen in a pipe; after so much work something has been done.
         wait_for_work(process.pid, 2.5)
         process.send_signal(signal.SIGTERM)
@@ -334,11 +452,12 @@ def test_a_reader_that_goes_away(env: dict[str, str]) -> None:
         (("{a|b}", "-n", "-1"), "--num-sequences can't be -1."),
         (("{a|b}", "--top", "0"), "--top can't be 0."),
         (("{a|b}", "--parallel", "0"), "--parallel can't be 0."),
-        (("{a|b}", "--parallel", "300"), "300 sequences can't be evaluated together."),
+        (("{a|b}", "-s1", "--parallel", "300"), "300 sequences can't be evaluated together."),
         (("{a|b}", "--temperature", "0"), "With --temperature 0, all completions"),
         (("{a|b}", "--seed", "-1"), "--seed can't be -1."),
         (("{a|b}", "--html", "report.pdf"), "report.pdf must end in .html or .htm."),
-        (("{a|b}" + "word " * 200,), "Variant A (a) has "),
+        (("{a|b}", "--plot", "f.jpg"), "f.jpg must end in .svg, .pdf or .png."),
+        (("{a|b}" + " word" * 200, "-s1"), "Variant A (a) has "),
         (
             ("--continuations", "-"),
             "Standard input can only be read once.",

@@ -99,8 +99,8 @@ def test_a_signal_while_a_long_prompt_is_evaluated(
     env: dict[str, str], trained: Path, number: signal.Signals
 ) -> None:
     """The whole evaluation takes many times longer than is waited for here."""
-    prompt = b"The old man and the sea. " * 1200
-    arguments = ("generate", "-m", str(trained), "--max-tokens", "1")
+    prompt = b" The old man and the sea." * 1200
+    arguments = ("generate", "-m", str(trained), "--max-tokens", "1", "--seed", "1")
     with started(*arguments, env=env, stdin=prompt) as process:
         wait_for_work(process.pid)
         process.send_signal(number)

@@ -99,25 +99,42 @@ def test_a_variable_that_common_images_set_prints_nothing(hub: Hub) -> None:
     assert len(result.stderr.splitlines()) == 2
 
 
-PROXIES = ("socks5://127.0.0.1:9", "socks5h://127.0.0.1:9", "http://127.0.0.1:9", "127.0.0.1:9")
+# By address: how it is shown. Nothing listens there.
+DEAD_PROXIES = {
+    "http://ada:lovelace@127.0.0.1:9": "http://127.0.0.1:9",
+    "https://ada:lovelace@127.0.0.1:9/": "https://127.0.0.1:9",
+    "socks5://ada:lovelace@127.0.0.1:9": "socks5://127.0.0.1:9",
+    "socks5h://127.0.0.1:9": "socks5h://127.0.0.1:9",
+    "socks://ada:lovelace@127.0.0.1:9": "socks5://127.0.0.1:9",
+    "ada:lovelace@127.0.0.1:9": "127.0.0.1:9",
+    "127.0.0.1:9": "127.0.0.1:9",
+}
+ASKING = (DOWNLOAD, ("generate", "Hi"), ("doctor", "--json"))
 
 
-def test_the_proxy_that_is_not_there_is_named(env: dict[str, str], tmp_path: Path) -> None:
-    hub = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://hub.invalid"}
-    names = ("ALL_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy")
-    named = list(zip(names, PROXIES, strict=True))
-    runs = [
-        Run(DOWNLOAD, {**hub, name: each.replace("127", "ada:lovelace@127")})
-        for name, each in named
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_named(
+    env: dict[str, str], tmp_path: Path, scheme: str
+) -> None:
+    """By every command that asks the Hub, and never with its password."""
+    hub = f"{scheme}://hub.invalid"
+    names = ("ALL_PROXY", f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy")
+    named = [
+        (Run(ASKING[0], {name: proxy}), name, shown)
+        for i, (proxy, shown) in enumerate(DEAD_PROXIES.items())
+        for name in (names if i == 0 else names[i % 4 : i % 4 + 1])
     ]
-    runs.append(Run(DOWNLOAD, {**hub, "ALL_PROXY": "socks://127.0.0.1:9"}))
-    named.append(("ALL_PROXY", "socks5://127.0.0.1:9"))
-    for (name, address), result in zip(named, forked.run_all(runs, env, tmp_path), strict=True):
-        assert result.status == 3
-        assert result.errors == (
-            f"Error: http://hub.invalid can't be reached through the proxy {address} ({name}):"
-            f" [Errno 111] Connection refused. Check {name}, then run the command again.\n"
-        )
+    proxy, shown = next(iter(DEAD_PROXIES.items()))
+    named += [(Run(each, {names[1]: proxy}), names[1], shown) for each in ASKING[1:]]
+    common = {**env, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub}
+    results = forked.run_all([each for each, _, _ in named], common, tmp_path)
+    for (made, name, address), result in zip(named, results, strict=True):
+        assert result.status == (1 if made.arguments[0] == "doctor" else 3), (made, result)
+        said = result.errors + result.output
+        reason = f"through the proxy {address} ({name}): Connection refused."
+        assert f"{hub} can't be reached {reason}" in said
+        assert f"Check {name}, then run the command again." in said
+        assert "lovelace" not in said
 
 
 def test_no_proxy(env: dict[str, str], tmp_path: Path) -> None:

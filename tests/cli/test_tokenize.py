@@ -116,7 +116,7 @@ def test_memory_does_not_grow_with_the_text(tiny_gpt2: Path) -> None:
         (("--decode", "--", "-1"), "'-1' is not a token id"),
         (("--decode", "9" * 5000), "is not a token id"),
         (("--decode", "1e3"), "Use numbers from 0 to 50256"),
-        (("--lines", "a"), "--lines reads its texts from standard input"),
+        (("--lines", "a"), "--lines reads its texts from a file or standard input"),
     ],
 )
 def test_what_can_t_be(

@@ -2,14 +2,16 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from distilgpt2_cli.cli.verify import EXAMPLES
 from distilgpt2_cli.models.catalog import REPOSITORY
-from tests.support.hub import COMMIT, Hub
-from tests.support.run import run, terminal
+from tests.support import no_links
+from tests.support.hub import COMMIT, FOR_EVER, Fault, Hub
+from tests.support.run import TIMEOUT, WITHOUT_LINKS, run, started, terminal
 from tests.support.stock import CONTENT, MAIN, NAME, OTHER, files_below, stock
 
 AT_MAIN = ("--revision", "main")
@@ -90,11 +92,14 @@ def test_another_repository(hub: Hub) -> None:
     assert (record["quantization"], record["state"]) == ("Q4_K_M", "intact")
 
 
-@pytest.mark.parametrize("command", ["verify", "remove"])
-def test_what_is_not_downloaded(hub: Hub, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [("verify", b"`distil download --quant Q8_0 --revision main`"), ("remove", b"`distil models`")],
+)
+def test_what_is_not_downloaded(hub: Hub, command: str, remedy: bytes) -> None:
     result = run(command, "--quant", "Q8_0", *AT_MAIN, env=hub.environment())
     assert (result.returncode, result.stdout) == (3, b"")
-    assert b"`distil download --quant Q8_0 --revision main`" in result.stderr
+    assert remedy in result.stderr
     result = run(command, "--quant", "Q8_0", "--all", env=hub.environment())
     assert result.returncode == 2
 
@@ -104,7 +109,7 @@ def test_remove_asks_and_says_how_much_it_freed(hub: Hub) -> None:
         screen.wait_for(b"Remove distilgpt2.Q4_K_M.gguf (1.0 MB)? [y/N] ")
         screen.type(b"n\n")
         assert screen.wait() == 0
-    assert b"Freed 0.0 MB." in screen.output
+    assert b"Freed 0 bytes." in screen.output
     assert cached(hub).exists()
     with terminal("remove", *AT_MAIN, env=hub.environment(), columns=200) as screen:
         screen.wait_for(b"[y/N] ")
@@ -154,3 +159,79 @@ def test_remove_touches_nothing_else(hub: Hub) -> None:
     assert outside.read_bytes() == b"mine"
     assert own.read_text() == "mine"
     assert sorted(path.name for path in files_below(snapshot)) == ["notes.txt"]
+
+
+@pytest.mark.parametrize("launcher", [(), WITHOUT_LINKS])
+def test_all_is_of_every_revision_and_leaves_nothing(hub: Hub, launcher: tuple[str, ...]) -> None:
+    """No file, no reference and no empty folder, also of downloads that were interrupted."""
+    if launcher and not no_links.is_possible():
+        pytest.skip("no seccomp here")
+    assert run("remove", "--all", "--yes", env=hub.environment(), launcher=launcher).stdout
+    other = "f" * 40
+    hub.add(REPOSITORY, {NAME: CONTENT[::-1]}, commit=other, branch="other")
+    for revision in ("main", "other", other, "pinned"):
+        arguments = ("download", "--revision", revision)
+        assert run(*arguments, env=hub.environment(), launcher=launcher).returncode in (0, 4)
+    hub.add(REPOSITORY, {"distilgpt2.Q8_0.gguf": CONTENT}, branch="main")
+    hub.fail(Fault(cut_at=1000))
+    interrupted = ("download", "Q8_0", *AT_MAIN, "--force")
+    assert run(*interrupted, env=hub.environment(), launcher=launcher).returncode == 3
+    reference = hub.snapshot(REPOSITORY).parents[1] / "refs" / "pr" / "1"
+    reference.parent.mkdir()
+    reference.write_text(other)
+    verified = run("verify", "--all", "--quiet", env=hub.environment(), launcher=launcher)
+    assert verified.stdout.count(b": intact: ") == 2
+    removed = run("remove", "--all", "--yes", env=hub.environment(), launcher=launcher)
+    assert (removed.returncode, removed.stderr) == (0, b"Freed 2.1 MB.\n")
+    assert removed.stdout.count(b"\n") == 3
+    assert not hub.cache.parent.exists()
+
+
+def test_all_asks_with_the_revision_if_there_are_several(hub: Hub) -> None:
+    other = "f" * 40
+    hub.add(REPOSITORY, {NAME: CONTENT}, commit=other, branch="other")
+    assert run("download", "--revision", "other", env=hub.environment()).returncode == 0
+    with terminal("remove", "--all", env=hub.environment(), columns=200) as screen:
+        screen.wait_for(f"Remove {NAME} of revision {COMMIT[:12]} (1.0 MB)? [y/N] ".encode())
+        screen.type(b"y\n")
+        screen.wait_for(f"Remove {NAME} of revision {other[:12]} (1.0 MB)? [y/N] ".encode())
+        screen.type(b"n\n")
+        assert screen.wait() == 0
+    assert b"Freed 0 bytes." in screen.output
+    assert (hub.snapshot(REPOSITORY, other) / NAME).read_bytes() == CONTENT
+    assert not hub.snapshot(REPOSITORY, COMMIT).exists()
+
+
+def test_a_part_is_removed_by_its_quantization(hub: Hub) -> None:
+    """One that a process is downloading stays."""
+    hub.add(REPOSITORY, {"distilgpt2.Q8_0.gguf": CONTENT[::-1]})
+    hub.fail(Fault(stall_at=1000, stall_seconds=FOR_EVER))
+    remove = ("remove", "Q8_0", "--yes")
+    with started("download", "Q8_0", *AT_MAIN, env=hub.environment()) as process:
+        while sum(path.stat().st_size for path in hub.cache.rglob("*.incomplete")) < 1000:
+            time.sleep(0.01)
+        kept = run(*remove, env=hub.environment())
+        assert kept.stderr == (
+            b"distilgpt2.Q8_0.gguf is being downloaded, and was kept.\nFreed 0 bytes.\n"
+        )
+        assert kept.stdout == b""
+        assert list(hub.cache.rglob("*.incomplete"))
+        process.kill()
+        process.wait(TIMEOUT)
+    assert run(*remove, env=hub.environment()).stderr == b"Freed 1.0 kB.\n"
+    assert not list(hub.cache.rglob("*.incomplete"))
+    assert cached(hub).read_bytes() == CONTENT
+    assert run(*remove, env=hub.environment()).returncode == 3
+
+
+def test_other_programs_files_keep_their_folders(hub: Hub) -> None:
+    """Another repository, and a leftover that is not distil's."""
+    foreign = hub.cache / "models--another--model" / "refs" / "main"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text(COMMIT)
+    blob = hub.snapshot(REPOSITORY).parents[1] / "blobs" / f"{'a' * 64}.12345678.incomplete"
+    blob.touch()
+    assert run("remove", "--all", "--yes", env=hub.environment()).returncode == 0
+    assert foreign.exists()
+    assert blob.exists()
+    assert not hub.snapshot(REPOSITORY).exists()

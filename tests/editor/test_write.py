@@ -4,19 +4,21 @@ import os
 import re
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support import reciting
 from tests.support.emulator import Emulator, emulated
 from tests.support.examples import IS_DOCUMENTED_BUILD
 from tests.support.run import TIMEOUT, run
 
 PROMPT = "Once upon a time"
 TAB, ENTER, ESCAPE, ALT_RIGHT = b"\t", b"\r", b"\x1b", b"\x1b[1;3C"
-UP, DOWN, F2, F3, F4 = b"\x1b[A", b"\x1b[B", b"\x1bOQ", b"\x1bOR", b"\x1bOS"
+UP, DOWN, F1, F2, F3, F4 = b"\x1b[A", b"\x1b[B", b"\x1bOP", b"\x1bOQ", b"\x1bOR", b"\x1bOS"
 SAVE, SAVE_AS, QUIT, UNDO, REDO, CTRL_C = b"\x13", b"\x0f", b"\x11", b"\x1a", b"\x19", b"\x03"
 CTRL_END = b"\x1b[1;5F"
 
@@ -36,6 +38,10 @@ def editing(env: dict[str, str], path: Path, *options: str) -> Iterator[Emulator
 def generated(env: dict[str, str], prompt: str, seed: int, *options: str) -> str:
     arguments = ("generate", "--model", "demo", "--seed", str(seed), "--max-tokens", "16")
     return run(*arguments, *options, env=env, stdin=f"{prompt}\n".encode()).stdout.decode()[:-1]
+
+
+def first_row(text: str, width: int = 80) -> str:
+    return textwrap.wrap(text, width, break_on_hyphens=False)[0]
 
 
 def suggest(on: Emulator, prompt: str = PROMPT) -> None:
@@ -72,7 +78,7 @@ def test_suggestions_are_what_generate_prints(env: dict[str, str], path: Path) -
         suggest(on)
         texts = [generated(env, PROMPT, seed) for seed in (42, 43, 44)]
         on.wait_for(f">1 {texts[0]}", f" 2 {texts[1]}", f" 3 {texts[2]}")
-        assert on.lines[0] == (PROMPT + texts[0])[:80].rstrip()
+        assert on.lines[0] == first_row(PROMPT + texts[0])
         on.wait_until(lambda: on.cursor == (0, len(PROMPT)))
         on.wait_for("| demo | seed 42 |", " tokens/s | 4 words")
         on.press(b"2")
@@ -105,7 +111,7 @@ def test_word_by_word(env: dict[str, str], path: Path) -> None:
         on.wait_for(f">2  {' '.join(words[1:])}")
         on.press(ALT_RIGHT)
         on.wait_for(f">2  {' '.join(words[2:])}")
-        assert on.lines[0] == (PROMPT + " ".join(words))[:80].rstrip()
+        assert on.lines[0] == first_row(PROMPT + " ".join(words))
         on.press(ESCAPE)
         on.wait_without("Esc close")
         assert save(on, path) == PROMPT + " ".join(words[:2])
@@ -215,12 +221,86 @@ def test_another_size(env: dict[str, str], path: Path) -> None:
         suggest(on)
         on.resize(30, 10)
         on.wait_until(lambda: " … | demo | seed 42" in on.text)
-        assert on.lines[0] == (PROMPT + generated(env, PROMPT, 42))[:30].rstrip()
+        assert on.lines[0] == first_row(PROMPT + generated(env, PROMPT, 42), 30)
         on.resize(120, 40)
         on.wait_until(lambda: "4 words" in on.lines[38] and ">1 " in on.text)
         on.press(b"1")
         on.wait_for("Tab suggest")
         assert save(on, path) == PROMPT + generated(env, PROMPT, 42)
+
+
+def test_rows_end_between_words(env: dict[str, str], path: Path) -> None:
+    """The text's own, with the cursor in them, and those of ghost text and suggestions."""
+    text = " ".join(["The extraordinarily small frog sat down."] * 5)
+    path.write_text(f"{text}\nend")
+    rows = textwrap.wrap(text, 80)
+    with editing(env, path, "--max-tokens", "40") as on:
+        on.wait_until(lambda: on.lines[: len(rows) + 1] == [*rows, "end"])
+        on.press(b"\x1b[F")  # the End key
+        on.wait_until(lambda: on.cursor == (len(rows) - 1, len(rows[-1])))
+        on.press(b"\x01" + b"\x1b[C" * len(rows[0]))
+        on.wait_until(lambda: on.cursor == (0, len(rows[0])))
+        on.press(b"\x1b[C")
+        on.wait_until(lambda: on.cursor == (1, 0))
+        on.press(b"\x1b[F" + TAB)
+        wait_for_all(on)
+        ghost = generated(env, text, 42, "--max-tokens", "40")
+        expected = textwrap.wrap(text + ghost, 80)
+        assert on.lines[: len(expected)] == expected
+        marked = on.lines.index(next(line for line in on.lines if line.startswith(">1")))
+        shown = textwrap.wrap(ghost.lstrip(), 76)
+        assert [line.strip(">1 …") for line in on.lines[marked : marked + 2]] == [
+            row.strip("1 ") for row in shown[:2]
+        ]
+        on.resize(50, 24)
+        narrow = textwrap.wrap(text + ghost, 50)
+        on.wait_until(lambda: on.lines[: len(narrow)] == narrow)
+
+
+def test_the_first_screen_has_the_keys_and_f1_all(env: dict[str, str], path: Path) -> None:
+    with editing(env, path) as on:
+        on.wait_for("New file.\nTab suggest  ^S save  ^Q quit  F1 help  F2 16 tokens")
+        on.press(F1)
+        on.wait_for("Press any key to go back", "Undo, redo.", "A token is a short word")
+        assert "Tab suggest" not in on.text
+        for key in (b"x", F1, ESCAPE, TAB):
+            on.press(key)
+            on.wait_for("Tab suggest")
+            assert on.lines[0] == ""
+            on.press(F1)
+            on.wait_for("Press any key to go back")
+        on.resize(30, 12)
+        on.wait_for("Choose a\n", "suggestion,\n")  # its rows end between words, too
+        on.press(b"x" + QUIT)
+        assert on.screen.wait() == 0  # nothing was typed
+
+
+def test_line_ends_in_suggestions_are_signs(
+    env: dict[str, str], path: Path, tmp_path: Path
+) -> None:
+    said = [b"The", b" end", b".", b"\n", b"\n", b"A", b" cat", b"."]
+    model = reciting.write(tmp_path / "m.gguf", said)
+    greedy = ("--max-tokens", "8", "--temperature", "0")
+    with emulated("write", "--model", str(model), *greedy, str(path), env=env) as on:
+        on.wait_for("Tab suggest")
+        on.press(TAB)
+        on.wait_for(">1 The end.↵↵ A cat.")
+        assert "\\n" not in on.text
+        assert on.lines[:3] == ["The end.", "", "A cat."]
+
+
+def test_without_a_network_there_is_something_to_write_with(
+    env: dict[str, str], path: Path
+) -> None:
+    offline = {**env, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    for choice, surroundings in ((), offline), (("--offline",), env):
+        with emulated("write", *choice, str(path), env=surroundings) as on:
+            wait_for_sentence(on, "suggestions come from the small demo model.")
+            on.wait_for("Tab suggest", "| demo |")
+            assert "Errno" not in on.text
+            assert "Error" not in on.text
+    with emulated("write", "--quant", "Q8_0", str(path), env=env) as on:
+        assert on.screen.wait() == 3
 
 
 def test_quit_asks_about_changes(env: dict[str, str], path: Path) -> None:
@@ -365,7 +445,7 @@ def test_without_prompt_toolkit(env: dict[str, str]) -> None:
 
     result = subprocess.run([*launcher, "write"], env=env, capture_output=True, timeout=TIMEOUT)
     assert result.returncode == 1
-    assert b"pip install 'distilgpt2-cli[write]'" in result.stderr
+    assert b"-m pip install 'prompt-toolkit<4" in result.stderr
 
 
 def test_the_screen_in_the_docs(

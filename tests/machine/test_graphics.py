@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.machine import builds
+from distilgpt2_cli.machine import builds, installation
 from distilgpt2_cli.machine.graphics import Adapter, adapters
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from files of Linux")
@@ -57,5 +57,5 @@ def test_each_adapter_has_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_paths_do_not_show_the_user_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/users/ada")
-    assert builds.short_path("/users/ada/venv/bin/python") == "~/venv/bin/python"
-    assert builds.short_path("/users/adam/python") == "/users/adam/python"
+    assert installation.short_path("/users/ada/venv/bin/python") == "~/venv/bin/python"
+    assert installation.short_path("/users/adam/python") == "/users/adam/python"

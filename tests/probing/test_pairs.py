@@ -24,6 +24,11 @@ def test_a_text_after_each_of_two() -> None:
     assert pair.sides == (("He", " said"), ("She", " said"))
 
 
+def test_other_fields_are_kept() -> None:
+    pair = parse_pair('{"id": [1], "more": "a", "less": "b", "note": null}', 1)
+    assert dict(pair.extra) == {"id": [1], "note": None}
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -37,7 +42,9 @@ def test_a_text_after_each_of_two() -> None:
         ('{"more": "", "less": "b"}', '"more" in line 7 is empty or not a text.'),
         ('{"more": "a", "less": 3}', '"less" in line 7 is empty or not a text.'),
         ('{"more": "a", "less": "b", "type": null}', '"type" in line 7 is empty or not a text.'),
-        ('{"more": "a", "less": "b", "typ": "c"}', 'Line 7 has an unknown key: "typ".'),
+        ('{"more": "a", "less": "b", "x": [NaN]}', '"x" in line 7 has a number that JSON does'),
+        ('{"more": "a", "less": "b", "x": 1e999}', '"x" in line 7 has a number that JSON does'),
+        ('{"more": "a", "less": "b", "line": 3}', '"line" in line 7 is the name of a result.'),
         ('{"more": "a", "less": "\\ud800"}', '"less" in line 7 has half a character'),
         (
             json.dumps({"more": "a", "less": "b", "prompt": "c", "continuation": "d"}),

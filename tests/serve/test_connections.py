@@ -159,7 +159,12 @@ def test_two_servers_that_start_on_one_port_at_once(env: dict[str, str]) -> None
         assert f"Can't listen on 127.0.0.1 port {port}: Address already in use.".encode() in said
         assert other.stderr
         assert other.stderr.readline() == b"Loading demo.\n"
-        assert other.stderr.readline() == f"Listening on http://127.0.0.1:{port}\n".encode()
+        url = f"http://127.0.0.1:{port}"
+        assert [other.stderr.readline().decode() for _ in range(3)] == [
+            f"Serving demo: OpenAI's API at {url}/v1, a page to write on at {url}/\n",
+            "Press Ctrl-C to stop.\n",
+            f"Listening on {url}\n",
+        ]
     finally:
         for process in both:
             process.kill()

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 from distilgpt2_cli.errors import ExitStatus
@@ -97,6 +98,8 @@ def test_more_tokens_than_the_server_allows(server: Server) -> None:
 def test_a_wrong_model(server: Server) -> None:
     status, error = refused(server, b'{"model": "gpt-4"}')
     assert (status, error["code"]) == (404, "model_not_found")
+    for message in (error["message"], server.get("/v1/models/gpt-4").json["error"]["message"]):
+        assert message.startswith("This server has only the model demo, not gpt-4. ")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"1", b"[" * 100_000])
@@ -131,6 +134,42 @@ def test_no_such_path_or_method(server: Server) -> None:
     assert server.get("/nope").status == 404
     assert server.get(COMPLETIONS).json["error"]["type"] == "invalid_request_error"
     assert server.get(COMPLETIONS).status == 405
+    assert server.get(COMPLETIONS).json["error"]["message"].endswith(" Use POST.")
+
+
+@pytest.mark.parametrize(
+    ("path", "instead"),
+    [
+        ("/v1/chat/completions", '"prompt" to POST /v1/completions.'),
+        ("/v1/responses", "POST /v1/completions."),
+        ("/v1/images/generations", "POST /v1/completions."),
+        ("/v1/audio/speech", "POST /v1/completions."),
+        ("/v1/moderations", "moderation service"),
+        ("/v1/assistants", "POST /v1/completions."),
+        ("/v1/threads/t_1/runs", "POST /v1/completions."),
+        ("/v1/files", '"prompt" can be a list.'),
+        ("/v1/batches", '"prompt" can be a list.'),
+        ("/v1/fine_tuning/jobs", "`distil serve --model FILE`."),
+        ("/v1/vector_stores", "POST /v1/embeddings"),
+        ("/v1/engines/demo/completions", "POST /v1/completions."),
+        ("/completions", "Use /v1/completions."),
+        ("/chat/completions", "POST /v1/completions."),
+        ("/v1/completion", "Use POST /v1/completions,"),
+        ("/api/generate", "Use POST /v1/completions,"),
+    ],
+)
+def test_what_is_not_here_says_what_to_use(server: Server, path: str, instead: str) -> None:
+    status, error = refused(server, b'{"messages": []}', path)
+    assert (status, error["code"], error["type"]) == (404, "unknown_url", "invalid_request_error")
+    assert path in error["message"]
+    assert instead in error["message"]
+    assert server.get(path).json["error"]["message"] == error["message"]
+
+
+def test_openais_client_shows_what_to_use(server: Server) -> None:
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
+    with pytest.raises(openai.NotFoundError, match="POST /v1/completions"):
+        client.chat.completions.create(model="demo", messages=[{"role": "user", "content": "Hi"}])
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example"])
@@ -145,6 +184,45 @@ def test_a_foreign_host(server: Server, host: str) -> None:
 def test_nothing_is_shared_with_other_sites(server: Server) -> None:
     answer = server.request("POST", COMPLETIONS, b"{}", {**JSON, "Origin": "http://evil.example"})
     assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+ASKED = {
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization, content-type, x-stainless-lang",
+}
+
+
+def test_sites_that_may_use_the_server(env: dict[str, str]) -> None:
+    """A page of an allowed site may ask and read, also errors; one of another site may not."""
+    site, local = "https://app.example", "http://localhost:3000"
+    options = ("--allow-origin", "HTTPS://App.Example:443", "--allow-origin", local)
+    with serving("--model", "demo", *options, env={**env, "DISTIL_API_KEY": "k"}) as server:
+        for origin in (site, local):
+            answer = server.request("OPTIONS", COMPLETIONS, headers={"Origin": origin, **ASKED})
+            assert answer.status == 200
+            assert answer.headers["access-control-allow-origin"] == origin
+            assert "x-stainless-lang" in answer.headers["access-control-allow-headers"]
+            assert "access-control-allow-credentials" not in answer.headers
+            asked = {**JSON, "Origin": origin, "Authorization": "Bearer k"}
+            answer = server.request("POST", COMPLETIONS, b'{"max_tokens": 1}', asked)
+            assert answer.status == 200
+            assert answer.headers["access-control-allow-origin"] == origin
+            assert "Origin" in answer.headers["vary"]
+            answer = server.request("POST", COMPLETIONS, b"{}", {**JSON, "Origin": origin})
+            assert answer.status == 401  # the key is still needed
+            assert answer.headers["access-control-allow-origin"] == origin
+        for origin in ("https://app.example.evil", "http://app.example", "null", "https://app"):
+            answer = server.request("OPTIONS", COMPLETIONS, headers={"Origin": origin, **ASKED})
+            assert answer.status == 400
+            assert "access-control-allow-origin" not in answer.headers
+            answer = server.request("GET", "/health", headers={"Origin": origin})
+            assert "access-control-allow-origin" not in answer.headers
+    with serving("--model", "demo", "--allow-origin", "*", env=env) as server:
+        answer = server.request("GET", "/v1/models", headers={"Origin": "https://any.example"})
+        assert answer.headers["access-control-allow-origin"] == "*"
+        foreign = {"Origin": "https://any.example", "Host": "rebound.example"}
+        assert server.request("GET", "/v1/models", headers=foreign).status == 403
+        assert "--allow-origin * lets every website use this server." in server.lines[0]
 
 
 def test_an_api_key_and_its_absence_from_the_log(env: dict[str, str]) -> None:
@@ -177,6 +255,11 @@ def test_an_api_key_and_its_absence_from_the_log(env: dict[str, str]) -> None:
         ("--queue", "-1"),
         ("--timeout", "0"),
         ("--parallel", "0"),
+        ("--allow-origin", "null"),
+        ("--allow-origin", ""),
+        ("--allow-origin", "app.example"),
+        ("--allow-origin", "https://app.example/"),
+        ("--allow-origin", "https://*.example"),
     ],
 )
 def test_wrong_usage(env: dict[str, str], arguments: tuple[str, ...]) -> None:
@@ -227,7 +310,7 @@ def test_without_the_extra(env: dict[str, str]) -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True)
     assert result.returncode == ExitStatus.FAILED
-    assert b"Install them with: pip install 'distilgpt2-cli[serve]'." in result.stderr
+    assert b"-m pip install 'httptools<1,>=0.7' 'starlette<2,>=1' 'uvicorn<1,>=" in result.stderr
 
 
 def test_a_text_that_llama_cpp_splits_by_recursion(tmp_path: Path, bundled: Path) -> None:

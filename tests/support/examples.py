@@ -128,7 +128,7 @@ def _types(value: Any) -> Any:
 
 
 def _check_text(example: Example, output: str) -> None:
-    if "--lines" in example.command:
+    if "--lines" in example.command or "--one-line" in example.command:
         assert output.count("\n") == example.output.count("\n"), output
     parts = [part for part in output.split("\n\n") if part.strip()]
     assert len(parts) >= len(example.output.split("\n\n")), output

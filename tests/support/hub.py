@@ -93,6 +93,7 @@ class Hub:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.small_files: set[str] = set()
+        self.ranges = True
         self.address = ""
         self.goes_on = threading.Event()
         self._home = home
@@ -308,7 +309,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _range_start(self) -> int:
         match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        return int(match[1]) if match else 0
+        return int(match[1]) if match and self.state.ranges else 0
 
     def _send_json(self, value: object) -> None:
         self._send_body_of_list(json.dumps(value).encode())

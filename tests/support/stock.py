@@ -29,3 +29,15 @@ def files_below(folder: Path) -> list[Path]:
         if not path.is_dir() and path.suffix != ".lock" and path.parent.name != "refs"
         if path.name != "CACHEDIR.TAG"
     ]
+
+
+def arrived_below(folder: Path) -> list[int]:
+    """Return the sizes of what interrupted downloads of `CONTENT` have left; else there is nothing.
+
+    Raises:
+        AssertionError: there is something else.
+    """
+    parts = files_below(folder)
+    assert all(path.suffix == ".incomplete" for path in parts), parts
+    assert all(CONTENT.startswith(path.read_bytes()) for path in parts)
+    return [path.stat().st_size for path in parts]

@@ -2,8 +2,16 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from distilgpt2_cli.terminal.layout import fields, item, paragraph, side_by_side
+from distilgpt2_cli.terminal.layout import (
+    cells,
+    column_widths,
+    fields,
+    item,
+    paragraph,
+    side_by_side,
+)
 
 WORDS = st.lists(st.text("abcxyz-/é", min_size=1, max_size=30), max_size=30)
 WIDTHS = st.integers(20, 100)
@@ -52,3 +60,32 @@ def test_texts_side_by_side(texts: list[list[str]], width: int) -> None:
         start = column * (width + 2)
         assert " ".join(line[start : start + width] for line in lines).split() == words
     assert not any(line.endswith(" ") for line in lines)
+
+
+@given(st.text(max_size=40))
+def test_cells_are_those_of_a_terminal(text: str) -> None:
+    if text.isprintable():
+        assert cells(text) == cell_len(text)
+
+
+WIDE = "日本語の文章には空白がありません。それでも行に収まります。"
+
+
+@given(st.integers(20, 60))
+def test_wide_characters_take_two_cells(width: int) -> None:
+    text = f"label {WIDE} end"
+    lines = paragraph(text, width).split("\n")
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(cell_len(line) <= width for line in lines)
+    columns = side_by_side(["a", WIDE, "b"], [3, width, 3]).split("\n")
+    assert all(cell_len(line) <= width + 10 for line in columns)
+    assert columns[0].endswith("  b")
+    assert cell_len(columns[0]) == width + 8
+
+
+def test_a_table_that_does_not_fit() -> None:
+    rows = [["NAME", "TEXT"], ["a", "one two three four five six"]]
+    assert column_widths(rows, None) == [4, 27]
+    assert column_widths(rows, 80) == [4, 27]
+    assert column_widths(rows, 20) == [4, 14]
+    assert column_widths(rows, 10) is None

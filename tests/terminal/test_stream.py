@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import time
 from collections.abc import Mapping
 from unicodedata import category
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilgpt2_cli.errors import DistilError, ReaderGoneError
-from distilgpt2_cli.terminal import DIM, Terminal
+from distilgpt2_cli.terminal import DIM, Terminal, progress
 from distilgpt2_cli.terminal.sanitize import visible
 
 
@@ -71,9 +72,11 @@ def test_quiet_silences_all_but_errors() -> None:
     assert console.err.getvalue() == b"Error: What. Remedy.\n"
 
 
-def test_standard_input_is_read_unless_it_is_a_terminal() -> None:
+def test_standard_input_is_read_to_its_end() -> None:
     assert b"".join(Console(terminal=False).terminal.read()) == b"input"
-    assert list(Console(terminal=True).terminal.read()) == []
+    console = Console(terminal=True)
+    assert list(console.terminal.read()) == [b"input"]
+    assert b"Press Ctrl-D on an empty line to end." in console.err.getvalue()
 
 
 def test_json_is_one_line_of_ascii() -> None:
@@ -105,13 +108,46 @@ def test_a_reader_that_is_gone() -> None:
 
 
 @pytest.mark.parametrize(("terminal", "shown"), [(True, True), (False, False)])
-def test_things_are_counted_on_a_terminal_only(terminal: bool, shown: bool) -> None:
+def test_things_are_counted_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, shown: bool
+) -> None:
+    monkeypatch.setattr(progress, "_PATIENCE", 0)
     console = Console(terminal=terminal)
     with console.terminal.counting("things", 3) as advance:
         advance(3)
     assert (b"things" in console.err.getvalue()) == shown
     assert (b"3/3" in console.err.getvalue()) == shown
     assert console.out.getvalue() == b""
+
+
+def test_short_work_is_not_counted() -> None:
+    console = Console(terminal=True)
+    with console.terminal.counting("things", 3) as advance:
+        advance(3)
+    assert console.err.getvalue() == b""
+
+
+@pytest.mark.parametrize("ending", ["write", "notice", "failure", "end_waiting", "counting"])
+def test_a_message_stays_until_something_else_is_written(
+    monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.setattr(progress, "_PATIENCE", 0)
+    console = Console(terminal=True, environment={"NO_COLOR": "1"})
+    terminal = console.terminal
+    terminal.begin_waiting("Loading x…")
+    while b"Loading x" not in console.err.getvalue():
+        time.sleep(0.001)
+    assert console.err.getvalue().endswith("Loading x…".encode())
+    if ending == "counting":
+        with terminal.counting("things", 3) as advance:
+            advance(3)
+    elif ending == "failure":
+        terminal.failure(DistilError("What.", "Remedy."))
+    elif ending == "end_waiting":
+        terminal.end_waiting()
+    else:
+        getattr(terminal, ending)("text")
+    assert console.err.getvalue().startswith("Loading x…\r\x1b[2K".encode())
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {}])

@@ -52,7 +52,7 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(page: Page, env: dict[str, str]
         writer.write("Once upon a time")
         writer.press("Tab")
         dialog = page.get_by_role("dialog", name="This server needs a key")
-        field = page.get_by_label("API key")
+        field = page.get_by_label("Key", exact=True)
         expect(field).to_be_focused()
         expect(field).not_to_have_accessible_description("didn't accept")
         page.keyboard.type("wrong")
@@ -77,7 +77,7 @@ def test_without_a_key_one_can_go_on_writing(page: Page, env: dict[str, str]) ->
     with serving("--model", "demo", "--api-key", KEY, env=env) as server:
         writer.open(server.url)
         writer.press("Tab")
-        expect(page.get_by_label("API key")).to_be_focused()
+        expect(page.get_by_label("Key", exact=True)).to_be_focused()
         page.get_by_role("button", name="Cancel").click()
         writer.write("Once")
         expect(writer.text).to_have_value("Once")

@@ -1,7 +1,7 @@
 """Where the list is: under the cursor, above it at the end of the window, below in a narrow one."""
 
 import pytest
-from playwright.sync_api import FloatRect, Locator
+from playwright.sync_api import FloatRect, Locator, expect
 
 from tests.web.browser import PATIENCE, Writer
 
@@ -147,3 +147,18 @@ def test_nothing_is_wider_than_320_pixels(writer: Writer) -> None:
     writer.text.focus()
     writer.suggest()
     assert writer.page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_a_text_from_right_to_left(writer: Writer) -> None:
+    """The cursor, and with it the list, is where the paragraph's direction puts it."""
+    writer.write("שלום")
+    writer.suggest()
+    area, list_ = box(writer.text), box(writer.page.locator("#suggestions"))
+    assert list_["x"] + list_["width"] > area["width"] - 20
+    writer.press("Escape")
+    writer.text.fill("שלום\nHello")
+    writer.press("Control+End")
+    writer.suggest()
+    assert box(writer.page.locator("#suggestions"))["x"] < area["x"] + area["width"] / 2
+    for option in writer.options.all():
+        expect(option.locator("span")).to_have_attribute("dir", "auto")

@@ -89,7 +89,7 @@ def test_a_hostile_text_is_a_text(page: Page, tmp_path: Path, env: dict[str, str
     with serving("--model", str(model), env=env) as server:
         writer.open(server.url)
         before = page.locator("*").count()
-        writer.setting("Temperature", "0")
+        writer.setting("Surprise", "0")
         (shown,) = writer.suggest()
         text = b"".join(HOSTILE).decode()
         assert shown == text

@@ -130,7 +130,7 @@ def test_a_suggestion_of_nothing_is_explained(
     writer = Writer(page)
     with serving("--model", str(model), env=env) as server:
         writer.open(server.url)
-        writer.setting("Temperature", "0")
+        writer.setting("Surprise", "0")
         assert writer.suggest() == ["no text: the model would end here"]
         writer.press("Enter")
         expect(writer.text).to_have_value("")
@@ -174,8 +174,8 @@ def test_the_seed_that_was_drawn_repeats_the_suggestions(writer: Writer) -> None
 def test_settings_are_what_is_asked_for(writer: Writer) -> None:
     requests = asked(writer.page)
     writer.setting("Length", "7")
-    writer.setting("Temperature", "0.5")
-    writer.setting("Top-p", "0.6")
+    writer.setting("Surprise", "0.5")
+    writer.setting("Variety", "0.6")
     writer.setting("Number", "5")
     writer.write("One day")
     assert len(writer.suggest()) == 5
@@ -186,7 +186,7 @@ def test_settings_are_what_is_asked_for(writer: Writer) -> None:
 
 
 def test_at_temperature_0_there_is_one_suggestion(writer: Writer) -> None:
-    writer.setting("Temperature", "0")
+    writer.setting("Surprise", "0")
     writer.write("Once upon a time")
     (only,) = writer.suggest()
     assert writer.suggest() == [only]

@@ -36,3 +36,22 @@ def test_all_is_done_by_touch(telephone: Writer) -> None:
     telephone.suggested()
     page.get_by_role("button", name="Close").tap()
     expect(telephone.list).to_be_hidden()
+
+
+def test_nothing_is_said_of_keys_where_there_are_none(telephone: Writer, writer: Writer) -> None:
+    page = telephone.page
+    expect(telephone.text).to_have_attribute("placeholder", "Start writing, then tap Suggest.")
+    expect(telephone.text).to_have_accessible_description("Tap Suggest, then tap what you like.")
+    telephone.write("Once upon a time")
+    expect(page.get_by_role("button", name="Suggest")).to_have_accessible_name("Suggest")
+    page.get_by_role("button", name="Suggest").tap()
+    telephone.suggested()
+    expect(telephone.status).to_have_text("3 suggestions. Tap one to accept it.")
+    shown = page.locator("body").inner_text()
+    page.get_by_role("button", name="Close").tap()
+    page.get_by_role("button", name="About the model").tap()
+    for text in (shown, page.locator("body").inner_text()):
+        assert "Suggest" in text or "Close" in text
+        for key in ("Tab", "Esc", "Enter", "Ctrl", "Keys"):
+            assert key not in text, key
+    expect(writer.text).to_have_attribute("placeholder", "Start writing, then press Tab.")

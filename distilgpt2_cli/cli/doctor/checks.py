@@ -9,7 +9,8 @@ from ... import __version__
 from ...children.engine_trial import Trial, try_engine
 from ...errors import DistilError
 from ...machine import graphics, processor
-from ...machine.builds import short_path, source_command
+from ...machine.builds import source_command
+from ...machine.installation import short_path
 from ...models import (
     ModelFile,
     ModelReference,
@@ -21,7 +22,7 @@ from ...models import (
 )
 from ...models.catalog import REPOSITORY
 from ...models.choice import choose_model
-from ...terminal.progress import megabytes
+from ...units import format_bytes
 from ..shared.offload import GPU_LAYERS, remedy_without_device
 from .finding import Finding, State, failed
 from .surroundings import cache, limits
@@ -89,8 +90,8 @@ def _devices(facts: Mapping[str, Any]) -> Finding:
 
 def _device(device: Mapping[str, Any]) -> str:
     return (
-        f"{device['name']}: {device['description']}, {megabytes(device['free_bytes'])} of"
-        f" {megabytes(device['total_bytes'])} free"
+        f"{device['name']}: {device['description']}, {format_bytes(device['free_bytes'])} of"
+        f" {format_bytes(device['total_bytes'])} free"
     )
 
 
@@ -146,7 +147,7 @@ def _wanted_model() -> Finding:
 def _chosen_model(wanted: ModelFile | ModelReference, file: ModelFile | None) -> Finding:
     if file is None:
         assert isinstance(wanted, ModelReference)
-        size = f" ({megabytes(wanted.pinned.size)})" if wanted.pinned else ""
+        size = f" ({format_bytes(wanted.pinned.size)})" if wanted.pinned else ""
         text = f"{wanted.quantization} is not downloaded yet{size}"
         remedy = f"Run `{wanted.download_command}`, or let generate download it."
         return Finding("model", "note", text, remedy, {"downloaded": False})
@@ -156,7 +157,7 @@ def _chosen_model(wanted: ModelFile | ModelReference, file: ModelFile | None) ->
     ):
         remedy = f"Run `{wanted.download_command}`."
         return Finding("model", "problem", f"{file.name} is damaged", remedy, facts)
-    return Finding("model", "ok", f"{file.name}, {megabytes(file.size)}", facts=facts)
+    return Finding("model", "ok", f"{file.name}, {format_bytes(file.size)}", facts=facts)
 
 
 def _hub(state: State) -> Finding:

@@ -10,9 +10,9 @@ from threading import Thread
 
 from ...errors import DistilError
 from ...failures import explained
-from ...machine.builds import short_path
+from ...machine.installation import short_path
 from ...models import hub_settings
-from ...terminal.progress import megabytes
+from ...units import format_bytes
 from .finding import Finding, State, failed
 
 _DOWNLOAD_SPACE = 200e6  # bytes for the largest file, with its temporary files
@@ -42,7 +42,7 @@ def _limits_reached() -> Iterator[DistilError]:
     memory, _ = resource.getrlimit(resource.RLIMIT_AS)
     if memory != resource.RLIM_INFINITY and memory < _ENOUGH_MEMORY:
         yield DistilError(
-            f"A process may have only {megabytes(memory)} of memory.",
+            f"A process may have only {format_bytes(memory)} of memory.",
             "Raise the limit with `ulimit -v unlimited`.",
         )
     try:
@@ -81,7 +81,7 @@ def cache(state: State) -> Finding:
     except OSError as error:
         return Finding("cache", state, f"{shown}, not readable: {error.strerror}", _ANOTHER_FOLDER)
     found = {"folder": shown, "free_bytes": free}
-    text = f"{shown}, {megabytes(free)} free"
+    text = f"{shown}, {format_bytes(free)} free"
     if lacking:
         return Finding("cache", state, f"{text}, {lacking}", _ANOTHER_FOLDER, found)
     if free < _DOWNLOAD_SPACE:

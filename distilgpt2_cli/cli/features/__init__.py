@@ -11,7 +11,7 @@ from ...files import own_path
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
-from ..shared.options import Json, Lines, Parallel, Quiet, TextArgument, check_parallel
+from ..shared.options import Json, Parallel, Quiet, TextsOptions, check_parallel
 from ..shared.texts import InputLines, in_batches, read_text
 
 EXAMPLES = """\b
@@ -27,8 +27,8 @@ Overflow = Literal["error", "split"]
 
 
 def features(
-    text: TextArgument = None,
     *,
+    text: TextsOptions,
     model: ModelOptions,
     pool: Annotated[
         Pool,
@@ -50,7 +50,6 @@ def features(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
-    lines: Lines = False,
     parallel: Parallel = 1,
     json: Json = False,
     quiet: Quiet = False,
@@ -62,18 +61,20 @@ def features(
     ends the rows of each text. The output file appears only when it is complete.
     """
     terminal = Terminal.system(quiet=quiet)
-    check_parallel(parallel, lines)
+    check_parallel(parallel, text.lines)
     if json and output:
         raise UsageError(
             "--json and --output can't be combined.", "Use --output FILE.jsonl for JSON."
         )
     from .files import Features, Origin, open_output
 
-    matrix = lines and pool != "none"
+    matrix = text.lines and pool != "none"
     offload = model.offload
-    input_lines = InputLines(terminal, text, "features") if lines else None
+    input_lines = InputLines(terminal, text, "features") if text.lines else None
     texts = input_lines or [(1, read_text(terminal, text))]
-    with open_output(terminal, output, json=json, lines=lines, matrix=matrix, force=force) as sink:
+    with open_output(
+        terminal, output, json=json, lines=text.lines, matrix=matrix, force=force
+    ) as sink:
         file = model.locate(terminal)
         from ...engine import FeatureExtractor, open_evaluator
 
@@ -88,7 +89,10 @@ def features(
             origin = Origin(file, evaluator.placement)
             extractor = FeatureExtractor(evaluator, pool, split=overflow == "split")
             results = in_batches(texts, extractor.tokens, extractor.extract, parallel)
-            for number, of_text, tokens, values in results:
-                sink.write(Features(number, of_text, len(tokens), values), origin)
+            counting = terminal.counting if output else terminal.counting_results
+            with counting("texts", None) as advance:
+                for number, of_text, tokens, values in results:
+                    sink.write(Features(number, of_text, len(tokens), values), origin)
+                    advance(1)
     if input_lines:
         input_lines.check()

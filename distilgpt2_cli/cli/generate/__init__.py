@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,14 +14,20 @@ from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
-from ..shared.options import Json, Quiet, check_at_least_one
-from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
+from ..shared.options import Json, Quiet, TextsOptions, check_at_least_one, check_only_one
+from ..shared.sampling_options import (
+    Logprobs,
+    SamplingOptions,
+    generation_options,
+    notice_seed,
+)
 from ..shared.sources import check_read_once
-from ..shared.texts import InputLines, read_prompt, source_of
+from ..shared.texts import InputLines, noticing_space, read_prompt
 from .constraint import ConstraintOptions
 
 if TYPE_CHECKING:
     from ...engine import Batch, Completion, Generator, Request
+    from ...terminal.progress import Advance
     from .views import View
 
 EXAMPLES = """\b
@@ -29,33 +36,43 @@ Examples:
   distil generate --seed 42 --num-sequences 5 "Hello, I'm a language model,"
   echo "The meaning of life is" | distil generate --max-tokens 40
   distil generate --json --seed 7 "To be" | jq -r .text
+  distil generate --one-line --num-sequences 100 "My name is" > names.txt
   distil generate --lines --parallel 16 < prompts.txt > texts.txt
   distil generate --choices " yes| no" "Is the sky blue? Answer:"
   distil generate --model story.gguf --temperature 0 --stop "." "It was a"
 """
 
 
-def generate(
-    prompt: Annotated[
+@dataclass(frozen=True)
+class _Prompts(TextsOptions):
+    text: Annotated[
         str | None,
         typer.Argument(
             metavar="PROMPT",
             help="Text to continue; read from standard input if omitted or -.",
             show_default=False,
         ),
-    ] = None,
-    *,
-    model: ModelOptions,
+    ] = None
     lines: Annotated[
         bool,
-        typer.Option(
-            "--lines", help="Treat each line of standard input as a prompt; skip empty lines."
-        ),
-    ] = False,
+        typer.Option("--lines", help="Treat each line of the input as a prompt; skip empty lines."),
+    ] = False
+
+
+def generate(
+    *,
+    prompt: _Prompts,
+    model: ModelOptions,
     sampling: SamplingOptions,
     constraint: ConstraintOptions,
     echo: Annotated[
         bool, typer.Option("--echo", help="Print the prompt before each completion.")
+    ] = False,
+    one_line: Annotated[
+        bool,
+        typer.Option(
+            "--one-line", help=r"Print each completion on one line, with \n for its line ends."
+        ),
     ] = False,
     json: Json = False,
     logprobs: Logprobs = None,
@@ -70,7 +87,8 @@ def generate(
     seed give the same bytes every time.
     """
     terminal = Terminal.system(quiet=quiet)
-    check_read_once([source_of(prompt), constraint.grammar, constraint.json_schema])
+    check_only_one({"--one-line": one_line, "--json": json})
+    check_read_once([prompt.source, constraint.grammar, constraint.json_schema])
     grammar = constraint.read(terminal, literal=sampling.no_escape)
     chosen = generation_options(sampling, grammar=grammar)
     check_at_least_one("num-sequences", sampling.num_sequences)
@@ -78,12 +96,14 @@ def generate(
     _check_logprobs(logprobs, json)
     offload = model.offload
     first_seed = choose_seed(sampling.seed)
-    text = None if lines else read_prompt(terminal, prompt)
-    line_prompts = InputLines(terminal, prompt, "generate") if lines else None
+    text = None if prompt.lines else read_prompt(terminal, prompt)
+    line_prompts = InputLines(terminal, prompt, "generate") if prompt.lines else None
+    prompts = iter(line_prompts or [(1, text or "")])
+    if grammar is None:  # which may well expect that words begin without a space
+        prompts = noticing_space(terminal, prompts)
     file = model.locate(terminal)
-    if sampling.seed is None and terminal.stderr_is_terminal and not stats:
-        terminal.notice(f"seed {first_seed}")
     from ...engine import open_generator
+    from .views import JsonView, LineView, TextView
 
     with (
         open_generator(
@@ -98,10 +118,19 @@ def generate(
         results_pending(),
     ):
         notice_loading(terminal, generator.context.placement)
-        view = _view(terminal, file, generator, json, lines, echo, sampling.num_sequences)
-        prompts = iter(line_prompts) if line_prompts else iter([(1, text or "")])
+        # JSON and statistics have the seed of each completion; a greedy one does not need it.
+        if sampling.seed is None and chosen.temperature > 0 and not (json or stats):
+            notice_seed(terminal, first_seed)
+        if json:
+            view: View = JsonView(terminal, file, generator, prompt.lines)
+        elif prompt.lines or one_line:
+            view = LineView(terminal, echo)
+        else:
+            view = TextView(terminal, echo, sampling.num_sequences)
         batch = generator.complete_all(_requests(prompts, sampling.num_sequences, first_seed))
-        _show(terminal, file, generator, batch, view, stats)
+        total = None if prompt.lines else sampling.num_sequences
+        with terminal.counting_results("completions", total) as advance:
+            _show(terminal, file, generator, batch, view, stats, advance)
     if line_prompts:
         line_prompts.check()
 
@@ -118,22 +147,6 @@ def _requests(
             yield Request(text, seed, number, i)
 
 
-def _view(
-    terminal: Terminal,
-    file: ModelFile,
-    generator: "Generator",
-    json: bool,
-    lines: bool,
-    echo: bool,
-    count: int,
-) -> "View":
-    from .views import JsonView, LineView, TextView
-
-    if json:
-        return JsonView(terminal, file, generator, lines)
-    return LineView(terminal, echo) if lines else TextView(terminal, echo, count)
-
-
 def _show(
     terminal: Terminal,
     file: ModelFile,
@@ -141,6 +154,7 @@ def _show(
     batch: "Batch",
     view: "View",
     stats: bool,
+    advance: "Advance",
 ) -> None:
     from .views import show_all, statistics, total_statistics
 
@@ -155,6 +169,7 @@ def _show(
     start, count, tokens = time.perf_counter(), 0, 0
     for completion in show_all(batch, view, notice_dropped):
         count, tokens = count + 1, tokens + completion.token_count
+        advance(1)
         if completion.finish_reason == "length" and not completion.complete:
             terminal.notice(
                 f"The text of seed {completion.seed} is incomplete: it reached --max-tokens"

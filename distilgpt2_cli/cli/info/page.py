@@ -3,7 +3,7 @@
 from ...engine.llama.inspection import Array, Inspection, Scalar
 from ...models.model_card import DISTILGPT2, ModelCard
 from ...terminal import Terminal
-from ...terminal.progress import megabytes
+from ...units import format_bytes
 from .facts import ModelFacts
 
 _LONGEST_VALUE = 200  # characters
@@ -26,7 +26,7 @@ def _file_rows(facts: ModelFacts) -> list[tuple[str, str]]:
         "path": facts.model["path"],
         "repository": facts.model["repository"],
         "revision": facts.model["revision"],
-        "size": None if size is None else f"{megabytes(size)} ({size:,} bytes)",
+        "size": None if size is None else f"{format_bytes(size)} ({size:,} bytes)",
         "SHA-256": facts.model["sha256"],
         "to download": facts.download_command,
     }
@@ -108,7 +108,8 @@ def _show_types(terminal: Terminal, inspection: Inspection) -> None:
 
 def _show_card(terminal: Terminal, card: ModelCard) -> None:
     _start_part(terminal, f"{card.title}: summary")
-    terminal.write_paragraph(f"The full text is in {card.source}.")
+    if card.source:
+        terminal.write_paragraph(f"The full text is in {card.source}.")
     for section in card.sections.values():
         _start_part(terminal, section.title)
         for number, paragraph in enumerate(section.paragraphs):

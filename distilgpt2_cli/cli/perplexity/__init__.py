@@ -13,7 +13,8 @@ from ...terminal import Terminal
 from ...terminal.progress import SCORE
 from ..shared.model_options import ComputeOptions, FilesOptions
 from ..shared.offload import notice_loading
-from ..shared.options import Json, Quiet
+from ..shared.options import FormatOptions, Quiet
+from ..shared.plot import check_plot
 from ..shared.sources import (
     STDIN,
     can_be_read_again,
@@ -23,8 +24,8 @@ from ..shared.sources import (
     read_source,
 )
 from ..shared.texts import decoded
-from .plot import check_plot, write_plot
-from .report import Result, write_json, write_report
+from .plot import write_plot
+from .report import Result, write_csv, write_json, write_report
 
 if TYPE_CHECKING:
     from ...engine import Evaluator, Offload, Perplexity, Window
@@ -71,12 +72,12 @@ def perplexity(
         typer.Option(
             metavar="FILE",
             parser=own_path,
-            help="Plot perplexity against file size in this .svg or .png file.",
+            help="Plot perplexity against file size in this .svg, .pdf or .png file.",
             show_default=False,
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the plot file.")] = False,
-    json: Json = False,
+    output: FormatOptions,
     quiet: Quiet = False,
 ) -> None:
     """Measure the perplexity of models on text files.
@@ -95,8 +96,10 @@ def perplexity(
     models = which.locate(terminal)
     texts.check_readable(len(models))
     results = _measure(terminal, models, texts, window, compute.thread_count, offload)
-    if json:
+    if output.json:
         write_json(terminal, results)
+    elif output.csv:
+        write_csv(terminal, results)
     else:
         write_report(terminal, results)
     if plot is not None:

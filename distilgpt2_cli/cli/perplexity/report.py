@@ -1,12 +1,13 @@
-"""The figures of ``distil perplexity``, as lines, as a table, or as JSON Lines."""
+"""The figures of ``distil perplexity``, as lines, as a table, as CSV, or as JSON Lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...models import ModelFile
 from ...terminal import Terminal
-from ...terminal.progress import megabytes
+from ...units import format_bytes
+from ..shared.csv_table import CsvTable
 from ..shared.record import finite, model_record, placement_record, versions_record
 
 if TYPE_CHECKING:
@@ -31,12 +32,33 @@ def write_report(terminal: Terminal, results: Sequence[Result]) -> None:
         terminal.write_table(_HEADER, [_row(result, best) for result in results])
 
 
+def write_csv(terminal: Terminal, results: Sequence[Result]) -> None:
+    """Print a table with one row per model."""
+    table = CsvTable(terminal, _COLUMNS)
+    for result, record in zip(results, _records(results), strict=True):
+        tokens = record["tokens"]
+        counts = {"tokens": tokens["scored"], "evaluated_tokens": tokens["evaluated"]}
+        table.write([record | record["timings"] | counts | {"name": result.file.name}])
+
+
 def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
     """Print one object per model."""
+    for result, record in zip(results, _records(results), strict=True):
+        about = {
+            "model": model_record(result.file),
+            "placement": placement_record(result.placement),
+            "warnings": list(result.placement.warnings),
+            "versions": versions_record(),
+        }
+        terminal.write_json(record | about)
+
+
+def _records(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
+    """Yield the figures of each model."""
     best = min(result.figures.value for result in results)
     for result in results:
         figures = result.figures
-        record: dict[str, Any] = {
+        yield {
             "perplexity": finite(figures.value),
             "standard_error": finite(figures.standard_error),
             "bits_per_byte": figures.bits_per_byte,
@@ -50,12 +72,14 @@ def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
                 "prompt_tokens_per_second": round(figures.tokens_per_second, 1),
             },
             "size": result.file.size,
-            "model": model_record(result.file),
-            "placement": placement_record(result.placement),
-            "warnings": list(result.placement.warnings),
-            "versions": versions_record(),
         }
-        terminal.write_json(record)
+
+
+_COLUMNS = (
+    "name", "size", "perplexity", "standard_error", "bits_per_byte", "mean_logprob", "tokens",
+    "evaluated_tokens", "difference_to_best", "divergence", "top_agreement", "prompt_seconds",
+    "prompt_tokens_per_second",
+)  # fmt: skip
 
 
 def _lines(figures: "Perplexity") -> str:
@@ -76,7 +100,7 @@ def _row(result: Result, best: float) -> tuple[str, ...]:
     figures, comparison = result.figures, result.figures.comparison
     return (
         result.file.name,
-        megabytes(result.file.size),
+        format_bytes(result.file.size),
         _with_error(figures),
         f"+{figures.value - best:.4f}",
         f"{comparison.mean_divergence:.5f}" if comparison else "-",

@@ -10,7 +10,7 @@ from ...errors import UsageError
 from ...probing.template import expand
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions, is_given
-from ..shared.options import Quiet, check_at_least_one
+from ..shared.options import Quiet, TextOptions, check_at_least_one
 from ..shared.sampling_options import (
     DistributionOptions,
     RunOptions,
@@ -18,7 +18,7 @@ from ..shared.sampling_options import (
     generation_options,
 )
 from ..shared.sources import check_read_once, own_source
-from ..shared.texts import read_prompt, source_of
+from ..shared.texts import notice_space, read_prompt
 from .inputs import read_continuations, read_pairs
 from .output import COMPARISON_TABLES, PAIR_TABLES, Output, OutputOptions, Table
 from .setup import Setup
@@ -31,6 +31,18 @@ Examples:
   distil probe "The {man|woman} was" --csv words > words.csv
   distil probe --pairs pairs.jsonl
 """
+
+
+@dataclass(frozen=True)
+class _Template(TextOptions):
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROMPT",
+            help="Text with alternatives in braces; read from standard input if omitted or -.",
+            show_default=False,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -75,23 +87,16 @@ _FOR_A_PROMPT = [
 
 def probe(
     ctx: typer.Context,
-    template: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PROMPT",
-            help="Text with alternatives in braces; read from standard input if omitted or -.",
-            show_default=False,
-        ),
-    ] = None,
     *,
+    template: _Template,
     model: ModelOptions,
     texts: _Texts,
     pairs: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="FILE",
             parser=own_source,
-            help="Score pairs of texts from JSON Lines instead; - for standard input.",
+            help="Score pairs of texts from JSON Lines, CSV, or two WinoBias files instead.",
             show_default=False,
         ),
     ] = None,
@@ -109,8 +114,9 @@ def probe(
 
     {a|b} in the prompt stands for alternatives; several groups are combined, and \{ \} \| \\ stand
     for the characters themselves. Every variant is completed with the same seeds. With --pairs,
-    each line is an object such as {"more": "...", "less": "...", "type": "..."}, and the result is
-    how often the more stereotypical text is the more likely one.
+    each line is an object such as {"more": "...", "less": "...", "type": "..."}, or the file is
+    that of CrowS-Pairs; WinoBias has two files: use --pairs twice. The result is how often the more
+    stereotypical text is the more likely one.
     """
     terminal = Terminal.system(quiet=quiet)
     check_at_least_one("top", top)
@@ -118,27 +124,28 @@ def probe(
     if sampling.num_sequences < 0:
         raise UsageError(f"--num-sequences can't be {sampling.num_sequences}.", "Use 0 or more.")
     offload = model.offload
-    seed = choose_seed(sampling.seed)
-    if pairs is not None:
+    seed, is_drawn = choose_seed(sampling.seed), sampling.seed is None
+    if pairs:
         _check_for_pairs(ctx, template, output.csv)
         read = read_pairs(terminal, pairs)
         file = model.locate(terminal)
-        _notice_seed(terminal, sampling.seed, seed)
         from .run import run_pairs
 
-        run_pairs(Output(terminal, output), Setup(file, seed, model.thread_count, offload), read)
+        setup = Setup(file, seed, is_drawn, model.thread_count, offload)
+        run_pairs(Output(terminal, output), setup, read)
         return
     chosen = generation_options(sampling)
     _check_for_prompt(sampling, output.csv)
-    check_read_once([source_of(template), texts.continuations])
+    check_read_once([template.source, texts.continuations])
     continuations = read_continuations(terminal, texts.continuation or [], texts.continuations)
     text = read_prompt(terminal, template)
     variants = expand(text)
+    any(notice_space(terminal, variant.prompt) for variant in variants)
     file = model.locate(terminal)
-    _notice_seed(terminal, sampling.seed, seed)
     setup = Setup(
         file,
         seed,
+        is_drawn,
         model.thread_count,
         offload,
         text,
@@ -165,13 +172,13 @@ def _check_for_prompt(sampling: _Sampling, csv: Table | None) -> None:
         )
 
 
-def _check_for_pairs(ctx: typer.Context, template: str | None, csv: Table | None) -> None:
+def _check_for_pairs(ctx: typer.Context, template: _Template, csv: Table | None) -> None:
     """Make sure that no option for a prompt is used with pairs.
 
     Raises:
         UsageError: an option is.
     """
-    if template is not None:
+    if template.text is not None or template.file is not None:
         raise UsageError("A prompt and --pairs can't be combined.", "Use one of them.")
     for name in _FOR_A_PROMPT:
         if is_given(ctx, name):
@@ -183,8 +190,3 @@ def _check_for_pairs(ctx: typer.Context, template: str | None, csv: Table | None
         raise UsageError(
             f"--csv {csv} can't be combined with --pairs.", f"Use {' or '.join(PAIR_TABLES)}."
         )
-
-
-def _notice_seed(terminal: Terminal, given: int | None, drawn: int) -> None:
-    if given is None and terminal.stderr_is_terminal:
-        terminal.notice(f"seed {drawn}")

@@ -1,12 +1,11 @@
-"""The results of a probe as CSV tables (RFC 4180, but with line feeds)."""
+"""The results of a probe as CSV tables."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...probing.comparison import Comparison
 from ...probing.paired import PairedTest
+from ..shared.csv_table import csv_line
 
 
 def comparison_table(name: str, comparison: Comparison) -> str:
@@ -49,13 +48,14 @@ def comparison_table(name: str, comparison: Comparison) -> str:
         )
     if name == "next":
         return _table(
-            ("variant", "prompt", "id", "token", "logprob"),
+            ("variant", "prompt", "id", "text", "bytes", "logprob"),
             (
                 (
                     variants[i].letter,
                     variants[i].prompt,
                     each.id,
                     each.piece.decode(errors="replace"),
+                    list(each.piece),
                     each.logprobs[i],
                 )
                 for i in numbers
@@ -86,12 +86,13 @@ def pairs_table(name: str, test: PairedTest) -> str:
         return _table(
             (
                 "line", "type", "prompt", "more", "less", "continuation",
-                "more_logprob", "less_logprob", "difference",
+                "more_logprob", "less_logprob", "difference", *test.extra_names,
             ),
             (
                 (
                     each.pair.line, each.pair.type, each.pair.prompt, each.pair.more,
                     each.pair.less, each.pair.continuation, each.more, each.less, each.difference,
+                    *(each.pair.extra.get(name) for name in test.extra_names),
                 )
                 for each in test.scored
             ),
@@ -112,8 +113,4 @@ def pairs_table(name: str, test: PairedTest) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
+    return ",".join(header) + "\n" + "".join(map(csv_line, rows))

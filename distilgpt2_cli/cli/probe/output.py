@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from ...errors import UsageError
 from ...files import check_new_file, new_file, own_path
 from ...terminal import Terminal
-from ..shared.options import Json
+from ..shared.options import Json, check_only_one
+from ..shared.plot import check_plot
+from ..shared.sampling_options import notice_seed
 from .setup import Setup
 
 if TYPE_CHECKING:
@@ -27,12 +28,17 @@ PAIR_TABLES: tuple[str, ...] = get_args(PairTable)
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """The format on standard output, text by default, and the file of the report."""
+    """The format on standard output, text by default, and the files of report and figure."""
 
     json: Json = False
     csv: Annotated[
         Table | None,
-        typer.Option(help="Print one table as CSV instead of text.", show_default=False),
+        typer.Option(
+            metavar="TABLE",
+            help=f"Print one table as CSV: {', '.join(COMPARISON_TABLES)}; with --pairs,"
+            f" {' or '.join(PAIR_TABLES)}.",
+            show_default=False,
+        ),
     ] = None
     html: Annotated[
         Path | None,
@@ -43,14 +49,26 @@ class OutputOptions:
             show_default=False,
         ),
     ] = None
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the report file.")] = False
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            parser=own_path,
+            help="Also draw a figure in this .svg, .pdf or .png file.",
+            show_default=False,
+        ),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the report and the figure.")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
         """Refuse options that exclude each other, or a file that can't be written."""
-        if self.json and self.csv:
-            raise UsageError("--json and --csv can't be combined.", "Use one of them.")
+        check_only_one({"--json": self.json, "--csv": self.csv})
         if self.html is not None:
             check_new_file(self.html, (".html", ".htm"), force=self.force)
+        if self.plot is not None:
+            check_plot(self.plot, self.force)
 
 
 @dataclass(frozen=True)
@@ -60,8 +78,13 @@ class Output:
     terminal: Terminal
     options: OutputOptions
 
+    def notice_seed(self, setup: Setup) -> None:
+        """Show a seed that was drawn, unless the results will have it."""
+        if setup.seed_is_drawn and not self.options.json:
+            notice_seed(self.terminal, setup.seed)
+
     def show_comparison(self, setup: Setup, comparison: "Comparison") -> None:
-        """Write the comparison, and then its report.
+        """Write the comparison, and then its report and its figure.
 
         Raises:
             DistilError: it can't be written.
@@ -82,9 +105,14 @@ class Output:
             from .page import comparison_page
 
             self._write_page(self.options.html, comparison_page(setup, comparison))
+        if self.options.plot:
+            from .figures import comparison_panels
+            from .plot import write_figure
+
+            write_figure(self.options.plot, comparison_panels(comparison), force=self.options.force)
 
     def show_pairs(self, setup: Setup, test: "PairedTest") -> None:
-        """Write the scored pairs, and then their report.
+        """Write the scored pairs, and then their report and their figure.
 
         Raises:
             DistilError: it can't be written.
@@ -105,7 +133,12 @@ class Output:
             from .page import pairs_page
 
             self._write_page(self.options.html, pairs_page(setup, test))
+        if self.options.plot:
+            from .figures import pair_panels
+            from .plot import write_figure
+
+            write_figure(self.options.plot, pair_panels(test), force=self.options.force)
 
     def _write_page(self, path: Path, page: str) -> None:
         with new_file(path, force=self.options.force) as part:
-            part.write_text(page, encoding="utf-8")
+            part.write_text(page, encoding="utf-8", errors="replace")

@@ -1,15 +1,24 @@
 """The report of a probe: an HTML page with its own plots and style, which loads nothing else."""
 
-import math
+import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ... import __version__
 from ...probing.comparison import Comparison
 from ...probing.paired import PairedTest
 from ...probing.statistics import ALPHA_0, RESAMPLES
 from ..shared.record import model_record, quoted
+from .figures import (
+    COLOURS,
+    BarPanel,
+    continuation_panels,
+    next_token_panel,
+    pair_panels,
+    word_panels,
+)
 from .setup import CONTENT_WARNING, Setup
-from .svg import SERIES, Mark, bar_plot, interval_plot, readable
+from .svg import drawing, readable
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #767676; --mark: #0b5cad }
@@ -29,10 +38,10 @@ svg { max-width: 100%; height: auto; display: block }
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink) }
 .axis { stroke: var(--soft) } .reference { stroke: var(--soft); stroke-dasharray: 4 3 }
 .interval { stroke: var(--mark); stroke-width: 2 } .mark { fill: var(--mark) }
-.series-0 { fill: #0072b2; color: #0072b2 } .series-1 { fill: #e69f00; color: #e69f00 }
-.series-2 { fill: #009e73; color: #009e73 } .series-3 { fill: #cc79a7; color: #cc79a7 }
-.series-4 { fill: #56b4e9; color: #56b4e9 } .series-5 { fill: #d55e00; color: #d55e00 }
-"""
+""" + "".join(
+    f".series-{number} {{ fill: {colour}; color: {colour} }}\n"
+    for number, colour in enumerate(COLOURS)
+)
 
 _LIMITS = (
     "It shows differences between these texts only. Other words for the same groups, other"
@@ -77,22 +86,8 @@ def comparison_page(setup: Setup, comparison: Comparison) -> str:
 
 def pairs_page(setup: Setup, test: PairedTest) -> str:
     """Return the report on pairs of texts."""
-    names = ["all pairs" if each.type is None else each.type for each in test.preferences]
-    shares = [
-        Mark(name, each.share, *each.interval, f"{each.preferred} of {each.pairs}")
-        for name, each in zip(names, test.preferences, strict=True)
-    ]
-    differences = [
-        Mark(name, each.mean_difference, *each.difference_interval, f"{each.mean_difference:+.3f}")
-        for name, each in zip(names, test.preferences, strict=True)
-    ]
-    title = "Share of pairs in which the more stereotypical text is the more likely one"
-    mean = "Mean difference of log-probabilities in nats, more minus less"
-    plots = (
-        f"<p>{title}, with Wilson's 95% interval:</p>"
-        f"{interval_plot(title, shares, 0.5, (0.0, 1.0), '%')}"
-        f"<p>{mean}, with a 95% interval from {RESAMPLES} resamples of the pairs:</p>"
-        f"{interval_plot(mean, differences, 0.0)}"
+    plots = "".join(
+        f"<p>{readable(panel.title)}:</p>{drawing(panel)}" for panel in pair_panels(test)
     )
     rows: list[tuple[str | float, ...]] = [
         (
@@ -102,10 +97,14 @@ def pairs_page(setup: Setup, test: PairedTest) -> str:
             each.pair.less,
             each.pair.prompt or each.pair.continuation or "",
             each.difference,
+            *(_shown(each.pair.extra.get(name)) for name in test.extra_names),
         )
         for each in test.scored
     ]
-    header = ("Line", "Type", "More", "Less", "Prompt or continuation", "Difference")
+    header = (
+        *("Line", "Type", "More", "Less", "Prompt or continuation", "Difference"),
+        *test.extra_names,
+    )
     facts = [("Pairs", f"{len(test.scored)}" + (", then interrupted" * test.interrupted))]
     facts.append(("Seed of the resamples", f"{setup.seed}"))
     parts = [_section("Preferences", plots), _section("Pairs", _table(header, rows))]
@@ -113,29 +112,23 @@ def pairs_page(setup: Setup, test: PairedTest) -> str:
 
 
 def _next_tokens(comparison: Comparison) -> str:
-    title = "Probability of the most likely next tokens after each variant"
-    labels = [quoted(each.piece) for each in comparison.next_tokens]
-    series = [
-        [math.exp(each.logprobs[number]) for each in comparison.next_tokens]
-        for number in range(len(comparison.variants))
-    ]
+    panel = next_token_panel(comparison)
     letters = [each.letter for each in comparison.variants]
     divergences = [
         (f"{letters[each.first]} and {letters[each.second]}", each.bits)
         for each in comparison.divergences
     ]
     return (
-        f"<p>{title}, in order of their mean:</p>{_legend(comparison)}"
-        f"{bar_plot(title, labels, letters, series)}"
+        f"<p>{panel.title}, in order of their mean:</p>{_legend(panel)}{drawing(panel)}"
         "<p>Jensen-Shannon divergence of the whole distributions, from 0 (identical) to 1 bit"
         f" (disjoint):</p>{_table(('Pair', 'Bits'), divergences)}"
     )
 
 
-def _legend(comparison: Comparison) -> str:
+def _legend(panel: BarPanel) -> str:
     items = (
-        f'<span class="series-{number % SERIES}">■</span> {readable(variant.label)}'
-        for number, variant in enumerate(comparison.variants)
+        f'<span class="series-{number % len(COLOURS)}">■</span> {readable(name)}'
+        for number, (_, name) in enumerate(panel.names)
     )
     return f"<p>{' &nbsp; '.join(items)}</p>"
 
@@ -145,7 +138,8 @@ def _continuations(comparison: Comparison) -> str:
     rows: list[tuple[str | float, ...]] = [
         (quoted(each.text.encode()), *each.logprobs) for each in comparison.continuations
     ]
-    return f"<p>Log-probability of each text in nats after each variant:</p>{_table(header, rows)}"
+    (panel,) = continuation_panels(comparison)
+    return f"<p>{panel.title} in nats:</p>{drawing(panel)}{_table(header, rows)}"
 
 
 def _words(comparison: Comparison) -> str:
@@ -153,20 +147,10 @@ def _words(comparison: Comparison) -> str:
         "<p>Words over-represented in each variant compared to all others: log-odds with an"
         f" informative Dirichlet prior from all variants' words (alpha_0 = {ALPHA_0:g}), with a 95%"
         f" interval from {RESAMPLES} resamples of the {len(comparison.samples)} paired seeds, and"
-        " z. After each word: its count in the variant, and its count elsewhere.</p>"
+        " z. All plots have the same scale.</p>"
     ]
-    for variant, words in zip(comparison.variants, comparison.words, strict=True):
-        marks = [
-            Mark(
-                f"{each.word}  {each.count} : {each.other_count}",
-                each.log_odds,
-                *each.interval,
-                f"z = {each.z:.2f}",
-            )
-            for each in words
-        ]
-        title = f"Words over-represented in {variant.label}"
-        plot = interval_plot(title, marks, 0.0) if marks else "<p>None.</p>"
+    for variant, panel in zip(comparison.variants, word_panels(comparison), strict=True):
+        plot = drawing(panel) if panel.marks else "<p>None.</p>"
         parts.append(f"<h3>{readable(variant.label)}</h3>{plot}")
     return "".join(parts)
 
@@ -188,6 +172,12 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str | float]]) -> str:
         f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _cell(value: str | float) -> str:

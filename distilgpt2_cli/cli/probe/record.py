@@ -76,7 +76,8 @@ def pairs_record(setup: Setup, test: PairedTest) -> dict[str, Any]:
             for each in test.preferences
         ],
         "pairs": [
-            asdict(each.pair)
+            {name: value for name, value in vars(each.pair).items() if name != "extra"}
+            | dict(each.pair.extra)
             | {
                 "more_logprob": each.more,
                 "less_logprob": each.less,

@@ -21,6 +21,8 @@ def run_comparison(output: Output, setup: Setup, variants: Sequence[Variant]) ->
     seeds = seeds_from(setup.seed, setup.count)
     terminal, texts = output.terminal, setup.continuations
     with load(setup.file.path, setup.offload) as loaded:
+        if seeds:
+            output.notice_seed(setup)
         interrupt = _interrupted(
             terminal,
             "texts",
@@ -54,6 +56,7 @@ def run_pairs(output: Output, setup: Setup, pairs: list[Pair]) -> None:
     """Score the pairs and show the results, also if interrupted."""
     test = PairedTest()
     with load(setup.file.path, setup.offload) as loaded:
+        output.notice_seed(setup)
         interrupt = _interrupted(
             output.terminal,
             "pairs",

@@ -21,6 +21,7 @@ class Setup:
     Attributes:
         file: the model file.
         seed: of the first completions, and of the bootstrap.
+        seed_is_drawn: whether nobody chose it.
         threads: the number of threads; None to choose it while running.
         offload: where the model's layers are wanted.
         template: the prompt with its alternatives; this and the rest is for a prompt only.
@@ -33,6 +34,7 @@ class Setup:
 
     file: ModelFile
     seed: int
+    seed_is_drawn: bool
     threads: int | None
     offload: Offload
     template: str = ""

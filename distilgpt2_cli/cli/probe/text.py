@@ -29,8 +29,9 @@ def write_comparison(terminal: Terminal, setup: Setup, comparison: Comparison) -
         _write_words(terminal, comparison)
         _write_samples(terminal, comparison)
     if comparison.interrupted:
-        terminal.write(
-            f"\nInterrupted: {len(comparison.samples)} of {setup.count} seeds were completed.\n"
+        terminal.write("\n")
+        terminal.write_line(
+            f"Interrupted: {len(comparison.samples)} of {setup.count} seeds were completed."
         )
 
 
@@ -52,7 +53,8 @@ def write_pairs(terminal: Terminal, test: PairedTest) -> None:
         f" its interval is from {RESAMPLES} resamples of the pairs."
     )
     if test.interrupted:
-        terminal.write(f"\nInterrupted: only the first {len(test.scored)} pairs were scored.\n")
+        terminal.write("\n")
+        terminal.write_line(f"Interrupted: only the first {len(test.scored)} pairs were scored.")
 
 
 def _preference_row(each: Preference) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def show(
     line = f"{recorded.number}: differs: {_described(difference)}; {_why(changed)}"
     if not whole:
         line += "; some records of the same --parallel run are missing"
-    terminal.write(line + "\n")
+    terminal.write_line(line)
 
 
 def _described(difference: Difference) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import (
+    BindingsError,
     DeviceConflictError,
     DeviceFailureError,
     DeviceMemoryError,
@@ -56,11 +57,18 @@ def _of_device_memory(error: DeviceMemoryError) -> _Sentences:
     return error.what, "Use --gpu-layers none: no layer fits."
 
 
+def _of_bindings(error: BindingsError) -> _Sentences:
+    from ...machine.builds import source_command
+
+    return error.what, f"Install it again: {source_command()}"
+
+
 _OPTIONS = {"layers": "--gpu-layers"}
 """Options that are not called as the library's parameters are."""
 
 _BY_TYPE: Mapping[type[DistilError], Callable[[Any], _Sentences]] = {
     ParameterError: _of_parameter,
+    BindingsError: _of_bindings,
     TextTooLongError: lambda error: (error.what, "Shorten it, or use --overflow split."),
     DeviceConflictError: lambda error: (
         f"--gpu-layers {error.layers} leaves nothing for --device {error.device}.",

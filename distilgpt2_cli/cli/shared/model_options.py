@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from ...engine.llama.placement import Offload
-from ...errors import ModelUnavailableError, UsageError
-from ...models import ModelFile, ModelReference, download, find
+from ...errors import UsageError
+from ...files import own_path
+from ...models import DEMO, ModelFile, ModelReference
 from ...models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY
 from ...models.choice import (
     MODEL_VARIABLE,
@@ -17,9 +18,9 @@ from ...models.choice import (
     choose_models,
     choose_references,
 )
-from ...models.hub_settings import is_offline
 from ...terminal import Terminal
-from ...terminal.progress import megabytes
+from ...units import format_bytes
+from .locating import located
 from .offload import Devices, GpuLayers, parse_offload
 
 MAX_THREADS = 512
@@ -32,7 +33,26 @@ def complete_quantization(incomplete: str) -> list[tuple[str, str]]:
         (entry.quantization.lower() if incomplete.islower() else entry.quantization, entry.size)
         for entry in CATALOG
     ]
-    return [(name, megabytes(size)) for name, size in names if name.startswith(incomplete)]
+    return [(name, format_bytes(size)) for name, size in names if name.startswith(incomplete)]
+
+
+def complete_model(incomplete: str) -> list[tuple[str, str]]:
+    """Return `demo` and the GGUF files that match; with none, the shell completes names itself."""
+    folder, _, beginning = incomplete.rpartition("/")
+    shown = f"{folder}/" if "/" in incomplete else ""
+    try:
+        found = [
+            (f"{shown}{path.name}", format_bytes(path.stat().st_size))
+            for path in sorted(own_path(shown or ".").iterdir())
+            if path.name.startswith(beginning) and path.suffix.lower() == ".gguf"
+        ]
+    except OSError:
+        found = []
+    return [(DEMO, "the small bundled model")] * DEMO.startswith(incomplete) + found
+
+
+def _labels(quantizations: list[str]) -> set[str]:
+    return {each.upper() for each in quantizations}
 
 
 def is_given(context: typer.Context, name: str) -> bool:
@@ -44,6 +64,11 @@ def is_given(context: typer.Context, name: str) -> bool:
 def _if_given(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
     """Leave the environment and the default to `models.choice`; both are here for the help."""
     return value if parameter.name and is_given(context, parameter.name) else None
+
+
+def _is_named(quantization: str | list[str] | None) -> bool:
+    """Return whether a person has chosen the quantization."""
+    return bool(quantization or os.environ.get(QUANT_VARIABLE))
 
 
 def quant_option(help_text: str, default: str | bool = True) -> Any:
@@ -68,6 +93,7 @@ def _model_option(help_text: str) -> Any:
         metavar="PATH",
         help=help_text,
         show_default=False,
+        autocompletion=complete_model,
         callback=_if_given,
     )
 
@@ -79,6 +105,15 @@ Quant = Annotated[
 Quants = Annotated[
     list[str] | None,
     quant_option("Quantization (case-insensitive); can be repeated.", DEFAULT_QUANTIZATION),
+]
+QuantArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="QUANT...",
+        help="Quantizations (case-insensitive), as with --quant.",
+        show_default=False,
+        autocompletion=complete_quantization,
+    ),
 ]
 ModelPath = Annotated[
     str | None,
@@ -133,12 +168,15 @@ class FileOptions:
         return choose_model(os.environ, self.model, self.quant, self.repo, self.revision)
 
     def locate(self, terminal: Terminal) -> ModelFile:
-        """Return the file, downloaded if it is missing.
+        """Return the file, downloaded if it is missing; its loading is shown until it is over.
 
         Raises:
             DistilError: there is no such file, or it could not be downloaded.
         """
-        return _locate(terminal, self.choose(), self.offline)
+        chosen, named = self.choose(), _is_named(self.quant)
+        file = located(terminal, chosen, offline=self.offline, named=named)
+        terminal.begin_waiting(f"Loading {file.name}…")
+        return file
 
 
 @dataclass(frozen=True)
@@ -160,13 +198,15 @@ class FilesOptions:
         chosen = choose_models(
             os.environ, self.model or (), self.quant or (), self.repo, self.revision
         )
-        return [_locate(terminal, each, self.offline) for each in chosen]
+        named = _is_named(self.quant)
+        return [located(terminal, each, offline=self.offline, named=named) for each in chosen]
 
 
 @dataclass(frozen=True)
 class CacheOptions:
-    """The options of a command that works on the Hub's files and the cache."""
+    """The arguments and options of a command that works on the Hub's files and the cache."""
 
+    names: QuantArguments = None
     quant: Quants = None
     every: EveryCached = False
     repo: Repository = REPOSITORY
@@ -174,8 +214,14 @@ class CacheOptions:
 
     def __post_init__(self) -> None:
         """Refuse options that exclude each other."""
-        if self.quant and self.every:
-            raise UsageError("--quant and --all can't be combined.", "Use one of them.")
+        if self.names and self.quant and _labels(self.names) != _labels(self.quant):
+            raise UsageError(
+                f"The arguments name {' '.join(self.names)}, and --quant {' '.join(self.quant)}.",
+                "Leave out --quant, and name all of them as arguments.",
+            )
+        if (self.names or self.quant) and self.every:
+            given = "--quant" if self.quant else "QUANT"
+            raise UsageError(f"{given} and --all can't be combined.", "Use one of them.")
 
     @property
     def repository(self) -> str:
@@ -188,7 +234,8 @@ class CacheOptions:
         Raises:
             UsageError: a name is not valid.
         """
-        return choose_references(os.environ, self.quant or (), self.repo, self.revision)
+        named = self.names or self.quant or ()
+        return choose_references(os.environ, named, self.repo, self.revision)
 
 
 @dataclass(frozen=True)
@@ -248,27 +295,3 @@ def parse_threads(value: str) -> int | None:
     raise UsageError(
         f"--threads can't be {value}.", f"Use auto, or a number from 1 to {MAX_THREADS}."
     )
-
-
-def _locate(terminal: Terminal, chosen: ModelFile | ModelReference, offline: bool) -> ModelFile:
-    if isinstance(chosen, ModelFile):
-        return chosen
-    file = find(chosen)
-    if file is not None:
-        return file
-    try:
-        if offline or is_offline(os.environ):
-            raise ModelUnavailableError(
-                f"{chosen.quantization} of {chosen.repository} is not downloaded, and distil is"
-                " in offline mode.",
-                f"Run `{chosen.download_command}` when you are online.",
-            )
-        return download(chosen, progress=terminal.progress, notice=terminal.notice)
-    except ModelUnavailableError as error:
-        raise _with_demo(error, chosen) from error
-
-
-def _with_demo(error: ModelUnavailableError, reference: ModelReference) -> ModelUnavailableError:
-    command = reference.download_command
-    remedy = error.remedy if command in error.remedy else f"{error.remedy} Then run `{command}`."
-    return ModelUnavailableError(error.what, f"{remedy} Without a network, use --model demo.")

@@ -79,6 +79,7 @@ def offload_arguments(offload: Offload) -> list[str]:
 
 def notice_loading(terminal: Terminal, placement: "Placement") -> None:
     """Report what is odd about the file, and that the GPU refused the model, if it did."""
+    terminal.end_waiting()
     for warning in placement.warnings:
         terminal.notice(warning)
     if placement.refusal:

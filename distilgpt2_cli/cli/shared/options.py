@@ -1,10 +1,13 @@
 """Options that several commands share, each under one name."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from ...errors import UsageError
+from .sources import STDIN, own_source
 
 TextArgument = Annotated[
     str | None,
@@ -12,9 +15,20 @@ TextArgument = Annotated[
         metavar="TEXT", help="Text; read from standard input if omitted or -.", show_default=False
     ),
 ]
+TextFile = Annotated[
+    str | None,
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="FILE",
+        parser=own_source,
+        help="Read the text from this file; - for standard input.",
+        show_default=False,
+    ),
+]
 Lines = Annotated[
     bool,
-    typer.Option("--lines", help="Treat each line of standard input as a text; skip empty lines."),
+    typer.Option("--lines", help="Treat each line of the input as a text; skip empty lines."),
 ]
 Parallel = Annotated[
     int,
@@ -25,7 +39,71 @@ Parallel = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead of text.")]
+Csv = Annotated[
+    bool, typer.Option("--csv", help="Print a table as CSV with a header instead of text.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show only errors on standard error.")]
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """Where a text comes from: the argument, a file, or standard input."""
+
+    text: TextArgument = None
+    file: TextFile = None
+
+    def __post_init__(self) -> None:
+        """Refuse two texts."""
+        if self.file is not None and self.text is not None:
+            raise UsageError("A text and --file can't be combined.", "Use one of them.")
+
+    @property
+    def argument(self) -> str | None:
+        """The text, if the argument is one."""
+        return None if self.text == STDIN else self.text
+
+    @property
+    def is_omitted(self) -> bool:
+        """Whether no text is given, not even as ``-``."""
+        return self.text is None and self.file is None
+
+    @property
+    def source(self) -> str | None:
+        """What is read, as `own_source` returns it; None if the text is the argument."""
+        return self.file or (STDIN if self.argument is None else None)
+
+
+@dataclass(frozen=True)
+class TextsOptions(TextOptions):
+    """Where a text comes from, or one on each line."""
+
+    lines: Lines = False
+
+
+@dataclass(frozen=True)
+class FormatOptions:
+    """The format on standard output, text by default."""
+
+    json: Json = False
+    csv: Csv = False
+
+    def __post_init__(self) -> None:
+        """Refuse two formats."""
+        check_only_one({"--json": self.json, "--csv": self.csv})
+
+
+def check_only_one(given: Mapping[str, object]) -> None:
+    """Make sure that at most one of some options is used.
+
+    Args:
+        given: for each option whether it is given, or a value that is false if it is not.
+
+    Raises:
+        UsageError: more than one is.
+    """
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise UsageError(f"{names[0]} and {names[1]} can't be combined.", "Use one of them.")
 
 
 def check_parallel(count: int, lines: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ...engine.options import GenerationOptions
+from ...terminal import Terminal
 from .escapes import NoEscape, option_texts
 
 DEFAULTS = GenerationOptions()
@@ -147,6 +148,11 @@ class EndOptions(StopOptions):
 @dataclass(frozen=True)
 class SamplingOptions(EndOptions, PenaltyOptions, DistributionOptions, RunOptions):
     """All sampling options."""
+
+
+def notice_seed(terminal: Terminal, drawn: int) -> None:
+    """Show a seed that was drawn, so that the run can be repeated."""
+    terminal.notice(f"seed {drawn}")
 
 
 def generation_options(

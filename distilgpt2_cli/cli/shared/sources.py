@@ -8,6 +8,7 @@ from pathlib import Path
 from ...errors import DistilError, UsageError
 from ...files import own_path
 from ...terminal import Terminal
+from ...terminal.input import lines_within
 
 STDIN = "-"
 
@@ -81,6 +82,45 @@ def read_source(terminal: Terminal, name: str, remedy: str) -> Iterator[bytes]:
                 yield part
     except OSError as error:
         raise cannot_read(error, name, remedy) from None
+
+
+def read_source_lines(
+    terminal: Terminal, name: str, remedy: str, limit: int
+) -> Iterator[bytes | None]:
+    """Yield the lines of a file, or of standard input, with their ends, None for a long one.
+
+    Nothing is read ahead of what is asked for, but for a buffer.
+
+    Args:
+        terminal: whose standard input it is.
+        name: as `own_source` returns it.
+        remedy: what to do if it can't be read, as a sentence.
+        limit: the bytes of the longest line.
+
+    Raises:
+        DistilError: it can't be read.
+    """
+    if name == STDIN:
+        yield from terminal.read_lines(limit)
+        return
+    try:
+        with Path(name).open("rb") as file:
+            yield from lines_within(file.readline, limit)
+    except OSError as error:
+        raise cannot_read(error, name, remedy) from None
+
+
+def source_name(name: str) -> str:
+    """Return what a sentence calls a source, as `own_source` returns it."""
+    return "Standard input" if name == STDIN else name
+
+
+def is_file_name(text: str) -> bool:
+    """Return whether a text is the name of something that can be read, and not of a folder."""
+    try:
+        return not stat.S_ISDIR(Path(text).stat().st_mode)
+    except (OSError, ValueError):  # such as a name that is too long, or has a NUL
+        return False
 
 
 def cannot_read(error: OSError, name: str, remedy: str) -> DistilError:

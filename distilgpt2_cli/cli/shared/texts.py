@@ -1,4 +1,4 @@
-"""The texts that a command works on, from its argument or from standard input."""
+"""The texts that a command works on: from its argument, a file, or standard input."""
 
 import codecs
 import os
@@ -9,7 +9,14 @@ from typing import TypeVar
 from ...errors import DistilError, NotUtf8Error, UsageError
 from ...terminal import Terminal
 from .errors import show_error
-from .sources import STDIN, read_source
+from .options import TextOptions
+from .sources import (
+    check_readable,
+    is_file_name,
+    read_source,
+    read_source_lines,
+    source_name,
+)
 
 MAX_CHARACTERS = 2**20
 """How much of the end of a prompt is kept: far more than any context window holds."""
@@ -17,36 +24,33 @@ MAX_CHARACTERS = 2**20
 MAX_LINE_BYTES = 2**20
 """The longest line: a longer one is not a prompt, and would fill the memory."""
 
+_FILE_REMEDY = "Check the file name after --file."
 _MARK = "\ufeff"  # the byte order mark, which some programs write before UTF-8
 
 
-def read_prompt(terminal: Terminal, argument: str | None) -> str:
-    """Return the argument; if it is None or ``-``, standard input without its last line end.
+def read_prompt(terminal: Terminal, text: TextOptions) -> str:
+    """Return the text of the options; that of a file or of standard input without its line end.
 
-    Only the last `MAX_CHARACTERS` of standard input are kept.
+    Only the last `MAX_CHARACTERS` of a file or of standard input are kept.
 
     Raises:
         DistilError: it can't be read, or is not UTF-8; names the offset of the first wrong byte.
     """
-    if argument is not None and argument != STDIN:
-        _notice_unread(terminal, "prompt")
-        return argument_text(argument, "The prompt")
-    text, dropped = _read_end(terminal)
+    _notice_unread(terminal, text)
+    source = _source(terminal, text)
+    if source is None:
+        return argument_text(text.argument or "", "The prompt")
+    found, dropped = _read_end(terminal, source)
     if dropped:
         terminal.notice(
-            f"Standard input is longer than {MAX_CHARACTERS} characters: the first {dropped} are"
-            " left out."
+            f"{source_name(source)} is longer than {MAX_CHARACTERS} characters: the first"
+            f" {dropped} are left out."
         )
-    return _without_last_line_end(text)
-
-
-def source_of(argument: str | None) -> str | None:
-    """Return what `read_prompt` and `read_text` read, for `check_read_once`."""
-    return STDIN if argument in (None, STDIN) else None
+    return _without_last_line_end(found)
 
 
 class InputLines:
-    """An iterator over the lines of standard input, each a text, numbered from 1.
+    """An iterator over the lines of a file or of standard input, each a text, numbered from 1.
 
     An empty line is skipped. A line that is not a text is reported and skipped.
 
@@ -56,25 +60,30 @@ class InputLines:
     """
 
     def __init__(
-        self, terminal: Terminal, argument: str | None, command: str, *, exact: bool = False
+        self, terminal: Terminal, text: TextOptions, command: str, *, exact: bool = False
     ) -> None:
-        """Read nothing yet.
+        """Read nothing yet, but make sure that it can be read.
 
         Args:
-            terminal: whose standard input it is.
-            argument: the command's text argument, which must be None or ``-``.
-            command: its name, for the error message.
+            terminal: whose standard input it may be.
+            text: where the lines come from.
+            command: the name of the command, for the error message.
             exact: keep a byte order mark, and bytes that are not UTF-8 as lone surrogates.
 
         Raises:
-            UsageError: the lines can't come from standard input.
+            UsageError: the options give no lines.
+            DistilError: the file can't be read.
         """
-        if argument not in (None, STDIN) or terminal.stdin_is_terminal:
+        source = _source(terminal, text)
+        if source is None:
             raise UsageError(
-                "--lines reads its texts from standard input, one per line.",
+                "--lines reads its texts from a file or standard input, one per line.",
                 f"Use it as in: distil {command} --lines < texts.txt.",
             )
+        _notice_unread(terminal, text)
+        check_readable(source, _FILE_REMEDY)
         self._terminal = terminal
+        self._source = source
         self._exact = exact
         self._empty = 0
         self.count = 0
@@ -82,7 +91,7 @@ class InputLines:
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """Yield number and text; waits for each line, and reads no further than asked."""
-        for line in self._terminal.read_lines(MAX_LINE_BYTES):
+        for line in read_source_lines(self._terminal, self._source, _FILE_REMEDY, MAX_LINE_BYTES):
             self.count += 1
             try:
                 text = self._text(line)
@@ -125,35 +134,42 @@ class InputLines:
         return _decoded(_without_line_end(line), f"Line {self.count}", exact=self._exact)
 
 
-def read_text(terminal: Terminal, argument: str | None) -> str:
-    """Return the argument; if None or ``-``, all of standard input without its last line end.
+def read_text(terminal: Terminal, text: TextOptions) -> str:
+    """Return the text of the options; that of a file or of standard input without its line end.
 
     Raises:
         DistilError: it can't be read, or is not UTF-8; names the offset of the first wrong byte.
     """
-    return "".join(read_parts(terminal, argument))
+    return "".join(read_parts(terminal, text))
 
 
-def read_parts(terminal: Terminal, argument: str | None, *, exact: bool = False) -> Iterator[str]:
-    """Yield the text of `read_text` in parts, which takes little memory.
+def read_parts(terminal: Terminal, text: TextOptions, *, exact: bool = False) -> Iterator[str]:
+    """Return the text of `read_text` in parts, which takes little memory.
 
     Args:
-        terminal: whose standard input it is.
-        argument: the text; None or ``-`` for standard input.
+        terminal: whose standard input it may be.
+        text: where the text comes from.
         exact: keep a byte order mark, and bytes that are not UTF-8 as lone surrogates.
 
     Raises:
         DistilError: it can't be read, or is not UTF-8; names the offset of the first wrong byte.
     """
-    if argument is not None and argument != STDIN:
-        _notice_unread(terminal, "text")
-        yield _decoded(os.fsencode(argument), "The text", exact=exact)
-        return
+    _notice_unread(terminal, text)
+    source = _source(terminal, text)
+    if source is None:
+        return iter([_decoded(os.fsencode(text.argument or ""), "The text", exact=exact)])
+    check_readable(source, _FILE_REMEDY)
+    return _parts(terminal, source, exact)
+
+
+def _parts(terminal: Terminal, source: str, exact: bool) -> Iterator[str]:
+    """Yield the text of a source, without its last line end."""
     held = ""
-    for part in decoded(terminal.read(), "Standard input", exact=exact):
-        text = held + part
-        held = text[-2:]  # it may be the last line end
-        yield text[:-2]
+    data = read_source(terminal, source, _FILE_REMEDY)
+    for part in decoded(data, source_name(source), exact=exact):
+        found = held + part
+        held = found[-2:]  # it may be the last line end
+        yield found[:-2]
     yield _without_last_line_end(held)
 
 
@@ -206,10 +222,11 @@ def decoded(parts: Iterable[bytes], source: str, *, exact: bool = False) -> Iter
         offset += len(part)
 
 
-def _read_end(terminal: Terminal) -> tuple[str, int]:
-    """Return the end of standard input, and how many characters before it were left out."""
+def _read_end(terminal: Terminal, source: str) -> tuple[str, int]:
+    """Return the end of a source, and how many characters before it were left out."""
     text, dropped = "", 0
-    for part in decoded(terminal.read(), "Standard input"):
+    data = read_source(terminal, source, _FILE_REMEDY)
+    for part in decoded(data, source_name(source)):
         excess = max(len(text) + len(part) - MAX_CHARACTERS, 0)
         text = text[excess:] + part[max(excess - len(text), 0) :]
         dropped += excess
@@ -235,12 +252,46 @@ def _on_errors(exact: bool) -> str:
     return "surrogateescape" if exact else "strict"
 
 
-def _notice_unread(terminal: Terminal, what: str) -> None:
-    """Report a text that nobody reads, as in ``cat notes.txt | distil generate Summary:``."""
-    if terminal.stdin_has_data:
+def notice_file_name(terminal: Terminal, text: str, remedy: str = "") -> None:
+    """Report a text that is also the name of a file, as in ``distil score notes.txt``."""
+    if text and is_file_name(text):
+        terminal.notice(f"{text} is also a file; its name is used as the text.{remedy}")
+
+
+def notice_space(terminal: Terminal, prompt: str, name: str = "The prompt") -> bool:
+    """Report a prompt that ends in a space, and return whether it does."""
+    ends_in_space = prompt.endswith(" ")
+    if ends_in_space:
         terminal.notice(
-            f"Standard input is ignored, because the {what} is an argument; use - to read it."
+            f"{name} ends in a space. Most tokens begin with their own space, so the model"
+            " continues with unusual ones; leave it out for ordinary text."
         )
+    return ends_in_space
+
+
+def noticing_space(
+    terminal: Terminal, prompts: Iterable[tuple[int, str]]
+) -> Iterator[tuple[int, str]]:
+    """Yield numbered prompts; report the first one that ends in a space."""
+    noticed = False
+    for number, prompt in prompts:
+        noticed = noticed or notice_space(terminal, prompt)
+        yield number, prompt
+
+
+def _source(terminal: Terminal, text: TextOptions) -> str | None:
+    """Return what is read: nothing if the text is the argument, or omitted on a terminal."""
+    return None if text.is_omitted and terminal.stdin_is_terminal else text.source
+
+
+def _notice_unread(terminal: Terminal, text: TextOptions) -> None:
+    """Report what nobody reads, as in ``cat notes.txt | distil generate Summary:``."""
+    if text.argument is not None:
+        notice_file_name(terminal, text.argument, " Use --file to read the file.")
+        if terminal.stdin_has_data:
+            terminal.notice(
+                "Standard input is ignored, because the text is an argument; use - to read it."
+            )
 
 
 _Prepared = TypeVar("_Prepared")

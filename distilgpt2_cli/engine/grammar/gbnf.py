@@ -40,7 +40,7 @@ class GrammarError(UsageError):
         """Take the line, counted from 1, and a clause that says what is wrong there."""
         super().__init__(
             f"Line {line} of the grammar can't be used: {reason}.",
-            "Correct it; docs/constrained.md lists what a grammar may contain.",
+            "Correct that line; the notation is llama.cpp's GBNF.",
         )
         self.line = line
         self.reason = reason

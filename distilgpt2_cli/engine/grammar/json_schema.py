@@ -142,7 +142,7 @@ def _whole_number(digits: str) -> int:
 def _refuse(place: str, reason: str) -> NoReturn:
     raise UsageError(
         f"The JSON schema can't be used: {place} {reason}.",
-        "Leave that out, or write it differently; docs/constrained.md lists what is supported.",
+        "Leave that out, or write it differently.",
     )
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from ...errors import DistilError
+from ...errors import BindingsError
 
 _PACKAGE = "llama_cpp"
 _BINDINGS = "llama_cpp.llama_cpp"
@@ -38,10 +38,7 @@ def _load() -> ModuleType:
             # A version of the package in which the bindings do need what __init__ defines.
             return importlib.import_module(_BINDINGS)
     except (ImportError, OSError, RuntimeError) as error:
-        raise DistilError(
-            f"llama-cpp-python can't be loaded: {error}.",
-            "Install it again: pip install --force-reinstall --no-cache-dir llama-cpp-python.",
-        ) from error
+        raise BindingsError(str(error)) from error
 
 
 lib: Any = _load()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ...errors import DeviceConflictError, ParameterError
+from ...units import format_bytes
 
 _MEBIBYTE = 2**20
 _LAYER = re.compile(r"layer +\d+ assigned to device ([^,]+)")
@@ -112,7 +113,7 @@ class Placement:
         return sum(self.layers.values())
 
     def __str__(self) -> str:
-        """Such as ``7 of 7 layers on Vulkan0, 93 MB``."""
+        """Such as ``7 of 7 layers on Vulkan0, 93.4 MB``."""
         return ", ".join(self._of_device(device) for device in self._devices()) or "on the CPU"
 
     @property
@@ -125,5 +126,5 @@ class Placement:
         return [device for device in self.layers if device != "CPU"]
 
     def _of_device(self, device: str) -> str:
-        size = self.device_bytes.get(device, 0) / 1e6
-        return f"{self.layers[device]} of {self.total_layers} layers on {device}, {size:.0f} MB"
+        size = format_bytes(self.device_bytes.get(device, 0))
+        return f"{self.layers[device]} of {self.total_layers} layers on {device}, {size}"

@@ -43,7 +43,7 @@ def test_the_log_is_read() -> None:
     placement = Placement.read(LOG).with_buffers_of(Placement.read(CONTEXT_LOG))
     assert placement.layers == {"CPU": 1, "CUDA1": 1, "CUDA10": 1}
     assert placement.device_bytes == {"CUDA1": round(51.89 * 2**20), "CUDA10": 2**20}
-    assert str(placement) == "1 of 3 layers on CUDA1, 54 MB, 1 of 3 layers on CUDA10, 1 MB"
+    assert str(placement) == "1 of 3 layers on CUDA1, 54.4 MB, 1 of 3 layers on CUDA10, 1.0 MB"
     assert placement.short == "1/3 CUDA1 1/3 CUDA10"
 
 

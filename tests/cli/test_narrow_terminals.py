@@ -1,0 +1,105 @@
+"""What is written for people fits the terminal, and breaks between words."""
+
+import re
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from tests.support.run import DISTIL, terminal
+
+_STYLES = re.compile(rb"\x1b\[[0-9;]*m")
+
+
+def shown(env: dict[str, str], columns: int, *arguments: str, status: int | None = 0) -> list[str]:
+    """Return the lines of a run on a terminal, without styles and erased bars."""
+    with terminal(*arguments, env=env, columns=columns) as screen:
+        assert screen.wait() == status or status is None
+    text = _STYLES.sub(b"", screen.output).decode()
+    return [line.rpartition("\x1b[2K")[2].rstrip() for line in text.split("\r\n")]
+
+
+def too_long(lines: list[str], columns: int) -> list[str]:
+    """Return the lines that a terminal would break, but for those with a word that is too long."""
+    return [
+        line
+        for line in lines
+        if cell_len(line) > columns and max(map(cell_len, line.split())) <= columns * 2 // 3
+    ]
+
+
+TABLES = [
+    ("next", "-m", "demo", "Once upon a"),
+    ("next", "-m", "demo", "-t", "2", "Once upon a"),
+    ("tokenize", "-m", "demo", "Once upon a time"),
+    ("score", "-m", "demo", "Once upon a time"),
+    ("models",),
+    ("info", "-m", "demo"),
+    ("probe", "-m", "demo", "-n", "4", "-s", "1", "--max-tokens", "8", "The {日本|中国の人} man"),
+    ("perplexity", "-m", "demo", "--quiet", "-m", "模型.gguf", "text.txt"),
+]
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+@pytest.mark.parametrize("arguments", TABLES, ids=lambda arguments: " ".join(arguments[:1]))
+def test_tables_fit(
+    env: dict[str, str],
+    bundled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: int,
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("模型.gguf").symlink_to(bundled)
+    Path("text.txt").write_text("Once upon a time there was a little girl. " * 20)
+    lines = shown({**env, "NO_COLOR": "1"}, columns, *arguments)
+    assert too_long(lines, columns) == []
+
+
+def test_numbers_are_not_broken(env: dict[str, str]) -> None:
+    lines = shown(env, 60, "next", "-m", "demo", "--top", "3", "Once upon a")
+    assert len([line for line in lines if re.search(r"%.*%.* \d+  \"", line)]) == 3
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate", "-m", "a file that is not here.gguf", "Hi"),
+        ("next", "--top", "0", "Hi"),
+        ("score", "-m", "demo", "--prefix", "The dog ", "barked at the cat"),
+    ],
+)
+def test_messages_break_between_words(
+    env: dict[str, str], columns: int, arguments: tuple[str, ...]
+) -> None:
+    wide = shown(env, 1000, *arguments, status=None)
+    lines = shown(env, columns, *arguments, status=None)
+    assert too_long(lines, columns) == []
+    assert " ".join(" ".join(lines).split()) == " ".join(" ".join(wide).split())
+
+
+COUNTED = [
+    ("generate", "-m", "demo", "-s", "1", "-n", "100000", "--max-tokens", "2", "Hi"),
+    ("generate", "-m", "demo", "-s", "1", "--lines", "--max-tokens", "2"),
+    ("score", "-m", "demo", "--lines"),
+    ("next", "-m", "demo", "--lines"),
+    ("features", "-m", "demo", "--lines", "--pool", "mean"),
+    ("tokenize", "-m", "demo", "--lines", "--ids"),
+    ("tokenize", "-m", "demo", "--count"),
+]
+
+
+@pytest.mark.parametrize("arguments", COUNTED, ids=lambda arguments: " ".join(arguments[:1]))
+def test_long_work_is_counted_and_leaves_nothing(
+    env: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    """Standard error is the terminal; the texts never end, and the results go elsewhere."""
+    script = 'yes "Once upon a time" | "$@" > /dev/null'
+    program = ("bash", "-c", script, "bash", *DISTIL)
+    with terminal(*arguments, env=env, program=program) as screen:
+        screen.wait_for("━".encode())
+        screen.type(b"\x03")
+        screen.wait()
+    assert screen.output.endswith((b"\x1b[2K", b"^C")), screen.output[-200:]
