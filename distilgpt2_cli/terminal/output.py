@@ -77,6 +77,14 @@ def null_device() -> "BinaryIO":
     return open(os.devnull, "wb")  # noqa: PTH123
 
 
+def columns_of(stream: "BinaryIO") -> int | None:
+    """Return how wide a terminal is; None for anything else, and if it does not know."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except OSError:
+        return None
+
+
 class _WholeWriter(io.BufferedWriter):
     """A stream that has written everything when a write returns, whatever the descriptor is."""
 

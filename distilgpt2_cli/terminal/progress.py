@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
 from ..units import format_bytes
+from .output import columns_of
 from .sanitize import one_line, visible
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 ERASE_LINE = b"\r\x1b[2K"
 _PATIENCE = 1.0  # seconds
+_WIDE = 80  # columns that a bar with all of its figures needs
 
 
 class Action(NamedTuple):
@@ -44,7 +46,9 @@ def bar(
     """Draw a bar with size, rate and time left on a terminal until the block ends."""
     from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns: tuple[ProgressColumn, ...] = (BarColumn(10), DownloadColumn())
+    if (columns_of(stream) or _WIDE) >= _WIDE:
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with _drawn(stream, name, total, columns, done=done, coloured=coloured) as advance:
         yield advance
 
@@ -103,25 +107,57 @@ def _drawn(
 @contextmanager
 def delayed(drawn: AbstractContextManager[Advance]) -> Iterator[Advance]:
     """Draw a bar only if work takes so long that a person wonders; short work shows nothing."""
-    due = time.monotonic() + _PATIENCE
-    held_back = 0
+    lock = threading.Lock()
+    done, note_shown = 0, ""
     shown: Advance | None = None
+    is_over = False
     with ExitStack() as stack:
 
-        def advance(count: int, note: str = "") -> None:
-            nonlocal held_back, shown
-            if shown is None:
-                held_back += count
-                if time.monotonic() < due:
-                    return
-                shown, count = stack.enter_context(drawn), held_back
-            shown(count, note)
+        def draw() -> None:
+            nonlocal shown
+            with lock:
+                if not is_over:
+                    shown = stack.enter_context(drawn)
+                    shown(done, note_shown)
 
-        yield advance
+        def advance(count: int, note: str = "") -> None:
+            nonlocal done, note_shown
+            with lock:
+                done, note_shown = done + count, note
+                if shown is not None:
+                    shown(count, note)
+
+        timer = _Timer(_PATIENCE, draw)
+        timer.start()
+        try:
+            yield advance
+        finally:
+            timer.cancel()
+            with lock:
+                is_over = True
+
+
+class _Timer(threading.Timer):
+    daemon = True
 
 
 class Waiting:
-    """A message on a terminal's last line, after a moment, for as long as something takes."""
+    """A message on a terminal's last line, after a moment, until it is ended."""
+
+    _current: "Waiting | None" = None
+
+    @classmethod
+    def begin(cls, stream: BinaryIO, message: str) -> None:
+        """Show a message, in place of the one before."""
+        cls.end()
+        cls._current = cls(stream, message)
+
+    @classmethod
+    def end(cls) -> None:
+        """Erase the message, or see to it that it is never shown."""
+        if cls._current is not None:
+            cls._current._end()
+            cls._current = None
 
     def __init__(self, stream: BinaryIO, message: str) -> None:
         """Write nothing yet."""
@@ -129,12 +165,10 @@ class Waiting:
         self._message = message
         self._lock = threading.Lock()
         self._is_over = self._is_shown = False
-        self._timer = threading.Timer(_PATIENCE, self._show)
-        self._timer.daemon = True
+        self._timer = _Timer(_PATIENCE, self._show)
         self._timer.start()
 
-    def end(self) -> None:
-        """Erase the message, or see to it that it is never shown."""
+    def _end(self) -> None:
         self._timer.cancel()
         with self._lock:
             self._is_over = True

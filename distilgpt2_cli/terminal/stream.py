@@ -23,7 +23,7 @@ from .layout import (
     paragraph,
     side_by_side,
 )
-from .output import give_up, standard_error, standard_output, write
+from .output import columns_of, give_up, standard_error, standard_output, write
 from .progress import DOWNLOAD, ERASE_LINE, Action, Advance, Waiting
 from .sanitize import one_line, visible
 
@@ -57,7 +57,6 @@ class Terminal:
         self.stderr_is_terminal = stderr.isatty()
         self.quiet = quiet
         self._bar_is_drawn = False
-        self._waiting: Waiting | None = None
         self._dumb = environment.get("TERM") == "dumb"
         self._colours_allowed = not environment.get("NO_COLOR") and not self._dumb
 
@@ -256,21 +255,27 @@ class Terminal:
         return delayed(self._as_drawn_bar(drawn))
 
     def counting_results(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
-        """Do what `counting` does, unless a terminal shows the results themselves."""
+        """Do what `counting` does; if a terminal shows the results, only until the first one."""
+        return self._until_written() if self.stdout_is_terminal else self.counting(name, total)
+
+    @contextmanager
+    def _until_written(self) -> Iterator[Advance]:
         from .progress import silent
 
-        return nullcontext(silent) if self.stdout_is_terminal else self.counting(name, total)
+        self.begin_waiting("Computing…")
+        try:
+            yield silent
+        finally:
+            self.end_waiting()
 
     def begin_waiting(self, message: str) -> None:
         """Show a message on a terminal from a second on, until anything else is written."""
         if self._can_redraw:
-            self._waiting = Waiting(self._stderr, self._styled(visible(message), DIM))
+            Waiting.begin(self._stderr, self._styled(visible(message), DIM))
 
     def end_waiting(self) -> None:
         """Erase the message of `begin_waiting`, if it is shown."""
-        if self._waiting:
-            self._waiting.end()
-            self._waiting = None
+        Waiting.end()
 
     @property
     def _can_redraw(self) -> bool:
@@ -295,7 +300,7 @@ class Terminal:
     @property
     def columns(self) -> int | None:
         """The width of the terminal that standard output is, None if there is none."""
-        return _columns(self._stdout)
+        return columns_of(self._stdout)
 
     @property
     def _width(self) -> int:
@@ -315,20 +320,12 @@ class Terminal:
         self.end_waiting()
         message = label + one_line(message)
         if self.stderr_is_terminal:
-            message = paragraph(visible(message), _columns(self._stderr) or DEFAULT_WIDTH)
+            message = paragraph(visible(message), columns_of(self._stderr) or DEFAULT_WIDTH)
             styled = label.rstrip() or message
             message = self._styled(styled, style) + message[len(styled) :]
         above_the_bar = ERASE_LINE if self._bar_is_drawn else b""
         line = f"{message}\n".encode(errors="backslashreplace")
         self._stderr.write(above_the_bar + line)
-
-
-def _columns(stream: BinaryIO) -> int | None:
-    """Return how wide a terminal is; None for anything else, and if it does not know."""
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or None
-    except OSError:
-        return None
 
 
 def _received(read: Callable[[int], bytes], size: int) -> bytes:

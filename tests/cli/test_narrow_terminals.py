@@ -1,6 +1,8 @@
 """What is written for people fits the terminal, and breaks between words."""
 
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,8 @@ COUNTED = [
     ("features", "-m", "demo", "--lines", "--pool", "mean"),
     ("tokenize", "-m", "demo", "--lines", "--ids"),
     ("tokenize", "-m", "demo", "--count"),
+    ("score", "-m", "demo", "--parallel", "64", "--lines"),
+    ("generate", "-m", "demo", "-s", "1", "--max-tokens", "-1", "--ignore-eos", "Hi"),
 ]
 
 
@@ -103,3 +107,19 @@ def test_long_work_is_counted_and_leaves_nothing(
         screen.type(b"\x03")
         screen.wait()
     assert screen.output.endswith((b"\x1b[2K", b"^C")), screen.output[-200:]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_message_of_loading_is_erased_by_what_ends_it(
+    env: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    """A load that does not end stands for one from a slow disk."""
+    load = "distilgpt2_cli.engine.llama.loading"
+    script = f"import time, {load} as loading; loading.load = lambda *_: time.sleep(999)"
+    (tmp_path / "sitecustomize.py").write_text(script)
+    path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
+    with terminal("generate", "-m", "demo", "Hi", env={**env, "PYTHONPATH": path}) as screen:
+        screen.wait_for("Loading demo…".encode())
+        screen.signal(number)
+        assert screen.wait() == 128 + number
+    assert screen.output.endswith(b"\x1b[2K")

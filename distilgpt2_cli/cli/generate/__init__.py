@@ -128,7 +128,8 @@ def generate(
         else:
             view = TextView(terminal, echo, sampling.num_sequences)
         batch = generator.complete_all(_requests(prompts, sampling.num_sequences, first_seed))
-        total = None if prompt.lines else sampling.num_sequences
+        several = sampling.num_sequences > 1 and not prompt.lines
+        total = sampling.num_sequences if several else None
         with terminal.counting_results("completions", total) as advance:
             _show(terminal, file, generator, batch, view, stats, advance)
     if line_prompts:

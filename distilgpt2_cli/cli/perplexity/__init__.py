@@ -169,12 +169,14 @@ def _measure(
     largest = max(models, key=lambda file: file.size)
     others = [file for file in models if file != largest]
     options: dict[str, Any] = {"threads": threads, "offload": offload}
+    terminal.begin_waiting(f"Loading {largest.name}…")
     with open_evaluator(largest.path, size=window, **options) as reference:
         notice_loading(terminal, reference.placement)
         alone = measure(reference, texts.windows(reference))
         last = _last(terminal, largest, texts, alone)
         results = {largest: Result(largest, last, reference.placement)}
         for file in others:
+            terminal.begin_waiting(f"Loading {file.name}…")
             with open_evaluator(file.path, size=reference.size, **options) as evaluator:
                 notice_loading(terminal, evaluator.placement)
                 same = reference.model.shares_vocabulary(evaluator.model)

@@ -70,6 +70,7 @@ def replay(
 
     with (
         OpenModels(compute.thread_count, offload, partial(notice_loading, terminal)) as open_models,
+        terminal.counting_results("records", None) as advance,
         results_pending(),
     ):
         for run in runs(read_records(_lines(terminal, file))):
@@ -77,6 +78,7 @@ def replay(
             for record, difference, changed in complete_again_and_compare(open_models, found, run):
                 count, different = count + 1, different + (difference is not None)
                 show(terminal, record, difference, changed, is_whole(run), json)
+                advance(1)
     if not count:
         raise UsageError(
             f"{'Standard input' if file == STDIN else file} has no records.",
