@@ -15,7 +15,7 @@ from distilgpt2_cli.models import demo
 from distilgpt2_cli.models.catalog import CATALOG
 from tests.support import gguf
 
-EMULATED = ("Haswell", "Skylake-Client", "EPYC", "EPYC-Milan")
+EMULATED = ("Haswell", "Skylake-Client", "EPYC")
 """Processors with AVX2, by QEMU's names; it emulates no AVX-512, which this one may have."""
 SHAPE = gguf.Shape(layers=3, width=512, heads=8, context=256, tokens=5001)
 
