@@ -137,6 +137,10 @@ def test_an_interrupted_download_is_resumed(hub: Hub, number: signal.Signals) ->
     with started(*MAIN, env=hub.environment(), launcher=WITHOUT_LINKS) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"Downloading")
+        deadline = time.monotonic() + TIMEOUT
+        while arrived_below(hub.cache) != [500_000]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         process.send_signal(number)
         assert process.wait(TIMEOUT) == 128 + number
     assert arrived_below(hub.cache) == [500_000]

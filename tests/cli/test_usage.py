@@ -192,4 +192,4 @@ def test_the_manual_page_is_installed(tmp_path: Path) -> None:
 def test_an_error_of_the_parser_on_a_terminal(env: dict[str, str]) -> None:
     with emulated("generate", "Once", "upon", env=env) as on:
         assert on.screen.wait() == 2
-    assert b"Put the prompt in quotes" in on.screen.output
+    assert b"Put the prompt in quotes" in b" ".join(on.screen.output.split())

@@ -41,7 +41,7 @@ OUTPUTS = [
     Run(["next", *DEMO, "Hi"]),
     Run(["score", *DEMO, "--lines"], stdin="Hi\n"),
     Run(["features", *DEMO, "Hi"]),
-    Run(["probe", *DEMO, "-n", "1", "--max-tokens", "2", "--csv", "words", "{a|b} c"]),
+    Run(["probe", *DEMO, "-s1", "-n", "1", "--max-tokens", "2", "--csv", "words", "{a|b} c"]),
     Run(["perplexity", *DEMO, "--quiet", "-"], stdin="Once upon a time"),
     Run(["info", "-m", "demo"]),
     Run(["models"]),
@@ -96,7 +96,7 @@ def test_a_limit_of_file_size(env: dict[str, str], tmp_path: Path) -> None:
         ("x.npy", ["features", *DEMO, TEXT, "--output"]),
         ("x.npz", ["features", *DEMO, TEXT, "--output"]),
         ("x.jsonl", ["features", *DEMO, TEXT, "--output"]),
-        ("x.html", ["probe", *DEMO, "-n", "1", "--max-tokens", "2", "{a|b} c", "--html"]),
+        ("x.html", ["probe", *DEMO, "-s1", "-n", "1", "--max-tokens", "2", "{a|b} c", "--html"]),
         ("x.png", ["perplexity", *DEMO, "--quiet", "-", "--plot"]),
     ],
 )

@@ -92,7 +92,8 @@ class Machine:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         hostile.make_files(work)
-        if not self._model.is_symlink():  # it was removed
+        if not self._model.is_symlink():  # it was removed, and its folders with it
+            self._model.parent.mkdir(parents=True, exist_ok=True)
             self._model.symlink_to(demo().path)
 
         def prepare() -> None:
