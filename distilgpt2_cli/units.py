@@ -1,6 +1,12 @@
 """Numbers with their units, as people read them."""
 
-_STEPS = (("kB", 1e3, 1e5), ("MB", 1e6, 1e9), ("GB", 1e9, 1e12), ("TB", 1e12, float("inf")))
+_STEPS = (
+    ("kB", 1e3, 1e5),
+    ("MB", 1e6, 999.95e6),
+    ("GB", 1e9, 999.95e9),
+    ("TB", 1e12, float("inf")),
+)
+"""Each unit with its size and the first number of bytes for which it is not used."""
 
 
 def format_bytes(count: float) -> str:
