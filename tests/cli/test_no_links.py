@@ -14,7 +14,15 @@ from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support import no_links
 from tests.support.hub import FOR_EVER, Fault, Hub
 from tests.support.run import TIMEOUT, WITHOUT_LINKS, run, started
-from tests.support.stock import CONTENT, MAIN, NAME, arrived_below, files_below, stock
+from tests.support.stock import (
+    CONTENT,
+    MAIN,
+    NAME,
+    arrived_below,
+    files_below,
+    stock,
+    wait_until_arrived,
+)
 
 pytestmark = pytest.mark.skipif(not no_links.is_possible(), reason="no seccomp here")
 
@@ -137,10 +145,7 @@ def test_an_interrupted_download_is_resumed(hub: Hub, number: signal.Signals) ->
     with started(*MAIN, env=hub.environment(), launcher=WITHOUT_LINKS) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"Downloading")
-        deadline = time.monotonic() + TIMEOUT
-        while arrived_below(hub.cache) != [500_000]:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until_arrived(hub.cache, 500_000)
         process.send_signal(number)
         assert process.wait(TIMEOUT) == 128 + number
     assert arrived_below(hub.cache) == [500_000]

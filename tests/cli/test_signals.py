@@ -13,7 +13,7 @@ from distilgpt2_cli.errors import ExitStatus
 from tests.support.hub import FOR_EVER, Fault, Hub
 from tests.support.processes import wait_until_asleep
 from tests.support.run import DISTIL, TIMEOUT, run, terminal
-from tests.support.stock import MAIN, arrived_below, files_below, stock
+from tests.support.stock import MAIN, arrived_below, files_below, stock, wait_until_arrived
 
 CURSOR_HIDDEN = b"\x1b[?25l"
 
@@ -32,6 +32,7 @@ def test_ctrl_c_while_the_bar_is_drawn_leaves_the_terminal_as_it_was(hub: Hub, k
     with terminal(*MAIN, env=hub.environment()) as screen:
         before = screen.attributes()
         screen.wait_for("━".encode())
+        wait_until_arrived(hub.cache, 500_000)
         screen.type(keys)
         assert screen.wait() in (ExitStatus.INTERRUPTED, -signal.SIGINT)
         assert screen.attributes() == before

@@ -1,10 +1,12 @@
 """What a Hub for the tests of downloads has, and what a download may leave behind."""
 
+import time
 from pathlib import Path
 
 from distilgpt2_cli.models.catalog import REPOSITORY, REVISION
 
 from .hub import Hub
+from .run import TIMEOUT
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 NAME = "distilgpt2.Q4_K_M.gguf"
@@ -41,3 +43,11 @@ def arrived_below(folder: Path) -> list[int]:
     assert all(path.suffix == ".incomplete" for path in parts), parts
     assert all(CONTENT.startswith(path.read_bytes()) for path in parts)
     return [path.stat().st_size for path in parts]
+
+
+def wait_until_arrived(folder: Path, size: int) -> None:
+    """Wait until a download has left so many bytes there."""
+    deadline = time.monotonic() + TIMEOUT
+    while arrived_below(folder) != [size]:
+        assert time.monotonic() < deadline, arrived_below(folder)
+        time.sleep(0.01)
