@@ -28,12 +28,9 @@ def main() -> None:
         status = ExitStatus.INTERRUPTED
     if status == ExitStatus.INTERRUPTED and signals.received:
         status = 128 + signals.received  # typer turns every interrupt into the status of Ctrl-C
-    progress = sys.modules.get("distilgpt2_cli.terminal.progress")
-    if progress:
-        progress.Waiting.end()
     if status in (ExitStatus.INTERRUPTED, ExitStatus.TERMINATED):
         # At once: a model may still be loading in a thread, which an ordinary exit waits for.
-        os._exit(status)
+        signals.end_at_once(status)
     sys.exit(status)
 
 

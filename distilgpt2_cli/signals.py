@@ -9,6 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+TYPE_CHECKING = False  # as in typing, whose import takes longer than all of `distil --version`
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _GRACE_SECONDS = 0.1
 
@@ -78,4 +82,14 @@ def _watch(read_end: int) -> None:
     if not received and _results_pending:
         number = os.read(read_end, 1)[0]  # a second signal is meant seriously
     if not received:
-        os._exit(128 + number)
+        end_at_once(128 + number)
+
+
+def end_at_once(status: int) -> "NoReturn":
+    """End the process without what an ordinary end waits for; no bar stays on the screen."""
+    progress = sys.modules.get("distilgpt2_cli.terminal.progress")
+    erase = getattr(progress, "erase_drawn", None)  # the module may be half imported
+    if erase is not None:
+        with suppress(OSError):
+            erase()
+    os._exit(status)

@@ -32,7 +32,6 @@ Examples:
 """
 
 _BAR_WIDTH = 30
-_BARS = ""  # the header of their column
 _COLUMNS = (
     "id", "text", "bytes", "logprob", "probability", "sampled_logprob", "sampled_probability",
 )  # fmt: skip
@@ -66,43 +65,43 @@ def next_tokens(
     with (
         load(file.path, offload) as loaded,
         Context(loaded, threads=model.thread_count) as context,
-        terminal.counting_results("prompts", None) as advance,
     ):
         notice_loading(terminal, context.placement)
         if output.csv:
             table = CsvTable(terminal, ("line",) * text.lines + _COLUMNS)
-        for count, (number, prompt) in enumerate(texts):
-            tokens = loaded.tokenize(prompt)
-            seen = observe_next(context, tokens, chosen, top)
-            if output.json:
-                line = {"line": number} if text.lines else {}
-                record = _record(file, context, chosen, prompt, len(tokens), seen)
-                terminal.write_json(line | record)
-            elif output.csv:
-                table.write({"line": number} | row for row in _rows(loaded, seen))
-            else:
-                if count:
-                    terminal.write("\n")
-                _show(terminal, loaded, seen)
-            advance(1)
+        with terminal.counting_results("prompts", None) as advance:
+            for count, (number, prompt) in enumerate(texts):
+                tokens = loaded.tokenize(prompt)
+                seen = observe_next(context, tokens, chosen, top)
+                if output.json:
+                    line = {"line": number} if text.lines else {}
+                    record = _record(file, context, chosen, prompt, len(tokens), seen)
+                    terminal.write_json(line | record)
+                elif output.csv:
+                    table.write({"line": number} | row for row in _rows(loaded, seen))
+                else:
+                    if count:
+                        terminal.write("\n")
+                    _show(terminal, loaded, seen)
+                advance(1)
     if lines:
         lines.check()
 
 
 def _show(terminal: Terminal, model: "Model", seen: "Observation") -> None:
     drawn = [_probability(candidate.sampled_logprob) for candidate in seen.top]
-    own = [math.exp(candidate.logprob) for candidate in seen.top]
-    columns = {"PROBABILITY": [f"{each:>11.4%}" if each else "" for each in drawn]}
+    drawn_texts = [f"{each:.4%}" if each else "" for each in drawn]
+    own_texts = [f"{math.exp(candidate.logprob):.4%}" for candidate in seen.top]
+    columns = {"PROBABILITY": [each.rjust(11) for each in drawn_texts]}
+    others = (
+        {"    MODEL": [each.rjust(9) for each in own_texts]} if own_texts != drawn_texts else {}
+    )
+    others["    ID"] = [f"{candidate.id:>6}" for candidate in seen.top]
+    others["TOKEN"] = [quoted(model.piece(candidate.id, special=True)) for candidate in seen.top]
     if terminal.stdout_is_terminal:
-        columns[_BARS] = [""] * len(drawn)
-    model_column = [f"{each:>9.4%}" for each in own]
-    if [each.strip() for each in model_column] != [each.strip() for each in columns["PROBABILITY"]]:
-        columns["    MODEL"] = model_column
-    columns["    ID"] = [f"{candidate.id:>6}" for candidate in seen.top]
-    columns["TOKEN"] = [quoted(model.piece(candidate.id, special=True)) for candidate in seen.top]
-    if _BARS in columns:
-        width = _bar_width(terminal, columns)
-        columns[_BARS] = [bar(each / max(drawn), width) for each in drawn]
+        width = _bar_width(terminal, columns | others)
+        columns[""] = [bar(each / max(drawn), width) for each in drawn]
+    columns |= others
     terminal.write_table([*columns], list(zip(*columns.values(), strict=True)))
     if seen.left < model.vocabulary_size:
         terminal.write(f"\nSampling keeps {seen.left:,} of {model.vocabulary_size:,} tokens.\n")
@@ -110,8 +109,8 @@ def _show(terminal: Terminal, model: "Model", seen: "Observation") -> None:
 
 def _bar_width(terminal: Terminal, columns: Mapping[str, Sequence[str]]) -> int:
     """Return how many columns of the terminal are left for the bars, within reason."""
-    others = sum(max(map(cells, (name, *texts))) + len(GAP) for name, texts in columns.items())
-    return max(min((terminal.columns or DEFAULT_WIDTH) - others, _BAR_WIDTH), 1)
+    used = sum(max(map(cells, (name, *texts))) + len(GAP) for name, texts in columns.items())
+    return max(min((terminal.columns or DEFAULT_WIDTH) - used, _BAR_WIDTH), 1)
 
 
 def _probability(logprob: float | None) -> float:

@@ -75,28 +75,26 @@ def score(
     file = model.locate(terminal)
     from ..engine import Scorer, open_evaluator
 
-    with (
-        open_evaluator(
-            file.path, threads=model.thread_count, sequences=parallel, offload=offload
-        ) as evaluator,
-        terminal.counting_results("texts", None) as advance,
-    ):
+    with open_evaluator(
+        file.path, threads=model.thread_count, sequences=parallel, offload=offload
+    ) as evaluator:
         notice_loading(terminal, evaluator.placement)
         view = _View(terminal, file, evaluator, prefix, text.lines, csv=output.csv)
         scorer = Scorer(evaluator)
         results = in_batches(
             texts, lambda each: scorer.tokens(each, prefix), scorer.score_together, parallel
         )
-        for number, scored, _, result in results:
-            if output.json:
-                view.write_record(number, scored, result)
-            elif output.csv:
-                view.write_rows(number, scored, result)
-            elif text.lines:
-                view.write_line(number, scored, result)
-            else:
-                view.write_text(result)
-            advance(1)
+        with terminal.counting_results("texts", None) as advance:
+            for number, scored, _, result in results:
+                if output.json:
+                    view.write_record(number, scored, result)
+                elif output.csv:
+                    view.write_rows(number, scored, result)
+                elif text.lines:
+                    view.write_line(number, scored, result)
+                else:
+                    view.write_text(result)
+                advance(1)
     if input_lines:
         input_lines.check()
 

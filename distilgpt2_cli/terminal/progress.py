@@ -1,10 +1,11 @@
-"""The progress of work on a file: a bar on a terminal, and two lines elsewhere."""
+"""The progress of work: a bar or a message on a terminal, and for files two lines elsewhere."""
 
 import codecs
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
 from ..units import format_bytes
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 ERASE_LINE = b"\r\x1b[2K"
 _PATIENCE = 1.0  # seconds
 _WIDE = 80  # columns that a bar with all of its figures needs
+
+_drawn_on: set[BinaryIO] = set()  # terminals whose last line is a bar or a message
 
 
 class Action(NamedTuple):
@@ -96,12 +99,22 @@ def _drawn(
         redirect_stderr=False,
         transient=transient,
     ) as display:
+        _drawn_on.add(stream)
         task = display.add_task(one_line(visible(name)), total=total, completed=done, note="")
 
         def advance(count: int, note: str = "") -> None:
             display.update(task, advance=count, note=one_line(visible(note)))
 
-        yield advance
+        try:
+            yield advance
+        finally:
+            _drawn_on.discard(stream)
+
+
+def erase_drawn() -> None:
+    """Erase what is on the last line of a terminal, for a process that ends at once."""
+    for stream in _drawn_on:
+        os.write(stream.fileno(), ERASE_LINE)
 
 
 @contextmanager
@@ -127,8 +140,7 @@ def delayed(drawn: AbstractContextManager[Advance]) -> Iterator[Advance]:
                 if shown is not None:
                     shown(count, note)
 
-        timer = _Timer(_PATIENCE, draw)
-        timer.start()
+        timer = _started_timer(draw)
         try:
             yield advance
         finally:
@@ -137,8 +149,12 @@ def delayed(drawn: AbstractContextManager[Advance]) -> Iterator[Advance]:
                 is_over = True
 
 
-class _Timer(threading.Timer):
-    daemon = True
+def _started_timer(draw: Callable[[], None]) -> threading.Timer:
+    timer = threading.Timer(_PATIENCE, draw)
+    timer.daemon = True
+    with suppress(RuntimeError):  # the system gives no further thread: nothing is drawn
+        timer.start()
+    return timer
 
 
 class Waiting:
@@ -165,8 +181,7 @@ class Waiting:
         self._message = message
         self._lock = threading.Lock()
         self._is_over = self._is_shown = False
-        self._timer = _Timer(_PATIENCE, self._show)
-        self._timer.start()
+        self._timer = _started_timer(self._show)
 
     def _end(self) -> None:
         self._timer.cancel()
@@ -175,12 +190,14 @@ class Waiting:
             if self._is_shown:
                 self._stream.write(ERASE_LINE)
                 self._is_shown = False
+                _drawn_on.discard(self._stream)
 
     def _show(self) -> None:
         with self._lock:
             if not self._is_over:
                 self._stream.write(self._message.encode(errors="backslashreplace"))
                 self._is_shown = True
+                _drawn_on.add(self._stream)
 
 
 @contextmanager

@@ -109,6 +109,25 @@ def test_long_work_is_counted_and_leaves_nothing(
     assert screen.output.endswith((b"\x1b[2K", b"^C")), screen.output[-200:]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("score", "-m", "demo", "--file", "endless"),
+        ("features", "-m", "demo", "--overflow", "split", "--file", "endless"),
+    ],
+)
+def test_one_long_text_on_a_terminal_says_that_it_goes_on(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("endless").write_text("Once upon a time there was a little girl. " * 100_000)
+    with terminal(*arguments, env=env) as screen:
+        screen.wait_for("Computing…".encode())
+        screen.type(b"\x03")
+        assert screen.wait() == 128 + signal.SIGINT
+    assert screen.output.replace(b"^C", b"").endswith(b"\x1b[2K")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_message_of_loading_is_erased_by_what_ends_it(
     env: dict[str, str], tmp_path: Path, number: signal.Signals
