@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from ..terminal.layout import DEFAULT_WIDTH, MAX_WIDTH, fields, paragraph
+from ..terminal.output import columns_of
 
 _MIN_WIDTH = 40
 # A word of a shell command, with the spaces that are quoted in it.
@@ -25,14 +26,8 @@ def help_width() -> int:
     wanted = os.environ.get("COLUMNS", "")
     if wanted.isdecimal() and len(wanted) <= 4:
         return _within_limits(int(wanted))
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            columns = os.get_terminal_size(stream.fileno()).columns
-        except (OSError, ValueError, AttributeError):  # no terminal, or closed
-            continue
-        if columns:
-            return _within_limits(columns)
-    return DEFAULT_WIDTH
+    known = (columns_of(stream) for stream in (sys.stdout, sys.stderr) if stream)
+    return _within_limits(next(filter(None, known), DEFAULT_WIDTH))
 
 
 def _within_limits(columns: int) -> int:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..errors import DistilError
-from .pairs import Pair, pair_of, parse_pair
+from .pairs import OPTIONAL, Pair, pair_of, parse_pair
 
 Lines = Sequence[tuple[int, str]]
 """The lines of a file without their ends, numbered from 1."""
@@ -70,8 +70,7 @@ def _csv_pairs(lines: Lines) -> Iterator[Pair]:
                     "Put a text with commas in quotation marks.",
                 )
             cells = dict(zip(header, row, strict=True))
-            optional = ("type", "prompt", "continuation")
-            yield pair_of({k: v for k, v in cells.items() if v or k not in optional}, start)
+            yield pair_of({k: v for k, v in cells.items() if v or k not in OPTIONAL}, start)
     except csv.Error as error:
         raise DistilError(
             f"Line {number + 1} is not CSV: {error}.", "Correct its quotation marks."

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import DistilError
 
 _REQUIRED = ("more", "less")
-_OPTIONAL = ("type", "prompt", "continuation")
+OPTIONAL = ("type", "prompt", "continuation")
 PAIR_REMEDY = 'Write each line like {"more": "...", "less": "...", "type": "..."}.'
 
 RESULTS = ("line", "more_logprob", "less_logprob", "difference")
@@ -75,7 +75,7 @@ def pair_of(found: Mapping[str, Any], line: int) -> Pair:
     for name in _REQUIRED:
         if name not in found:
             raise DistilError(f'Line {line} has no "{name}".', PAIR_REMEDY)
-    known = {name: found[name] for name in (*_REQUIRED, *_OPTIONAL) if name in found}
+    known = {name: found[name] for name in (*_REQUIRED, *OPTIONAL) if name in found}
     for name, value in known.items():
         if not isinstance(value, str) or not value:
             raise DistilError(f'"{name}" in line {line} is empty or not a text.', PAIR_REMEDY)

@@ -13,7 +13,7 @@ from .waiting import wait_until_ready
 
 TYPE_CHECKING = False  # as in typing, whose import takes longer than all of `distil --version`
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO
+    from typing import IO, Any, BinaryIO
 
 # What is written at once and fits is kept if Ctrl-C interrupts it, and goes before the next write.
 _BUFFER_BYTES = 2**20
@@ -77,11 +77,11 @@ def null_device() -> "BinaryIO":
     return open(os.devnull, "wb")  # noqa: PTH123
 
 
-def columns_of(stream: "BinaryIO") -> int | None:
+def columns_of(stream: "IO[Any]") -> int | None:
     """Return how wide a terminal is; None for anything else, and if it does not know."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or None
-    except OSError:
+    except (OSError, ValueError):  # no terminal, or closed
         return None
 
 

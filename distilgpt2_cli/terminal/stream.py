@@ -24,7 +24,18 @@ from .layout import (
     side_by_side,
 )
 from .output import columns_of, give_up, standard_error, standard_output, write
-from .progress import DOWNLOAD, ERASE_LINE, Action, Advance, Waiting
+from .progress import (
+    DOWNLOAD,
+    ERASE_LINE,
+    Action,
+    Advance,
+    Waiting,
+    bar,
+    counting_bar,
+    delayed,
+    lines,
+    silent,
+)
 from .sanitize import one_line, visible
 
 BOLD, DIM, RED, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
@@ -69,6 +80,11 @@ class Terminal:
     def stdout_has_colours(self) -> bool:
         """Whether standard output is a terminal on which colours are wanted."""
         return self.stdout_is_terminal and self._colours_allowed
+
+    @property
+    def columns(self) -> int | None:
+        """The width of the terminal that standard output is, None if there is none."""
+        return columns_of(self._stdout)
 
     @property
     def stdin_has_data(self) -> bool:
@@ -231,8 +247,6 @@ class Terminal:
         call. Without a terminal that can redraw a line, there is one line at the start and one at
         the end. A notice says where work is resumed of which ``done`` bytes were done before.
         """
-        from .progress import lines, silent
-
         if self.quiet:
             return nullcontext(silent)
         if self._can_redraw:
@@ -247,8 +261,6 @@ class Terminal:
         The value of the ``with`` statement is called with the number of items finished since the
         last call. Nothing is shown of work that takes less than a second.
         """
-        from .progress import counting_bar, delayed, silent
-
         if not self._can_redraw:
             return nullcontext(silent)
         drawn = counting_bar(self._stderr, name, total, coloured=self._colours_allowed)
@@ -260,8 +272,6 @@ class Terminal:
 
     @contextmanager
     def _until_written(self) -> Iterator[Advance]:
-        from .progress import silent
-
         self.begin_waiting("Computing…")
         try:
             yield silent
@@ -282,8 +292,6 @@ class Terminal:
         return self.stderr_is_terminal and not (self.quiet or self._dumb)
 
     def _bar(self, name: str, total: int | None, done: int) -> AbstractContextManager[Advance]:
-        from .progress import bar
-
         drawn = bar(self._stderr, name, total, done, coloured=self._colours_allowed)
         return self._as_drawn_bar(drawn)
 
@@ -296,11 +304,6 @@ class Terminal:
                 yield advance
             finally:
                 self._bar_is_drawn = False
-
-    @property
-    def columns(self) -> int | None:
-        """The width of the terminal that standard output is, None if there is none."""
-        return columns_of(self._stdout)
 
     @property
     def _width(self) -> int:
