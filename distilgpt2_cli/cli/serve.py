@@ -4,14 +4,14 @@ import os
 import re
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import DistilError, UsageError
+from ..errors import UsageError
 from ..models import ModelFile
 from ..terminal import Terminal
+from .shared.extras import check_extra
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
 from .shared.options import Quiet, check_at_least_one
@@ -118,13 +118,8 @@ def serve(
             f"--timeout can't be {timeout:g}.", "Use more than 0 and at most 1000000 seconds."
         )
     offload = model.offload
-    if not all(map(find_spec, ("starlette", "uvicorn", "httptools"))):
-        from ..machine.installation import extra_command
-
-        raise DistilError(
-            "distil serve needs Starlette and uvicorn, which are not installed.",
-            f"Install them with: {extra_command('serve')}",
-        )
+    modules = ("starlette", "uvicorn", "httptools")
+    check_extra("serve", "distil serve", ["Starlette", "uvicorn"], modules)
     from ..serve import server
     from ..serve.service import Limits
 

@@ -1,7 +1,6 @@
 """``distil write``: an editor that suggests continuations."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGHUP
 from typing import Annotated
@@ -14,6 +13,7 @@ from ..files import own_path
 from ..models import ModelFile, ModelReference, demo
 from ..models.catalog import DEFAULT_QUANTIZATION
 from ..terminal import Terminal
+from .shared.extras import check_extra
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
 from .shared.options import check_at_least_one
@@ -118,13 +118,7 @@ def _located(terminal: Terminal, model: ModelOptions) -> tuple[ModelFile, str]:
 
 
 def _check_terminal(terminal: Terminal) -> None:
-    if find_spec("prompt_toolkit") is None:
-        from ..machine.installation import extra_command
-
-        raise DistilError(
-            "distil write needs prompt_toolkit, which is not installed.",
-            f"Install it with: {extra_command('write')}",
-        )
+    check_extra("write", "distil write", ["prompt_toolkit"], ["prompt_toolkit"])
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
         raise UsageError(
             "distil write needs a terminal for its input and output.",

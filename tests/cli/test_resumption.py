@@ -15,7 +15,15 @@ from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support.disks import small_disk
 from tests.support.hub import FOR_EVER, Fault, Hub, object_id
 from tests.support.run import TIMEOUT, run, started, terminal
-from tests.support.stock import CONTENT, MAIN, NAME, arrived_below, files_below, stock
+from tests.support.stock import (
+    CONTENT,
+    MAIN,
+    NAME,
+    arrived_below,
+    files_below,
+    stock,
+    wait_until_arrived,
+)
 
 HALF = len(CONTENT) // 2
 KEPT = b"The part that has arrived is kept: the next download resumes there.\n"
@@ -50,18 +58,13 @@ def interrupt(hub: Hub, place: Place, number: int = signal.SIGINT) -> bytes:
     with started(*place.arguments, env=hub.environment()) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"Downloading")
-        wait_for_half(place)
+        wait_until_arrived(place.folder, HALF)
         process.send_signal(number)
         assert process.wait(TIMEOUT) == (-number if number == signal.SIGKILL else 128 + number)
         said = process.stderr.read()
     hub.recover()
     hub.requests.clear()
     return said
-
-
-def wait_for_half(place: Place) -> None:
-    while arrived_below(place.folder) != [HALF]:
-        time.sleep(0.01)
 
 
 def ranges(hub: Hub) -> list[str | None]:
@@ -182,7 +185,7 @@ def test_a_second_process_waits_and_takes_what_the_first_has_got(hub: Hub, place
         waits = [line.startswith(b"Another process is downloading this file") for line in said]
         assert sorted(waits) == [False, True]
         loading, waiting = (second, first) if waits[0] else (first, second)
-        wait_for_half(place)
+        wait_until_arrived(place.folder, HALF)
         loading.kill()
         assert waiting.wait(TIMEOUT) == 0
     assert f"bytes={HALF}-" in ranges(hub)

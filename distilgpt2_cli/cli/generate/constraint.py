@@ -8,7 +8,8 @@ import typer
 from ...errors import DistilError, UsageError
 from ...terminal import Terminal
 from ..shared.escapes import option_texts
-from ..shared.sources import own_source, read_source
+from ..shared.options import source_option
+from ..shared.sources import read_source
 from ..shared.texts import decoded
 
 MAX_BYTES = 2**20
@@ -16,22 +17,13 @@ MAX_BYTES = 2**20
 
 GrammarFile = Annotated[
     str | None,
-    typer.Option(
-        "--grammar",
-        metavar="FILE",
-        parser=own_source,
-        help="Generate only text that follows this GBNF grammar; - for standard input.",
-        show_default=False,
+    source_option(
+        "Generate only text that follows this GBNF grammar; - for standard input.", "--grammar"
     ),
 ]
 JsonSchema = Annotated[
     str | None,
-    typer.Option(
-        metavar="FILE",
-        parser=own_source,
-        help="Generate only JSON that follows this schema; - for standard input.",
-        show_default=False,
-    ),
+    source_option("Generate only JSON that follows this schema; - for standard input."),
 ]
 Choices = Annotated[
     str | None,

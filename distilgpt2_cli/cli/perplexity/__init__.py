@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ...errors import UsageError
-from ...files import own_path
 from ...models import ModelFile
 from ...terminal import Terminal
 from ...terminal.progress import SCORE
 from ..shared.model_options import ComputeOptions, FilesOptions
 from ..shared.offload import notice_loading
-from ..shared.options import FormatOptions, Quiet
+from ..shared.options import FormatOptions, Quiet, new_file_option
 from ..shared.plot import check_plot
 from ..shared.sources import (
     STDIN,
@@ -69,12 +68,7 @@ def perplexity(
     ] = "sliding",
     plot: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            parser=own_path,
-            help="Plot perplexity against file size in this .svg, .pdf or .png file.",
-            show_default=False,
-        ),
+        new_file_option("Plot perplexity against file size in this .svg, .pdf or .png file."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the plot file.")] = False,
     output: FormatOptions,

@@ -10,14 +10,14 @@ from ...errors import UsageError
 from ...probing.template import expand
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions, is_given
-from ..shared.options import Quiet, TextOptions, check_at_least_one
+from ..shared.options import Quiet, TextOptions, check_at_least_one, source_option
 from ..shared.sampling_options import (
     DistributionOptions,
     RunOptions,
     StopOptions,
     generation_options,
 )
-from ..shared.sources import check_read_once, own_source
+from ..shared.sources import check_read_once
 from ..shared.texts import notice_space, read_prompt
 from .inputs import read_continuations, read_pairs
 from .output import COMPARISON_TABLES, PAIR_TABLES, Output, OutputOptions, Table
@@ -58,12 +58,7 @@ class _Texts:
     ] = None
     continuations: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            parser=own_source,
-            help="File of continuations, one per line; - for standard input.",
-            show_default=False,
-        ),
+        source_option("File of continuations, one per line; - for standard input."),
     ] = None
 
 
@@ -93,12 +88,7 @@ def probe(
     texts: _Texts,
     pairs: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            parser=own_source,
-            help="Score pairs of texts from JSON Lines, CSV, or two WinoBias files instead.",
-            show_default=False,
-        ),
+        source_option("Score pairs of texts from JSON Lines, CSV, or two WinoBias files instead."),
     ] = None,
     sampling: _Sampling = _SAMPLING,
     top: Annotated[

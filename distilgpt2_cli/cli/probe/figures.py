@@ -94,6 +94,11 @@ class BarPanel:
 Panel = IntervalPanel | BarPanel
 
 
+def shortened(text: str, characters: int) -> str:
+    """Return a label of at most so many characters."""
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
 def round_ticks(low: float, high: float) -> tuple[float, ...]:
     """Return multiples of 1, 2 or 5 times a power of ten, of which the ends enclose all values."""
     width = (high - low) or 1.0

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from ...files import check_new_file, new_file, own_path
+from ...files import check_new_file, new_file
 from ...terminal import Terminal
-from ..shared.options import Json, check_only_one
+from ..shared.options import Json, check_only_one, new_file_option
 from ..shared.plot import check_plot
 from ..shared.sampling_options import notice_seed
 from .setup import Setup
@@ -42,21 +42,11 @@ class OutputOptions:
     ] = None
     html: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            parser=own_path,
-            help="Also write a report with plots to this .html file.",
-            show_default=False,
-        ),
+        new_file_option("Also write a report with plots to this .html file."),
     ] = None
     plot: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            parser=own_path,
-            help="Also draw a figure in this .svg, .pdf or .png file.",
-            show_default=False,
-        ),
+        new_file_option("Also draw a figure in this .svg, .pdf or .png file."),
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Overwrite the report and the figure.")] = (
         False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...terminal.sanitize import one_line, visible
 from ..shared.plot import figure_file
-from .figures import COLOURS, BarPanel, IntervalPanel, Panel
+from .figures import COLOURS, BarPanel, IntervalPanel, Panel, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,5 +100,4 @@ def _draw_axis(axes: "Axes", panel: Panel) -> None:
 
 
 def _shown(text: str, characters: int = _LABEL_CHARACTERS) -> str:
-    text = visible(one_line(text))
-    return text if len(text) <= characters else text[: characters - 1] + "…"
+    return shortened(visible(one_line(text)), characters)

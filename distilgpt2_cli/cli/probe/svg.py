@@ -3,7 +3,7 @@
 from html import escape
 
 from ...terminal.sanitize import one_line, visible
-from .figures import COLOURS, Axis, BarPanel, IntervalPanel, Panel
+from .figures import COLOURS, Axis, BarPanel, IntervalPanel, Panel, shortened
 
 _LABEL_WIDTH, _PLOT_WIDTH, _NOTE_WIDTH, _ROW = 200, 420, 260, 22
 _BAR, _AXIS = 14, 52
@@ -95,12 +95,7 @@ def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def _label(text: str, y: float) -> str:
-    return _text(shortened(text), _LABEL_WIDTH - 10, y + 4, "end")
-
-
-def shortened(text: str) -> str:
-    """Return a label that fits beside a plot."""
-    return text if len(text) <= _LABEL_CHARACTERS else text[: _LABEL_CHARACTERS - 1] + "…"
+    return _text(shortened(text, _LABEL_CHARACTERS), _LABEL_WIDTH - 10, y + 4, "end")
 
 
 def _text(text: str, x: float, y: float, anchor: str) -> str:

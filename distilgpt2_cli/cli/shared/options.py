@@ -2,12 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ...errors import UsageError
+from ...files import own_path
 from .sources import STDIN, own_source
+
+
+def source_option(help_text: str, *names: str) -> Any:
+    """Return an option for a file that is read, or standard input; see `own_source`."""
+    return typer.Option(
+        *names, metavar="FILE", parser=own_source, help=help_text, show_default=False
+    )
+
+
+def new_file_option(help_text: str) -> Any:
+    """Return an option for a file that is written."""
+    return typer.Option(metavar="FILE", parser=own_path, help=help_text, show_default=False)
+
 
 TextArgument = Annotated[
     str | None,
@@ -17,14 +31,7 @@ TextArgument = Annotated[
 ]
 TextFile = Annotated[
     str | None,
-    typer.Option(
-        "--file",
-        "-f",
-        metavar="FILE",
-        parser=own_source,
-        help="Read the text from this file; - for standard input.",
-        show_default=False,
-    ),
+    source_option("Read the text from this file; - for standard input.", "--file", "-f"),
 ]
 Lines = Annotated[
     bool,

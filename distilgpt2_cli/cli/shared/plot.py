@@ -5,13 +5,12 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import DistilError
 from ...files import check_new_file, new_file
+from .extras import check_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,13 +33,7 @@ def check_plot(path: Path, force: bool) -> None:
         DistilError: the file can't be written, or matplotlib is missing.
     """
     check_new_file(path, (".svg", ".pdf", ".png"), force=force)
-    if find_spec("matplotlib") is None:
-        from ...machine.installation import extra_command
-
-        raise DistilError(
-            "--plot needs matplotlib, which is not installed.",
-            f"Install it with: {extra_command('plot')}",
-        )
+    check_extra("plot", "--plot", ["matplotlib"], ["matplotlib"])
 
 
 @contextmanager
