@@ -78,8 +78,8 @@ fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.waiting
 	$(BIN)/python -m tests.fuzz.interrupts
 	$(BIN)/python -m tests.fuzz.grammars
-	DISTIL_ALL_CASES=1 $(PYTEST) tests/engine/evaluate tests/cli/test_choice.py \
-	    tests/cli/test_streams.py
+	DISTIL_ALL_CASES=1 $(PYTEST) tests/engine/evaluate tests/engine/llama/test_micro_batches.py \
+	    tests/cli/test_choice.py tests/cli/test_streams.py
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak

@@ -1,7 +1,9 @@
 """Completions under way in the sequences of a context, several of them at once."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
 
 from .completion import Completion
 from .llama.context import Context
@@ -12,8 +14,19 @@ from .records import Request
 # the memory that a slow one among quick ones takes.
 _AHEAD = 16
 
-NewCompletion = Callable[[Request, Callable[[], object]], Completion]
-"""Makes the completion of a request, which asks for its tokens by calling the second argument."""
+
+class Completer(Protocol):
+    """What makes completions."""
+
+    def prompt_of(self, request: Request) -> Sequence[int]:
+        """Return the tokens to evaluate."""
+
+    def new_completion(self, request: Request, advance: Callable[[], object]) -> Completion:
+        """Return a completion, which calls ``advance`` for more tokens.
+
+        Raises:
+            UsageError: the seed is out of range, or the model can't obey the grammar.
+        """
 
 
 class RunningBatch:
@@ -22,20 +35,36 @@ class RunningBatch:
     Each step adds a token to all of them. One may join or end between any two steps.
     """
 
-    def __init__(
-        self, context: Context, prompts: PromptEvaluator, new_completion: NewCompletion
-    ) -> None:
+    def __init__(self, context: Context, prompts: PromptEvaluator, completer: Completer) -> None:
         """Use all sequences of the context, whose prompts ``prompts`` evaluates."""
         self._context = context
         self._prompts = prompts
-        self._new_completion = new_completion
+        self._completer = completer
         self._running: list[Completion | None] = [None] * context.sequences
+        self._ahead: list[int] = []  # sequences whose prompts are evaluated, and not begun
 
     def advance(self) -> None:
         """Add a token to everything that is under way."""
         self._drop_ended()
         self._close_gaps()
         self._add_tokens()
+
+    def look_ahead(self, requests: Iterable[Request]) -> None:
+        """Evaluate those prompts together that gain by it, before `begin` is asked for each.
+
+        Args:
+            requests: those that begin next, no more than there are free sequences.
+
+        Raises:
+            NotANumberError: the logits are NaN.
+            DistilError: llama.cpp can't evaluate the prompts.
+        """
+        if self._context.sequences > 1:
+            self._drop_ended()
+            self._close_gaps()
+            free = range(len(self._running) - self._running.count(None), len(self._running))
+            prompts = map(self._completer.prompt_of, requests)
+            self._ahead = self._prompts.evaluate_together(prompts, free)
 
     def begin(self, request: Request, register: Callable[[Completion], object]) -> None:
         """Evaluate a prompt in a free sequence, of which there must be one, and draw a token.
@@ -49,16 +78,22 @@ class RunningBatch:
             DistilError: llama.cpp can't evaluate the prompt.
         """
         self._drop_ended()
-        self._begin(request, self._running.index(None), register)
-
-    def _begin(
-        self, request: Request, sequence: int, register: Callable[[Completion], object]
-    ) -> None:
-        completion = self._new_completion(request, self.advance)
+        completion = self._completer.new_completion(request, self.advance)
+        sequence = self._free_sequence(completion.prompt)
         self._running[sequence] = completion
         register(completion)
         completion.prompt_seconds = self._prompts.evaluate(completion.prompt, sequence)
         completion.draw(-1)
+
+    def _free_sequence(self, prompt: Sequence[int]) -> int:
+        """Return the one that begins with the prompt, or one that nobody waits for."""
+        free = [number for number, running in enumerate(self._running) if running is None]
+        held = [number for number in free if self._prompts.is_held(prompt, number)]
+        others = [number for number in free if number not in self._ahead]
+        sequence = (held or others or free)[0]
+        if sequence in self._ahead:
+            self._ahead.remove(sequence)
+        return sequence
 
     def _drop_ended(self) -> None:
         for sequence, running in enumerate(self._running):
@@ -88,14 +123,14 @@ class RunningBatch:
         for sequence, completion in enumerate(self._running):
             if completion is None or completion.finish_reason:
                 continue
-            if self._context.positions[sequence] == self._context.size:
+            if len(self._context.tokens[sequence]) == self._context.size:
                 self._shift_context(completion, sequence)
             else:
                 stepping.append(sequence)
                 completions.append(completion)
         if stepping:
             self._context.step([completion.recent[-1] for completion in completions], stepping)
-            for row, completion in enumerate(completions):
+            for row, completion in enumerate(completions, -len(completions)):
                 completion.draw(row)
 
     def _shift_context(self, completion: Completion, sequence: int) -> None:
@@ -105,7 +140,7 @@ class RunningBatch:
         """
         self._prompts.overwritten(sequence)
         self._context.rewind(0, sequence)
-        self._context.evaluate(completion.recent, sequence)
+        self._context.evaluate(list(completion.recent), sequence)
         completion.draw(-1)
 
 
@@ -119,11 +154,11 @@ class Batch(RunningBatch):
         self,
         context: Context,
         prompts: PromptEvaluator,
-        new_completion: NewCompletion,
+        completer: Completer,
         requests: Iterable[Request],
     ) -> None:
         """Take the requests one by one, each when there is a sequence for it."""
-        super().__init__(context, prompts, new_completion)
+        super().__init__(context, prompts, completer)
         self._requests = iter(requests)
         self._begun: deque[Completion] = deque()
         self._handed_out: Completion | None = None
@@ -160,15 +195,10 @@ class Batch(RunningBatch):
     def _begin_new(self) -> bool:
         """Give every free sequence to a request; return whether there was any."""
         self._drop_ended()
-        any_begun = False
-        for sequence, running in enumerate(self._running):
-            if running is None:
-                if len(self._begun) >= _AHEAD * self._context.sequences:
-                    break
-                request = next(self._requests, None)
-                if request is None:
-                    break
-                self._begin(request, sequence, self._begun.append)
-                any_begun = True
+        room = min(self._running.count(None), _AHEAD * self._context.sequences - len(self._begun))
+        requests = list(islice(self._requests, max(room, 0)))
+        self.look_ahead(requests)
+        for request in requests:
+            self.begin(request, self._begun.append)
         self._close_gaps()
-        return any_begun
+        return bool(requests)

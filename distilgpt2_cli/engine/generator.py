@@ -82,25 +82,40 @@ class Generator:
         """
         if self._batch:
             self._batch.interrupt()
-        self._batch = Batch(self._context, self._prompts, self._new_completion, requests)
+        if self._context.sequences > 1:
+            # What is remembered of a prompt would depend on what was evaluated beside it.
+            self._prompts.forget_all()
+        self._batch = Batch(self._context, self._prompts, self, requests)
         return self._batch
 
     def running_batch(self) -> RunningBatch:
         """Return an empty batch for whoever begins and ends completions between its steps."""
-        return RunningBatch(self._context, self._prompts, self._new_completion)
+        return RunningBatch(self._context, self._prompts, self)
 
-    def _new_completion(self, request: Request, advance: Callable[[], object]) -> Completion:
+    def prompt_of(self, request: Request) -> Sequence[int]:
+        """Return the tokens of a request's prompt that are evaluated."""
+        options = request.options or self._options
+        return fit(self._whole_prompt(request), self._context.size, options.max_tokens)
+
+    def _whole_prompt(self, request: Request) -> Sequence[int]:
+        model, prompt = self._context.model, request.prompt
+        return (model.tokenize(prompt) if isinstance(prompt, str) else prompt) or [
+            model.start_token
+        ]
+
+    def new_completion(self, request: Request, advance: Callable[[], object]) -> Completion:
         """Prepare a completion, whose prompt is yet to be evaluated.
+
+        Args:
+            request: what to complete.
+            advance: adds a token to it.
 
         Raises:
             UsageError: the seed is out of range, or the model can't obey the grammar.
         """
         context, options = self._context, request.options or self._options
-        whole = request.prompt
-        if isinstance(whole, str):
-            whole = context.model.tokenize(whole)
-        prompt = fit(whole or [context.model.start_token], context.size, options.max_tokens)
-        dropped = max(len(whole) - len(prompt), 0)
+        prompt = self.prompt_of(request)
+        dropped = len(self._whole_prompt(request)) - len(prompt)
         sampler = self._new_sampler(request, options, prompt)
         return Completion(request, options, context, prompt, dropped, sampler, advance)
 

@@ -30,11 +30,17 @@ class OpenModels:
         self._offload = offload
         self._loaded = loaded
         self._models: dict[Path, Model] = {}
-        self._contexts: dict[tuple[Path, int], Context] = {}
+        self._contexts: dict[tuple[Path, int, bool], Context] = {}
         self._stack = ExitStack()
 
     def generator(
-        self, path: Path, options: GenerationOptions, parallel: int, alternatives: int | None
+        self,
+        path: Path,
+        options: GenerationOptions,
+        parallel: int,
+        alternatives: int | None,
+        *,
+        flash_attention: bool,
     ) -> Generator:
         """Return a generator of its own options; the one before it must be done with.
 
@@ -48,10 +54,13 @@ class OpenModels:
         if path not in self._models:
             self._models[path] = self._stack.enter_context(load(path, self._offload))
             self._loaded(self._models[path].placement)
-        if (path, parallel) not in self._contexts:
-            context = Context(self._models[path], None, self._threads, parallel)
-            self._contexts[path, parallel] = self._stack.enter_context(context)
-        return Generator(self._contexts[path, parallel], options, alternatives)
+        key = path, parallel, flash_attention
+        if key not in self._contexts:
+            context = Context(
+                self._models[path], None, self._threads, parallel, flash_attention=flash_attention
+            )
+            self._contexts[key] = self._stack.enter_context(context)
+        return Generator(self._contexts[key], options, alternatives)
 
     def __enter__(self) -> "OpenModels":
         """Return the object itself."""

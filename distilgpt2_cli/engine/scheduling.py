@@ -4,10 +4,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from queue import SimpleQueue
 from typing import NamedTuple
 
+from ..errors import DistilError
 from .completion import Completion
 from .generator import Generator
 from .llama.context import Context
@@ -205,6 +208,10 @@ class Scheduler:
         After one that its first token ends, what is under way has its turn: the sequence is free
         again, and any number of such jobs would begin one after another.
         """
+        start = time.perf_counter()
+        with suppress(DistilError):  # each job meets its own error when it begins
+            jobs.look_ahead()
+        self.load.prompt_seconds += time.perf_counter() - start
         while jobs.waiting and jobs.has_room:
             job = jobs.waiting.popleft()
             jobs.running.append(job)
@@ -299,6 +306,12 @@ class _JobQueue:
     @property
     def has_room(self) -> bool:
         return len(self.running) < self._sequences
+
+    def look_ahead(self) -> None:
+        """Evaluate what gains by it together, of the jobs that there is room for."""
+        room = self._sequences - len(self.running)
+        next_jobs = islice(self.waiting, room)
+        self.batch.look_ahead(job.work for job in next_jobs if isinstance(job.work, Request))
 
     @property
     def is_busy(self) -> bool:

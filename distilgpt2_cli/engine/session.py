@@ -25,6 +25,7 @@ def open_generator(
     threads: int | None = None,
     parallel: int = 1,
     alternatives: int | None = None,
+    flash_attention: bool = False,
     offload: Offload = AUTO,
 ) -> Iterator[Generator]:
     """Load a model for completions, and free it when the block ends.
@@ -37,6 +38,7 @@ def open_generator(
         threads: by default found out while generating.
         parallel: completions under way at once, see `Generator.complete_all`.
         alternatives: observe each token with so many candidates, see `Generator`.
+        flash_attention: use it for one completion at a time too, see `Context`.
         offload: where the model's layers are wanted.
 
     Raises:
@@ -51,7 +53,7 @@ def open_generator(
         size = model.window
         if prompt is not None and options.max_tokens >= 0:
             size = min(size, max(len(model.tokenize(prompt)), 1) + options.max_tokens)
-        with Context(model, size, threads, parallel) as context:
+        with Context(model, size, threads, parallel, flash_attention=flash_attention) as context:
             generator = Generator(context, options, alternatives)
             generator.load_seconds = time.perf_counter() - start
             yield generator

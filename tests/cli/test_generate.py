@@ -105,6 +105,7 @@ def test_json_holds_all_that_repeats_it(env: dict[str, str], trained: Path) -> N
         "stop": ["zzz"],
         "ignore_eos": False,
         "parallel": 1,
+        "flash_attention": False,
         "grammar": None,
     }
     assert record["model"]["name"] == trained.name

@@ -41,8 +41,11 @@ def test_next_tokens_are_those_of_next(env: dict[str, str]) -> None:
         expected = {each["id"]: each["logprob"] for each in json.loads(made)["top"]}
         assert len(expected) == len(found["next"])
         for each in found["next"]:
-            assert each["logprobs"][number] == pytest.approx(expected[each["id"]], abs=1e-9)
-        probabilities[number] = {token: math.exp(value) for token, value in expected.items()}
+            # One of them with flash attention, the other without: see docs/accuracy.md.
+            assert each["logprobs"][number] == pytest.approx(expected[each["id"]], abs=0.02)
+        probabilities[number] = {
+            each["id"]: math.exp(each["logprobs"][number]) for each in found["next"]
+        }
     first, second = probabilities
     bits = 0.0
     for token, p in first.items():

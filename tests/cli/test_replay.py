@@ -111,6 +111,27 @@ def test_the_build_explains_a_difference(env: dict[str, str]) -> None:
     assert result.stdout.endswith(b" processors, without OLDER, NONE with REPACK\n"), result.stdout
 
 
+def test_flash_attention(env: dict[str, str]) -> None:
+    """It is recorded, used again, and one possible cause of a difference."""
+    options = ("--flash-attention", "--threads", "1", "--logprobs", "1", "Once upon a time")
+    (record,) = recorded(env, *options)
+    (plain,) = recorded(env, *options[1:])
+    assert record["options"]["flash_attention"] is True
+    assert plain["options"]["flash_attention"] is False
+    assert record["logprobs"] != plain["logprobs"]
+    status, results, _ = replay(env, [record, plain], "--threads", "1")
+    assert [each["result"] for each in results] == ["ok", "ok"]
+    assert status == ExitStatus.DONE
+    # In a batch it is always used; records of before have nothing of it.
+    (batch,) = recorded(env, "--parallel", "2", "--logprobs", "1", "Once upon a time")
+    assert batch["options"].pop("flash_attention") is True
+    _, (result,), _ = replay(env, [batch], "--threads", "1")
+    assert result["changed"]["flash_attention"] == {"recorded": False, "now": True}
+    stdin = json.dumps(record | {"text": "else"}).encode()
+    shown = run("replay", "-", env=env, stdin=stdin).stdout.decode()
+    assert shown.endswith("; with --flash-attention, the text can depend on --threads\n")
+
+
 def test_what_is_no_text(env: dict[str, str]) -> None:
     (record,) = recorded(env, "--logprobs", "1", "Once upon a time")
     reason = record | {"finish_reason": "eos"}

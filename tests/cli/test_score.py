@@ -56,7 +56,8 @@ def test_continuations_are_compared_after_a_prefix(env: dict[str, str], trained:
         "top"
     ][0]
     assert likeliest["text"] == " Paris"
-    assert likeliest["logprob"] == pytest.approx(paris, abs=1e-4)
+    # One of them with flash attention, the other without: see docs/accuracy.md.
+    assert likeliest["logprob"] == pytest.approx(paris, abs=0.05)
 
 
 def test_the_parts_of_a_text_add_up_to_it(env: dict[str, str], bundled: Path) -> None:

@@ -1,11 +1,12 @@
 """Jobs of several callers in one scheduler."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Event
 
 import pytest
 
-from distilgpt2_cli.engine import GenerationOptions, Model, Request
+from distilgpt2_cli.engine import Context, GenerationOptions, Generator, Model, Request
 from distilgpt2_cli.engine.records import ScoreRequest
 from distilgpt2_cli.engine.scheduling import Job, Scheduler, Update
 from distilgpt2_cli.engine.whole_texts import TextRequest
@@ -60,3 +61,42 @@ def test_short_jobs_do_not_hold_up_a_long_one(alone: bool) -> None:
                 assert last is None, "two short jobs ended without a step of the long one between"
                 last = update
     assert sum(last_ones) == len(short)
+
+
+def test_short_prompts_that_wait_are_evaluated_together(tiny: Path) -> None:
+    """And a job that is alone is what it is without them."""
+    options = GenerationOptions(max_tokens=4, ignore_eos=True)
+    made: dict[int, list[int]] = {}
+    count, ended = 12, Event()
+
+    def hand_over(new: Sequence[Update]) -> None:
+        for update in new:
+            update.job.receive(update)
+
+    def job(number: int, *, alone: bool) -> Job:
+        def receive(update: Update) -> None:
+            made.setdefault(number, []).extend(token.id for token in update.tokens)
+            assert update.error is None
+            if len(made) == count + 1 and all(len(tokens) == 4 for tokens in made.values()):
+                ended.set()
+
+        return Job(Request([number + 1, 5, 7], number, options=options), receive, alone)
+
+    with Model(tiny) as model:
+        scheduler = Scheduler(model, 8, 1, hand_over)
+        for number in range(count):
+            scheduler.submit(job(number, alone=False))
+        scheduler.submit(job(count, alone=True))
+        scheduler.start()
+        assert ended.wait(TIMEOUT)
+        scheduler.close()
+        with Context(model) as context:
+            generator = Generator(context, options)
+            single = generator.complete([count + 1, 5, 7], count)
+            assert made[count] == [token.id for token in single]
+        requests = [Request([number + 1, 5, 7], number) for number in range(count)]
+        with Context(model, None, 1, 8) as context:
+            batch = Generator(context, options).complete_all(requests)
+            expected = [[token.id for token in completion] for completion in batch]
+    # The same jobs at once are the same batch.
+    assert [made[number] for number in range(count)] == expected

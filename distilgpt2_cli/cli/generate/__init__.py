@@ -59,10 +59,21 @@ class _Prompts(TextsOptions):
     ] = False
 
 
+@dataclass(frozen=True)
+class _ModelOptions(ModelOptions):
+    flash_attention: Annotated[
+        bool,
+        typer.Option(
+            "--flash-attention",
+            help="Faster, but after 256 tokens the text can depend on --threads.",
+        ),
+    ] = False
+
+
 def generate(
     *,
     prompt: _Prompts,
-    model: ModelOptions,
+    model: _ModelOptions,
     sampling: SamplingOptions,
     constraint: ConstraintOptions,
     echo: Annotated[
@@ -113,6 +124,7 @@ def generate(
             threads=model.thread_count,
             parallel=sampling.parallel,
             alternatives=logprobs,
+            flash_attention=model.flash_attention,
             offload=offload,
         ) as generator,
         results_pending(),

@@ -107,17 +107,18 @@ class JsonView:
     def _record(self, tokens: Sequence[Token], completion: Completion) -> dict[str, Any]:
         from ...engine.llama.bindings import features
 
-        parallel = self.generator.context.sequences
+        context = self.generator.context
+        how = {"parallel": context.sequences, "flash_attention": context.flash_attention}
         record: dict[str, Any] = {
             "prompt": completion.request.prompt,
             "text": _text(tokens),
             "seed": completion.seed,
             "finish_reason": completion.finish_reason,
             "tokens": {"prompt": len(completion.prompt), "completion": completion.token_count},
-            "options": asdict(self.generator.options) | {"parallel": parallel},
+            "options": asdict(self.generator.options) | how,
             "model": model_record(self.file),
-            "placement": placement_record(self.generator.context.placement),
-            "warnings": list(self.generator.context.placement.warnings),
+            "placement": placement_record(context.placement),
+            "warnings": list(context.placement.warnings),
             "versions": versions_record(),
             "cpu_features": features(),
             "timings": timings_record(self.generator, completion),

@@ -37,7 +37,13 @@ def complete_again_and_compare(
     from ...engine.replay import complete_again
 
     first = run[0]
-    generator = open_models.generator(file.path, first.options, first.parallel, first.alternatives)
+    generator = open_models.generator(
+        file.path,
+        first.options,
+        first.parallel,
+        first.alternatives,
+        flash_attention=first.flash_attention,
+    )
     changed = _changes(first.record, file, generator)
     requests = [Request(each.record["prompt"], each.record["seed"]) for each in run]
     limits = [each.limit for each in run]
@@ -55,6 +61,9 @@ def _changes(
     then = {"sha256": record["model"].get("sha256"), **record["versions"]}
     now: dict[str, Any] = {"sha256": model_record(file)["sha256"], **versions_record()}
     then["cpu_features"], now["cpu_features"] = record.get("cpu_features"), features()
+    # Records of before it was used have nothing of it.
+    then["flash_attention"] = record["options"].get("flash_attention", False)
+    now["flash_attention"] = generator.context.flash_attention
     if isinstance(record.get("placement"), dict):
         then["layers"] = record["placement"].get("layers")
         now["layers"] = placement_record(generator.context.placement)["layers"]

@@ -35,7 +35,7 @@ def show(
     if difference is None:
         terminal.write(f"{recorded.number}: ok\n")
         return
-    line = f"{recorded.number}: differs: {_described(difference)}; {_why(changed)}"
+    line = f"{recorded.number}: differs: {_described(difference)}; {_why(recorded, changed)}"
     if not whole:
         line += "; some records of the same --parallel run are missing"
     terminal.write_line(line)
@@ -52,7 +52,9 @@ def _described(difference: Difference) -> str:
     return f"{difference.field}{at}: expected {expected}, got {got}"
 
 
-def _why(changed: Mapping[str, tuple[Any, Any]]) -> str:
+def _why(recorded: Recorded, changed: Mapping[str, tuple[Any, Any]]) -> str:
+    if not changed and recorded.flash_attention and recorded.parallel == 1:
+        return "with --flash-attention, the text can depend on --threads"
     if not changed:
         return "model, versions and CPU are as recorded, so the record itself may have been edited"
     return "changed since: " + ", ".join(

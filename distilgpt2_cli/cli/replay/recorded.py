@@ -25,6 +25,7 @@ class Recorded:
         record: the whole JSON object.
         options: its generation options.
         parallel: how many completions were computed at once.
+        flash_attention: whether it was used.
         alternatives: how many candidates were recorded for each token; None for no logprobs.
         index: its number in its run, from 0; None if it is not known.
     """
@@ -33,6 +34,7 @@ class Recorded:
     record: Mapping[str, Any]
     options: GenerationOptions
     parallel: int
+    flash_attention: bool
     alternatives: int | None
     index: int | None
 
@@ -58,7 +60,8 @@ class Recorded:
         same = ("model", "versions", "cpu_features", "placement")
         return (
             self.parallel > 1
-            and (self.parallel, self.alternatives) == (other.parallel, other.alternatives)
+            and (self.parallel, self.flash_attention, self.alternatives)
+            == (other.parallel, other.flash_attention, other.alternatives)
             and self.options == other.options
             and all(self.record.get(key) == other.record.get(key) for key in same)
             and None not in (self.index, other.index)
@@ -119,19 +122,32 @@ def _parsed(number: int, line: bytes) -> Recorded:
         raise _invalid(number, "its 'index' is not a whole number from 0")
     try:
         check_seed(record["seed"])
-        options, parallel = _options(record["options"])
+        rest = dict(record["options"])
+        parallel, flash_attention = _parallel(rest), _flash_attention(rest)
+        options = _options(rest)
     except DistilError as error:
         raise _invalid(number, error.what.rstrip(".")) from None
     except (TypeError, ValueError) as error:
         raise _invalid(number, str(error)) from None
-    return Recorded(number, record, options, parallel, _alternatives(number, record), index)
+    alternatives = _alternatives(number, record)
+    return Recorded(number, record, options, parallel, flash_attention, alternatives, index)
 
 
-def _options(given: Mapping[str, Any]) -> tuple[GenerationOptions, int]:
-    rest = dict(given)
+def _parallel(rest: dict[str, Any]) -> int:
     parallel = rest.pop("parallel", None)
     if not _is_count(parallel) or not 1 <= parallel <= 256:
         raise ValueError("its option 'parallel' is not a number from 1 to 256")
+    return int(parallel)
+
+
+def _flash_attention(rest: dict[str, Any]) -> bool:
+    flash_attention = rest.pop("flash_attention", False)
+    if not isinstance(flash_attention, bool):
+        raise ValueError("its option 'flash_attention' is neither true nor false")
+    return flash_attention
+
+
+def _options(rest: dict[str, Any]) -> GenerationOptions:
     values: dict[str, Any] = {}
     for each in fields(GenerationOptions):
         default = each.default
@@ -150,7 +166,7 @@ def _options(given: Mapping[str, Any]) -> tuple[GenerationOptions, int]:
         values[each.name] = value
     if rest:
         raise ValueError(f"this version has no option {next(iter(rest))!r}")
-    return GenerationOptions(**values), parallel
+    return GenerationOptions(**values)
 
 
 def _is_like(value: Any, default: Any) -> bool:

@@ -11,6 +11,7 @@ from ...errors import NotANumberError
 from ..llama import interrupts
 from ..llama.bindings import lib
 from ..llama.cores import usable_cores
+from ..llama.micro_batches import parts
 from ..llama.model import Model
 from ..llama.native import NativeContext
 from ..llama.settings import context_params
@@ -27,7 +28,8 @@ class Evaluator(NativeContext):
     """Evaluates texts from their beginning. Close it, or use it as a context manager.
 
     Every text is evaluated by itself unless several are given at once, when each is a sequence of
-    one batch.
+    one batch. All are evaluated with flash attention, in micro-batches whose results do not depend
+    on the number of threads.
 
     Attributes:
         capacity: the tokens, of all texts together, that `logits_of_many` and
@@ -60,7 +62,7 @@ class Evaluator(NativeContext):
         super().__init__(model, size)
         self.load_seconds = 0.0
         self.capacity = min(self.size, MAX_ROWS)
-        params = context_params(self.size, sequences)
+        params = context_params(self.size, sequences, flash_attention=True)
         params.n_batch = max(self.capacity, sequences)
         params.n_outputs_max = params.n_batch
         # Texts of different lengths then go through the model together.
@@ -70,7 +72,7 @@ class Evaluator(NativeContext):
         self._open(params)
         self.threads = threads or usable_cores()
         self._use_threads(self.threads)
-        self._sequence_ids = np.arange(sequences, dtype=np.int32)
+        self._hidden = hidden_states
 
     def logits(self, tokens: Sequence[int], wanted: int) -> Iterator[Rows]:
         """Evaluate a text and yield the logits after each of its last ``wanted`` tokens.
@@ -84,9 +86,9 @@ class Evaluator(NativeContext):
         first_wanted = len(tokens) - wanted
         for start, piece in self._pieces(tokens):
             skipped = min(max(first_wanted - start, 0), len(piece))
-            self._evaluate([piece], [skipped], start)
-            if skipped < len(piece):
-                yield self._logits(len(piece) - skipped)
+            rows = self._evaluate([piece], [skipped], start)
+            if len(rows):
+                yield rows
 
     def logits_of_many(self, texts: Sequence[Sequence[int]], skipped: Sequence[int]) -> Rows:
         """Evaluate several texts at once and return the logits of all, one text after another.
@@ -97,8 +99,7 @@ class Evaluator(NativeContext):
         Raises:
             DistilError: llama.cpp can't.
         """
-        self._evaluate(texts, skipped)
-        return self._logits(sum(map(len, texts)) - sum(skipped))
+        return self._evaluate(texts, skipped)
 
     def hidden_states(self, tokens: Sequence[int]) -> Rows:
         """Return the hidden states of a text after the final layer norm: tokens by width.
@@ -107,11 +108,12 @@ class Evaluator(NativeContext):
             NotANumberError: the states are NaN.
             DistilError: llama.cpp can't.
         """
-        parts = []
-        for start, piece in self._pieces(tokens):
-            self._evaluate([piece], [0], start)
-            parts.append(self._hidden_states(len(piece)).copy())
-        return np.concatenate(parts)
+        return np.concatenate(
+            [
+                _checked(self._evaluate([piece], [0], start)).copy()
+                for start, piece in self._pieces(tokens)
+            ]
+        )
 
     def hidden_states_of_many(self, texts: Sequence[Sequence[int]]) -> list[Rows]:
         """Evaluate several texts at once and return the hidden states of each: tokens by width.
@@ -120,59 +122,82 @@ class Evaluator(NativeContext):
             NotANumberError: the states are NaN.
             DistilError: llama.cpp can't.
         """
-        self._evaluate(texts, [0] * len(texts))
-        lengths = [len(text) for text in texts]
-        rows = self._hidden_states(sum(lengths)).copy()
-        return np.split(rows, np.cumsum(lengths)[:-1])
+        rows = _checked(self._evaluate(texts, [0] * len(texts))).copy()
+        return np.split(rows, np.cumsum([len(text) for text in texts])[:-1])
 
     def _pieces(self, tokens: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
-        """Yield each part of a text that is evaluated by one call, with its first position."""
-        for start in range(0, len(tokens), MAX_ROWS):
-            yield start, tokens[start : start + MAX_ROWS]
+        """Yield each part of a text whose results are taken at once, with its first position."""
+        for part in parts(len(tokens), MAX_ROWS):
+            yield part.start, tokens[part]
 
     def _evaluate(
         self, texts: Sequence[Sequence[int]], skipped: Sequence[int], position: int = 0
-    ) -> None:
-        """Evaluate tokens at the end of what the sequences hold up to a position."""
+    ) -> Rows:
+        """Evaluate tokens at the end of what the sequences hold up to a position.
+
+        Returns:
+            The results for all tokens but those that are skipped at the beginning of each text.
+            They are valid until the next evaluation.
+        """
         if position == 0:
             lib.llama_memory_clear(self._memory, False)
+        tokens = _Tokens(texts, skipped, position)
+        cuts = list(parts(len(tokens), self.capacity))
+        found = []
         with interrupts.heeded(self.pointer):
-            self._decode(self._batch(texts, skipped, position))
+            for part in cuts:
+                self._decode(tokens.batch(part))
+                rows = self._rows(tokens.wanted_in(part))
+                found.append(rows if len(cuts) == 1 else rows.copy())
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def _batch(
+    def _rows(self, count: int) -> Rows:
+        if self._hidden:
+            pointer, width = lib.llama_get_embeddings(self.pointer), self.model.width
+        else:
+            pointer, width = lib.llama_get_logits(self.pointer), self.model.vocabulary_size
+        if not count:
+            return np.empty((0, width), np.float32)
+        return np.ctypeslib.as_array(pointer, (count, width))
+
+
+class _Tokens:
+    """The tokens of several texts, each a sequence, as ``llama_batch`` points to them."""
+
+    def __init__(
         self, texts: Sequence[Sequence[int]], skipped: Sequence[int], position: int
-    ) -> object:
-        tokens = np.concatenate([np.asarray(text, np.int32) for text in texts])
+    ) -> None:
+        """Lay them out one text after another, all from the same position on."""
         lengths = [len(text) for text in texts]
-        positions = np.concatenate(
+        self._tokens = np.concatenate([np.asarray(text, np.int32) for text in texts])
+        self._positions = np.concatenate(
             [np.arange(position, position + length, dtype=np.int32) for length in lengths]
         )
-        wanted = np.concatenate(
+        self._wanted = np.concatenate(
             [np.arange(length) >= skip for length, skip in zip(lengths, skipped, strict=True)]
         ).astype(np.int8)
-        sequences = np.repeat(self._sequence_ids[: len(texts)], lengths)
-        ids = self._sequence_ids.ctypes.data + sequences.astype(np.uint64) * 4
-        counts = np.ones(len(tokens), np.int32)
-        # Kept until the next batch, because llama_batch only points to them.
-        self._arrays = (tokens, positions, counts, ids, wanted)
+        self._numbers = np.arange(len(texts), dtype=np.int32)
+        sequences = np.repeat(self._numbers, lengths).astype(np.uint64)
+        self._ids = self._numbers.ctypes.data + sequences * 4
+        self._counts = np.ones(len(self._tokens), np.int32)
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def wanted_in(self, part: slice) -> int:
+        return int(self._wanted[part].sum())
+
+    def batch(self, part: slice) -> object:
+        """Return a part as a batch, which is valid as long as this object is."""
         return lib.llama_batch(
-            len(tokens),
-            _pointer(tokens, lib.llama_token),
+            part.stop - part.start,
+            _pointer(self._tokens[part], lib.llama_token),
             None,
-            _pointer(positions, lib.llama_pos),
-            _pointer(counts, ctypes.c_int32),
-            _pointer(ids, ctypes.POINTER(lib.llama_seq_id)),
-            _pointer(wanted, ctypes.c_int8),
+            _pointer(self._positions[part], lib.llama_pos),
+            _pointer(self._counts[part], ctypes.c_int32),
+            _pointer(self._ids[part], ctypes.POINTER(lib.llama_seq_id)),
+            _pointer(self._wanted[part], ctypes.c_int8),
         )
-
-    def _logits(self, count: int) -> Rows:
-        return _rows(lib.llama_get_logits(self.pointer), count, self.model.vocabulary_size)
-
-    def _hidden_states(self, count: int) -> Rows:
-        rows = _rows(lib.llama_get_embeddings(self.pointer), count, self.model.width)
-        if not np.isfinite(rows).all():
-            raise NotANumberError
-        return rows
 
 
 def evaluator_for(model: Model, longest: int, threads: int | None) -> Evaluator:
@@ -217,5 +242,7 @@ def _pointer(array: NDArray[Any], kind: Any) -> Any:
     return ctypes.cast(array.ctypes.data, ctypes.POINTER(kind))
 
 
-def _rows(pointer: Any, count: int, width: int) -> Rows:
-    return np.ctypeslib.as_array(pointer, (count, width))
+def _checked(states: Rows) -> Rows:
+    if not np.isfinite(states).all():
+        raise NotANumberError
+    return states

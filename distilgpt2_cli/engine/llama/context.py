@@ -2,11 +2,13 @@
 
 import ctypes
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from . import interrupts
 from .bindings import lib
 from .cores import running_tasks, usable_cores
+from .micro_batches import FIRST_SPLIT_POSITION, PHYSICAL_BATCH, has_neighbour, parts
 from .model import Model
 from .native import NativeContext
 from .settings import context_params
@@ -21,10 +23,15 @@ Logits = ctypes.Array[ctypes.c_float]
 class Context(NativeContext):
     """Sequences of tokens under evaluation. Close it, or use it as a context manager.
 
+    Several sequences are evaluated with flash attention, which is quicker. One sequence is not,
+    unless that is asked for: flash attention is quicker for it too, but only if the logits may
+    depend on the number of threads.
+
     Attributes:
         model: what they are evaluated with.
         size: the tokens that each sequence has room for.
-        positions: for each sequence, the tokens that it holds.
+        tokens: for each sequence, those that it holds.
+        flash_attention: whether it is used.
     """
 
     def __init__(
@@ -33,10 +40,17 @@ class Context(NativeContext):
         size: int | None = None,
         threads: int | None = None,
         sequences: int = 1,
+        *,
+        flash_attention: bool = False,
     ) -> None:
         """Make room for ``size`` tokens a sequence, by default for the model's whole window.
 
-        ``threads`` are found out while evaluating unless they are given.
+        Args:
+            model: what evaluates.
+            size: the tokens that a sequence has room for.
+            threads: found out while evaluating unless they are given.
+            sequences: how many there are.
+            flash_attention: use it for a single sequence too.
 
         Raises:
             UsageError: ``size`` is above the model's window, or there are more sequences than
@@ -44,12 +58,17 @@ class Context(NativeContext):
             DistilError: llama.cpp can't make the context, for want of memory for instance.
         """
         super().__init__(model, size)
-        self.positions = [0] * sequences
+        self.tokens: list[list[int]] = [[] for _ in range(sequences)]
         self._cores = threads or usable_cores()
-        params = context_params(self.size * sequences, sequences)
+        several = sequences > 1
+        self.flash_attention = several or flash_attention
+        self._keeps_company = several  # no token is evaluated alone: see micro_batches
+        params = context_params(
+            self.size * sequences, sequences, flash_attention=self.flash_attention
+        )
         # Each sequence attends to its own cells only, rather than to all of them under a mask.
         params.kv_unified = False
-        params.n_batch = max(self.size, sequences)
+        params.n_batch = max(self.size, sequences, PHYSICAL_BATCH if several else 0)
         self._open(params)
         self._tuner = (
             None if threads else ThreadTuner(self._cores, self._use_threads, running_tasks)
@@ -65,7 +84,7 @@ class Context(NativeContext):
     @property
     def sequences(self) -> int:
         """How many sequences there are."""
-        return len(self.positions)
+        return len(self.tokens)
 
     def evaluate(self, tokens: Sequence[int], sequence: int = 0) -> None:
         """Evaluate several tokens at the end of a sequence; the last one's logits are kept.
@@ -73,47 +92,98 @@ class Context(NativeContext):
         Raises:
             DistilError: llama.cpp can't.
         """
-        batch = self._new_batch.of_one_sequence(tokens, sequence)
-        if len(tokens) < _LONG_PROMPT:
-            self._decode(batch)
-        else:
-            self._use_threads(self._cores)
-            with interrupts.heeded(self.pointer):
+        cuts = parts(len(tokens), self.size) if self._keeps_company else [slice(None)]
+        batches = [self._new_batch.of_texts([tokens[part]], [sequence]) for part in cuts]
+        self._evaluate(batches, len(tokens))
+        self.tokens[sequence] += tokens
+
+    def evaluate_together(self, texts: Sequence[Sequence[int]], sequences: Sequence[int]) -> None:
+        """Evaluate a text from the beginning of each of several sequences, in one micro-batch.
+
+        The logits after each text are kept, in rows in this order: -1 is the last one.
+
+        Args:
+            texts: two at least, and all filled up to the longest no more than a micro-batch.
+            sequences: as many, with successive numbers.
+
+        Raises:
+            DistilError: llama.cpp can't.
+        """
+        for sequence in sequences:
+            self.rewind(0, sequence)
+        # Only texts of the same length go through the model together.
+        longest = max(map(len, texts))
+        filled = [[*text, *[text[-1]] * (longest - len(text))] for text in texts]
+        batch = self._new_batch.of_texts(filled, sequences, [len(text) for text in texts])
+        self._evaluate([batch], longest * len(texts))
+        for text, sequence in zip(texts, sequences, strict=True):
+            self.tokens[sequence] += text
+            self.rewind(len(text), sequence)
+
+    def _evaluate(self, batches: Sequence[object], count: int) -> None:
+        """Evaluate so many tokens, with all cores and so that it can be left if they are many."""
+        if count < _LONG_PROMPT:
+            self._decode(batches[0])
+            return
+        self._use_threads(self._cores)
+        with interrupts.heeded(self.pointer):
+            for batch in batches:
                 self._decode(batch)
-            self._use_threads(self.threads)
-        self.positions[sequence] += len(tokens)
+        self._use_threads(self.threads)
 
     def step(self, tokens: Sequence[int], sequences: Sequence[int] = (0,)) -> None:
         """Evaluate one token at the end of each of these sequences, together.
 
-        The logits after each of them are kept, in rows in this order.
+        The logits after each of them are kept, in rows in this order: -1 is the last one.
+
+        Args:
+            tokens: one for each sequence.
+            sequences: their numbers, in increasing order.
 
         Raises:
             DistilError: llama.cpp can't.
         """
         start = time.perf_counter()
         with interrupts.held_back:
-            self._decode(self._new_batch.of_one_token_each(tokens, sequences))
+            again = self._forget_last(self._alone(sequences))
+            self._decode(self._new_batch.of_one_token_each(tokens, sequences, again))
         if self._tuner:
             self._tuner.record((time.perf_counter() - start) / len(tokens))
+        for token, sequence in zip(tokens, sequences, strict=True):
+            self.tokens[sequence].append(token)
+
+    def _alone(self, sequences: Sequence[int]) -> list[int]:
+        """Return those whose token would be computed alone where that must not be."""
+        if not self._keeps_company:
+            return []
+        return [
+            sequence
+            for index, sequence in enumerate(sequences)
+            if len(self.tokens[sequence]) >= FIRST_SPLIT_POSITION
+            and not has_neighbour(sequences, index)
+        ]
+
+    def _forget_last(self, sequences: Sequence[int]) -> dict[int, int]:
+        """Let llama.cpp forget the last token of sequences, and return these tokens."""
         for sequence in sequences:
-            self.positions[sequence] += 1
+            lib.llama_memory_seq_rm(self._memory, sequence, len(self.tokens[sequence]) - 1, -1)
+        return {sequence: self.tokens[sequence][-1] for sequence in sequences}
 
     def rewind(self, position: int, sequence: int = 0) -> None:
         """Forget the tokens of a sequence from this position on; the logits stay."""
         lib.llama_memory_seq_rm(self._memory, sequence, position, -1)
-        self.positions[sequence] = position
+        del self.tokens[sequence][position:]
 
     def copy(self, source: int, target: int) -> None:
         """Make a sequence hold what another one holds; the logits stay."""
         lib.llama_memory_seq_rm(self._memory, target, 0, -1)
         lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
-        self.positions[target] = self.positions[source]
+        self.tokens[target] = self.tokens[source].copy()
 
-    def copy_logits(self) -> Logits:
-        """Return a copy of the newest row of logits, one for each token of the vocabulary."""
+    def copy_logits(self, row: int = -1) -> Logits:
+        """Return a copy of a row of the newest logits, one for each token of the vocabulary."""
         logits = (ctypes.c_float * self.model.vocabulary_size)()
-        ctypes.memmove(logits, lib.llama_get_logits_ith(self.pointer, -1), ctypes.sizeof(logits))
+        ctypes.memmove(logits, lib.llama_get_logits_ith(self.pointer, row), ctypes.sizeof(logits))
         return logits
 
     def restore_logits(self, logits: Logits) -> None:
@@ -128,36 +198,72 @@ class _BatchBuilder:
     """
 
     def __init__(self, sequences: int) -> None:
+        most = 2 * sequences  # tokens of a step: each may have to be evaluated with the one before
         self._ids = (lib.llama_seq_id * sequences)(*range(sequences))
-        self._tokens = (lib.llama_token * sequences)()
-        self._counts = (ctypes.c_int32 * sequences)(*[1] * sequences)
-        self._rows = (ctypes.POINTER(lib.llama_seq_id) * sequences)()
-        wanted = (ctypes.c_int8 * sequences)(*[1] * sequences)
-        self._step = lib.llama_batch(0, self._tokens, None, None, self._counts, self._rows, wanted)
+        self._tokens = (lib.llama_token * most)()
+        counts = (ctypes.c_int32 * most)(*[1] * most)
+        self._rows = (ctypes.POINTER(lib.llama_seq_id) * most)()
+        self._wanted = (ctypes.c_int8 * most)()
+        self._step = lib.llama_batch(0, self._tokens, None, None, counts, self._rows, self._wanted)
         self._addresses = [self._address(sequence) for sequence in range(sequences)]
-        self._rows_hold: Sequence[int] = ()
+        self._rows_hold: Sequence[tuple[int, bool]] = ()
 
-    def of_one_token_each(self, tokens: Sequence[int], sequences: Sequence[int]) -> object:
-        """Return a batch with one token of each sequence and logits for all of them."""
-        self._tokens[: len(tokens)] = tokens
-        if sequences != self._rows_hold:
-            for row, sequence in enumerate(sequences):
+    def of_one_token_each(
+        self, tokens: Sequence[int], sequences: Sequence[int], again: Mapping[int, int]
+    ) -> object:
+        """Return a batch with one token of each sequence and logits for all of them.
+
+        Args:
+            tokens: one for each sequence.
+            sequences: their numbers.
+            again: a token that goes before that of a sequence, and gives no logits.
+        """
+        rows: list[tuple[int, bool]] = []
+        all_tokens: list[int] = []
+        for token, sequence in zip(tokens, sequences, strict=True):
+            if sequence in again:
+                rows.append((sequence, False))
+                all_tokens.append(again[sequence])
+            rows.append((sequence, True))
+            all_tokens.append(token)
+        self._tokens[: len(rows)] = all_tokens
+        if rows != self._rows_hold:
+            for row, (sequence, wanted) in enumerate(rows):
                 self._rows[row] = self._addresses[sequence]
-            self._rows_hold = tuple(sequences)
-        self._step.n_tokens = len(tokens)
+                self._wanted[row] = wanted
+            self._rows_hold = rows
+        self._step.n_tokens = len(rows)
         return self._step
 
-    def of_one_sequence(self, tokens: Sequence[int], sequence: int) -> object:
-        """Return a batch with successive tokens of a sequence and logits for the last one."""
-        count = len(tokens)
+    def of_texts(
+        self,
+        texts: Sequence[Sequence[int]],
+        sequences: Sequence[int],
+        lengths: Sequence[int] = (),
+    ) -> object:
+        """Return a batch with successive tokens of each sequence.
+
+        Logits are those after the first ``lengths`` of a text, or else after all of the last one.
+        """
+        count = sum(map(len, texts))
+        addresses = [
+            self._addresses[sequence]
+            for text, sequence in zip(texts, sequences, strict=True)
+            for _ in text
+        ]
+        wanted = [
+            place == length
+            for text, length in zip(texts, lengths, strict=False)
+            for place in range(1, len(text) + 1)
+        ]
         return lib.llama_batch(
             count,
-            (lib.llama_token * count)(*tokens),
+            (lib.llama_token * count)(*chain.from_iterable(texts)),
             None,
             None,
             (ctypes.c_int32 * count)(*[1] * count),
-            (ctypes.POINTER(lib.llama_seq_id) * count)(*[self._addresses[sequence]] * count),
-            None,
+            (ctypes.POINTER(lib.llama_seq_id) * count)(*addresses),
+            (ctypes.c_int8 * count)(*wanted) if lengths else None,
         )
 
     def _address(self, sequence: int) -> object:

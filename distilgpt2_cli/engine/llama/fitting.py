@@ -32,7 +32,9 @@ def no_room(
     """
     wanted = offload.layers if isinstance(offload.layers, int) else layers
     wanted = min(wanted, layers)
-    most = _most_layers(path, offload, wanted, params or context_params(size, 1))
+    most = _most_layers(
+        path, offload, wanted, params or context_params(size, 1, flash_attention=False)
+    )
     names = offload.devices or [device.name for device in list_devices()]
     return DeviceMemoryError(
         f"{' and '.join(names)} can't take {wanted} of {layers} layers with a context of {size}"

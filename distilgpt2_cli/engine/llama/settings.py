@@ -7,15 +7,13 @@ from typing import Any
 from ...errors import UsageError
 from . import devices
 from .bindings import lib
+from .micro_batches import PHYSICAL_BATCH
 from .placement import Offload
 
 PRE_TOKENIZER = "tokenizer.ggml.pre"
 """The key of a file's metadata that says how texts are split before they are tokenized."""
 BYTE_LEVEL, GPT2_PRE_TOKENIZER = "gpt2", "gpt-2"
 """The tokenizer of GPT-2 and of many others, and how GPT-2's texts are split."""
-
-# Tokens evaluated at once. The logits depend on where a text is cut, so this never changes.
-PHYSICAL_BATCH = 512
 
 
 def load_file(
@@ -44,8 +42,13 @@ def load_file(
     return lib.llama_model_load_from_file(os.fsencode(path), params)
 
 
-def context_params(size: int, sequences: int) -> Any:
+def context_params(size: int, sequences: int, *, flash_attention: bool) -> Any:
     """Return the settings of a context for ``size`` tokens in so many sequences.
+
+    Args:
+        size: tokens of all sequences together.
+        sequences: how many there are.
+        flash_attention: it is quicker, and gives other logits; see `micro_batches`.
 
     Raises:
         UsageError: there are more sequences than llama.cpp can evaluate together.
@@ -60,7 +63,8 @@ def context_params(size: int, sequences: int) -> Any:
     params.n_ctx = size
     params.n_seq_max = sequences
     params.n_ubatch = PHYSICAL_BATCH
-    # Chosen by llama.cpp otherwise, and the logits are not the same with it and without.
-    params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    params.flash_attn_type = (
+        lib.LLAMA_FLASH_ATTN_TYPE_ENABLED if flash_attention else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    )
     params.no_perf = True
     return params

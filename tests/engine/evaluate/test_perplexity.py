@@ -73,7 +73,7 @@ def test_the_method_of_llama_cpp(evaluator: Evaluator) -> None:
             row = wide[position - 1]
             expected.append(row[tokens[start + position]] - np.log(np.exp(row).sum()))
     assert figures.tokens == len(expected) == 62
-    assert figures.mean_logprob == pytest.approx(np.mean(expected), rel=1e-5)
+    assert figures.mean_logprob == pytest.approx(np.mean(expected), rel=1e-4)
 
 
 def test_a_running_figure_after_each_window(evaluator: Evaluator) -> None:
