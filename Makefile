@@ -65,7 +65,8 @@ docs: $(VENV)/.dev
 docs-check: $(VENV)/.dev
 	$(BIN)/python docs/generate.py --check
 
-bench: $(VENV)/.test
+# Compiles llama.cpp's own programs once, to compare with them.
+bench: $(VENV)/llama.cpp/version
 	$(BIN)/python -m tests.bench
 
 fuzz: $(VENV)/.test
@@ -133,6 +134,11 @@ $(VENV)/.web-test: pyproject.toml $(VENV)/.llama
 $(VENV)/.peers: pyproject.toml $(VENV)/.llama
 	$(BIN)/python -m pip install --editable '.[peers]'
 	@touch $@ $(VENV)/.installed $(VENV)/.test
+
+$(VENV)/llama.cpp/version: pyproject.toml tests/peers/llama_programs.sh $(VENV)/.llama
+	$(BIN)/python -m pip install --editable '.[bench]'
+	@touch $(VENV)/.installed $(VENV)/.test
+	tests/peers/llama_programs.sh $(BIN)/python $(VENV)/llama.cpp
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.llama
 	$(BIN)/python -m pip install --editable '.[dev]'

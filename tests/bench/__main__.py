@@ -19,9 +19,12 @@ from distilgpt2_cli.engine.llama.bindings import features
 from distilgpt2_cli.engine.llama.cores import usable_cores
 from tests.bench.constrained import constrained
 from tests.bench.finding import HEADER, Finding
+from tests.bench.llama_programs import beside_programs
 from tests.bench.parallel import lines, together
 from tests.bench.processes import cold_start, generation
+from tests.bench.prompts import together as prompts_together
 from tests.bench.scoring import scoring
+from tests.bench.servers import beside_llama_server
 from tests.bench.serving import clients
 from tests.bench.starts import starts
 from tests.bench.threads import choice_of_threads, long_run
@@ -58,6 +61,9 @@ OF_DISTILGPT2: dict[str, Benchmark] = {
     "8": scoring,
     "9": clients,
     "10": constrained,
+    "13": beside_llama_server,
+    "14": beside_programs,
+    "15": prompts_together,
 }
 
 

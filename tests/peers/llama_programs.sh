@@ -12,6 +12,7 @@ folder=$(cd "$2" && pwd)
 programs="llama-bench llama-batched-bench llama-perplexity llama-server"
 version=$("$python" -c 'from importlib.metadata import version; print(version("llama-cpp-python"))')
 if [ "$(cat "$folder/version" 2>/dev/null)" = "$version" ]; then
+    touch "$folder/version"
     exit
 fi
 PATH=$(dirname "$python"):$PATH
