@@ -85,6 +85,18 @@ class Generator:
         self._batch = Batch(self._context, self._prompts, self._new_completion, requests)
         return self._batch
 
+    def start_over(self) -> None:
+        """Forget all prompts, so that what follows is what a new generator would make.
+
+        Completions under way are ended.
+        """
+        if self._batch:
+            self._batch.interrupt()
+            self._batch = None
+        for sequence in range(self._context.sequences):
+            self._context.rewind(0, sequence)
+        self._prompts = PromptEvaluator(self._context)
+
     def running_batch(self) -> RunningBatch:
         """Return an empty batch for whoever begins and ends completions between its steps."""
         return RunningBatch(self._context, self._prompts, self._new_completion)

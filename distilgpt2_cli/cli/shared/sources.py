@@ -3,12 +3,13 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import DistilError, UsageError
 from ...files import own_path
 from ...terminal import Terminal
-from ...terminal.input import lines_within
+from ...terminal.input import LineReader, lines_within
 
 STDIN = "-"
 
@@ -108,6 +109,26 @@ def read_source_lines(
             yield from lines_within(file.readline, limit)
     except OSError as error:
         raise cannot_read(error, name, remedy) from None
+
+
+@contextmanager
+def open_lines(
+    terminal: Terminal, name: str, remedy: str, limit: int
+) -> Iterator[LineReader | None]:
+    """Open what `read_source_lines` reads, None if it is standard input and closed.
+
+    Raises:
+        DistilError: it can't be opened; or the reader can't read it.
+    """
+    if name == STDIN:
+        yield terminal.line_reader(limit)
+        return
+    try:
+        file = Path(name).open("rb", buffering=0)
+    except OSError as error:
+        raise cannot_read(error, name, remedy) from None
+    with file:
+        yield LineReader(file.fileno(), limit, lambda error: cannot_read(error, name, remedy))
 
 
 def source_name(name: str) -> str:

@@ -3,16 +3,19 @@
 import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from contextlib import AbstractContextManager
+from itertools import chain
 from typing import TypeVar
 
 from ...errors import DistilError, NotUtf8Error, UsageError
 from ...terminal import Terminal
+from ...terminal.input import LineReader
 from .errors import show_error
 from .options import TextOptions
 from .sources import (
     check_readable,
     is_file_name,
+    open_lines,
     read_source,
     read_source_lines,
     source_name,
@@ -92,16 +95,33 @@ class InputLines:
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """Yield number and text; waits for each line, and reads no further than asked."""
         for line in read_source_lines(self._terminal, self._source, _FILE_REMEDY, MAX_LINE_BYTES):
-            self.count += 1
             try:
-                text = self._text(line)
+                text = self.accept(line)
             except DistilError as error:
                 self.skip(error)
                 continue
-            if text:
+            if text is not None:
                 yield self.count, text
-            else:
-                self._empty += 1
+
+    def open(self) -> AbstractContextManager[LineReader | None]:
+        """Open the lines for whoever passes each of them to `accept`.
+
+        Raises:
+            DistilError: they can't be read.
+        """
+        return open_lines(self._terminal, self._source, _FILE_REMEDY, MAX_LINE_BYTES)
+
+    def accept(self, line: bytes | None) -> str | None:
+        """Count a line, and return its text, None if it is empty.
+
+        Raises:
+            DistilError: it is not a text. `skip` is for the caller to call.
+        """
+        self.count += 1
+        text = self._text(line)
+        if not text:
+            self._empty += 1
+        return text or None
 
     def skip(self, error: DistilError, number: int | None = None) -> None:
         """Report a line that failed, and count it; without ``number``, the error has it."""
@@ -295,7 +315,6 @@ def _notice_unread(terminal: Terminal, text: TextOptions) -> None:
 
 
 _Prepared = TypeVar("_Prepared")
-_Result = TypeVar("_Result")
 
 
 def prepared(
@@ -315,21 +334,3 @@ def prepared(
             texts.skip(error, number)
         else:
             yield number, text, made
-
-
-def in_batches(
-    texts: Iterable[tuple[int, str]],
-    prepare: Callable[[str], _Prepared],
-    work: Callable[[list[_Prepared]], Iterable[_Result]],
-    size: int,
-) -> Iterator[tuple[int, str, _Prepared, _Result]]:
-    """Yield number and text, with the results of `prepared` and ``work``, ``size`` at a time.
-
-    Raises:
-        DistilError: as `prepared`, or ``work`` failed.
-    """
-    rest = prepared(texts, prepare)
-    while batch := list(islice(rest, size)):
-        results = work([made for _, _, made in batch])
-        for (number, text, made), result in zip(batch, results, strict=True):
-            yield number, text, made, result
