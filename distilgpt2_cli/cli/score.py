@@ -99,7 +99,7 @@ def _score_one(terminal: Terminal, task: ScoreTask, text: str) -> None:
         if task.format == "json":
             terminal.write_json(score_record(evaluator, task, text, score))
         elif task.format == "csv":
-            view.writerows_of(score)
+            view.write_rows(score)
         else:
             view.write_text(score)
 
@@ -108,20 +108,19 @@ def _score_lines(
     terminal: Terminal, task: ScoreTask, input_lines: InputLines, workers: Workers
 ) -> None:
     with line_source(input_lines, texts_to_evaluate(task.parallel)) as source:
-        if source:
-            run: Run[Text, Scored | Failure] = Run(task, source, workers)
-            with run:
-                notice_loading(terminal, run.placement)
-                if task.format == "csv":
-                    CsvTable(terminal, LINE_COLUMNS)
-                with terminal.counting_results("texts", None) as advance:
-                    for result in run.results():
-                        if isinstance(result, Failure):
-                            source.fail(result)
-                        else:
-                            terminal.write(result.text)
-                            source.done()
-                            advance(1)
+        run: Run[Text, Scored | Failure] = Run(task, source, workers)
+        with run:
+            notice_loading(terminal, run.placement)
+            if task.format == "csv":
+                CsvTable(terminal, LINE_COLUMNS)
+            with terminal.counting_results("texts", None) as advance:
+                for result in run.results():
+                    if isinstance(result, Failure):
+                        source.fail(result)
+                    else:
+                        terminal.write(result.text)
+                        source.done()
+                        advance(1)
     input_lines.check()
 
 

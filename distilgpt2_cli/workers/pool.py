@@ -194,7 +194,7 @@ class Pool(Generic[_Item, _Result]):
         return is_open or len(self._chunks) < _AHEAD * self._count
 
     def _take_some(self, source: Source[_Item]) -> bool:
-        """Read to the end of a chunk, or as far as there is something; return whether more comes."""
+        """Read a chunk, or as much of it as is there; return whether there is more."""
         if not self._chunks or self._chunks[-1].closed:
             self._chunks.append(_Chunk())
         chunk = self._chunks[-1]

@@ -38,6 +38,7 @@ Examples:
 """
 
 
+_Fail = Callable[[Failure], object]
 Overflow = Literal["error", "split"]
 
 
@@ -114,13 +115,9 @@ def features(
             write_all(Listed([[Text(1, single or "")]]), lambda: None, _raise)
         else:
             with line_source(input_lines, texts_to_evaluate(parallel)) as source:
-                if source:
-                    write_all(source, source.done, source.fail)
+                write_all(source, source.done, source.fail)
     if input_lines:
         input_lines.check()
-
-
-_Fail = Callable[[Failure], object]
 
 
 def _raise(failure: Failure) -> None:

@@ -60,23 +60,38 @@ class _Prompts(TextsOptions):
     ] = False
 
 
+@dataclass(frozen=True)
+class _Written:
+    """What is written for each completion."""
+
+    echo: Annotated[
+        bool, typer.Option("--echo", help="Print the prompt before each completion.")
+    ] = False
+    one_line: Annotated[
+        bool,
+        typer.Option(
+            "--one-line", help=r"Print each completion on one line, with \n for its line ends."
+        ),
+    ] = False
+    json: Json = False
+    logprobs: Logprobs = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be combined."""
+        check_only_one({"--one-line": self.one_line, "--json": self.json})
+        if self.logprobs is not None and not self.json:
+            raise UsageError("--logprobs works only with --json.", "Add --json.")
+        if self.logprobs is not None and self.logprobs < 0:
+            raise UsageError(f"--logprobs can't be {self.logprobs}.", "Use 0 or more.")
+
+
 def generate(
     *,
     prompt: _Prompts,
     model: ModelOptions,
     sampling: SamplingOptions,
     constraint: ConstraintOptions,
-    echo: Annotated[
-        bool, typer.Option("--echo", help="Print the prompt before each completion.")
-    ] = False,
-    one_line: Annotated[
-        bool,
-        typer.Option(
-            "--one-line", help=r"Print each completion on one line, with \n for its line ends."
-        ),
-    ] = False,
-    json: Json = False,
-    logprobs: Logprobs = None,
+    written: _Written,
     workers: WorkerCount = "auto",
     stats: Annotated[
         bool, typer.Option("--stats", help="Print seed, counts and speed on standard error.")
@@ -89,13 +104,11 @@ def generate(
     seed give the same bytes every time.
     """
     terminal = Terminal.system(quiet=quiet)
-    check_only_one({"--one-line": one_line, "--json": json})
     check_read_once([prompt.source, constraint.grammar, constraint.json_schema])
     grammar = constraint.read(terminal, literal=sampling.no_escape)
     chosen = generation_options(sampling, grammar=grammar)
     check_at_least_one("num-sequences", sampling.num_sequences)
     check_at_least_one("parallel", sampling.parallel)
-    _check_logprobs(logprobs, json)
     count = parse_workers(workers, several=prompt.lines, what="--lines")
     first_seed = choose_seed(sampling.seed)
     text = None if prompt.lines else read_prompt(terminal, prompt)
@@ -108,32 +121,24 @@ def generate(
         sampling.parallel,
         model.thread_count,
         model.offload,
-        logprobs,
+        written.logprobs,
         text,
-        json,
-        echo,
+        written.json,
+        written.echo,
         stats,
     )
     task = replace(task, file=model.locate(terminal))
     # JSON and statistics have the seed of each completion; a greedy one does not need it.
-    seed_is_news = sampling.seed is None and chosen.temperature > 0 and not (json or stats)
+    seed_is_news = sampling.seed is None and chosen.temperature > 0 and not (written.json or stats)
     # A grammar may well expect that words begin without a space.
     output = Output(terminal, task, first_seed if seed_is_news else None, grammar is None)
     if lines:
         with line_source(lines, texts_to_generate(task.parallel, task.sequences)) as source:
-            if source and grammar is None:
+            if output.notices_space:
                 source.notice_space(terminal)
-            if source:
-                output.write(source, Workers(count, task.threads), source.done)
+            output.write(source, Workers(count, task.threads), source.done)
         lines.check()
-    elif json or one_line:
+    elif written.json or written.one_line:
         output.write(Listed([[Text(1, text or "")]]), Workers(), lambda: None)
     else:
         output.stream(text or "")
-
-
-def _check_logprobs(count: int | None, json: bool) -> None:
-    if count is not None and not json:
-        raise UsageError("--logprobs works only with --json.", "Add --json.")
-    if count is not None and count < 0:
-        raise UsageError(f"--logprobs can't be {count}.", "Use 0 or more.")

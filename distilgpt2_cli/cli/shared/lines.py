@@ -91,11 +91,11 @@ class LineSource(Source[Text]):
 
 
 @contextmanager
-def line_source(lines: InputLines, texts: int) -> Iterator[LineSource | None]:
-    """Open the lines of the input, None if that is closed.
+def line_source(lines: InputLines, texts: int) -> Iterator[LineSource]:
+    """Open the lines of the input.
 
     Raises:
         DistilError: they can't be read.
     """
     with lines.open() as reader:
-        yield reader and LineSource(lines, reader, texts)
+        yield LineSource(lines, reader, texts)

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ...errors import DistilError, UsageError
@@ -112,22 +112,22 @@ def read_source_lines(
 
 
 @contextmanager
-def open_lines(
-    terminal: Terminal, name: str, remedy: str, limit: int
-) -> Iterator[LineReader | None]:
-    """Open what `read_source_lines` reads, None if it is standard input and closed.
+def open_lines(terminal: Terminal, name: str, remedy: str, limit: int) -> Iterator[LineReader]:
+    """Open what `read_source_lines` reads.
 
     Raises:
         DistilError: it can't be opened; or the reader can't read it.
     """
-    if name == STDIN:
-        yield terminal.line_reader(limit)
+    reader = terminal.line_reader(limit) if name == STDIN else None
+    if reader:
+        yield reader
         return
-    try:
-        file = Path(name).open("rb", buffering=0)
-    except OSError as error:
-        raise cannot_read(error, name, remedy) from None
-    with file:
+    with ExitStack() as stack:
+        try:
+            path = Path(os.devnull if name == STDIN else name)
+            file = stack.enter_context(path.open("rb", buffering=0))
+        except OSError as error:
+            raise cannot_read(error, name, remedy) from None
         yield LineReader(file.fileno(), limit, lambda error: cannot_read(error, name, remedy))
 
 

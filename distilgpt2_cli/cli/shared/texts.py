@@ -103,7 +103,7 @@ class InputLines:
             if text is not None:
                 yield self.count, text
 
-    def open(self) -> AbstractContextManager[LineReader | None]:
+    def open(self) -> AbstractContextManager[LineReader]:
         """Open the lines for whoever passes each of them to `accept`.
 
         Raises:

@@ -122,7 +122,8 @@ class GenerateWork:
         self._generator.start_over()
         self._batch = self._generator.complete_all(requests(self._task, items))
         for completion in self._batch:
-            self._begun = completion, (tokens := [])
+            tokens: list[Token] = []
+            self._begun = completion, tokens
             tokens.extend(completion)
             result = self._completed(completion, tokens)
             self._begun = None
@@ -193,8 +194,9 @@ def dropped_notice(generator: "Generator", completion: "Completion") -> str | No
     if not completion.dropped_tokens:
         return None
     return (
-        f"Prompt {completion.request.number} is longer than the context window of "
-        f"{generator.context.size} tokens: its first {completion.dropped_tokens} tokens are left out."
+        f"Prompt {completion.request.number} is longer than the context window of"
+        f" {generator.context.size} tokens: its first {completion.dropped_tokens} tokens are left"
+        " out."
     )
 
 
