@@ -1,14 +1,12 @@
 """``distil generate``: completions of one prompt or of many."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from ...engine.options import choose_seed
 from ...errors import UsageError
-from ...models import ModelFile
 from ...terminal import Terminal
 from ...workers.chunks import Listed, texts_to_generate
 from ...workers.run import Workers
@@ -110,24 +108,24 @@ def generate(
     check_at_least_one("num-sequences", sampling.num_sequences)
     check_at_least_one("parallel", sampling.parallel)
     count = parse_workers(workers, several=prompt.lines, what="--lines")
+    offload = model.offload
     first_seed = choose_seed(sampling.seed)
     text = None if prompt.lines else read_prompt(terminal, prompt)
     lines = InputLines(terminal, prompt, "generate") if prompt.lines else None
     task = GenerateTask(
-        ModelFile(Path(), "", 0),
+        model.locate(terminal),
         chosen,
         first_seed,
         sampling.num_sequences,
         sampling.parallel,
         model.thread_count,
-        model.offload,
+        offload,
         written.logprobs,
         text,
         written.json,
         written.echo,
         stats,
     )
-    task = replace(task, file=model.locate(terminal))
     # JSON and statistics have the seed of each completion; a greedy one does not need it.
     seed_is_news = sampling.seed is None and chosen.temperature > 0 and not (written.json or stats)
     # A grammar may well expect that words begin without a space.
