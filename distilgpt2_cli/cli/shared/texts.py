@@ -4,7 +4,6 @@ import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from itertools import chain
 from typing import TypeVar
 
 from ...errors import DistilError, NotUtf8Error, UsageError
@@ -14,7 +13,9 @@ from .errors import show_error
 from .options import TextOptions
 from .sources import (
     check_readable,
+    decoded,
     is_file_name,
+    on_errors,
     open_lines,
     read_source,
     read_source_lines,
@@ -28,7 +29,6 @@ MAX_LINE_BYTES = 2**20
 """The longest line: a longer one is not a prompt, and would fill the memory."""
 
 _FILE_REMEDY = "Check the file name after --file."
-_MARK = "\ufeff"  # the byte order mark, which some programs write before UTF-8
 
 
 def read_prompt(terminal: Terminal, text: TextOptions) -> str:
@@ -218,30 +218,6 @@ def argument_text(argument: str, source: str) -> str:
     return _decoded(os.fsencode(argument), source)
 
 
-def decoded(parts: Iterable[bytes], source: str, *, exact: bool = False) -> Iterator[str]:
-    """Yield the text of bytes that come in parts, without a byte order mark at its beginning.
-
-    Args:
-        parts: the bytes.
-        source: where they come from, for the error message.
-        exact: keep a byte order mark, and bytes that are not UTF-8 as lone surrogates.
-
-    Raises:
-        DistilError: they are not UTF-8; names their source and the offset of the first wrong byte.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")(_on_errors(exact))
-    offset, begun = 0, exact
-    for part in chain(parts, [b""]):
-        started, _ = decoder.getstate()
-        try:
-            text = decoder.decode(part, final=not part)
-        except UnicodeDecodeError as error:
-            raise NotUtf8Error(source, error, offset - len(started)) from None
-        yield text if begun else text.removeprefix(_MARK)
-        begun = begun or text != ""
-        offset += len(part)
-
-
 def _read_end(terminal: Terminal, source: str) -> tuple[str, int]:
     """Return the end of a source, and how many characters before it were left out."""
     text, dropped = "", 0
@@ -263,13 +239,9 @@ def _without_line_end(data: bytes) -> bytes:
 
 def _decoded(data: bytes, source: str, *, exact: bool = False) -> str:
     try:
-        return data.decode(errors=_on_errors(exact))
+        return data.decode(errors=on_errors(exact))
     except UnicodeDecodeError as error:
         raise NotUtf8Error(source, error) from None
-
-
-def _on_errors(exact: bool) -> str:
-    return "surrogateescape" if exact else "strict"
 
 
 def notice_file_name(terminal: Terminal, text: str, remedy: str = "") -> None:
