@@ -51,16 +51,16 @@ class _Windows:
     window: Annotated[
         int | None,
         typer.Option(metavar="N", help="Tokens in a window.", show_default="the context window"),
-    ] = (None,)
+    ] = None
     stride: Annotated[
         int | None,
         typer.Option(
             metavar="N", help="Tokens from one window to the next.", show_default="half a window"
         ),
-    ] = (None,)
+    ] = None
     method: Annotated[
         Method, typer.Option(help="Overlapping windows, or those of llama.cpp's own program.")
-    ] = ("sliding",)
+    ] = "sliding"
 
     def __post_init__(self) -> None:
         """Refuse what can't be combined."""
