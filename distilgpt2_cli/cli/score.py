@@ -1,31 +1,35 @@
 """``distil score``: how likely each token of a text is for the model."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..models import ModelFile
 from ..terminal import Terminal
+from ..workers.chunks import texts_to_evaluate
+from ..workers.run import Run, Workers
 from .shared.csv_table import CsvTable
+from .shared.lines import line_source
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
-from .shared.options import FormatOptions, Parallel, Quiet, TextsOptions, check_parallel
-from .shared.record import (
-    finite,
-    model_record,
-    piece_record,
-    placement_record,
-    quoted,
-    versions_record,
+from .shared.options import (
+    FormatOptions,
+    Parallel,
+    Quiet,
+    TextsOptions,
+    WorkerCount,
+    check_parallel,
+    parse_workers,
 )
-from .shared.texts import (
-    InputLines,
-    argument_text,
-    in_batches,
-    notice_file_name,
-    notice_space,
-    read_text,
+from .shared.record import quoted
+from .shared.texts import InputLines, argument_text, notice_file_name, notice_space, read_text
+from .tasks.lines import Failure, Text
+from .tasks.score import (
+    LINE_COLUMNS,
+    Scored,
+    ScoreTask,
+    rows_of,
+    score_record,
+    token_records,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +58,7 @@ def score(
         ),
     ] = "",
     parallel: Parallel = 1,
+    workers: WorkerCount = "auto",
     output: FormatOptions,
     quiet: Quiet = False,
 ) -> None:
@@ -66,66 +71,69 @@ def score(
     """
     terminal = Terminal.system(quiet=quiet)
     check_parallel(parallel, text.lines)
+    count = parse_workers(workers, several=text.lines, what="--lines")
     offload = model.offload
     input_lines = InputLines(terminal, text, "score") if text.lines else None
     prefix = argument_text(prefix, "--prefix")
     notice_file_name(terminal, prefix)
     notice_space(terminal, prefix, "--prefix")
-    texts = input_lines or [(1, read_text(terminal, text))]
+    single = None if input_lines else read_text(terminal, text)
+    written: Literal["text", "csv", "json"] = (
+        "json" if output.json else "csv" if output.csv else "text"
+    )
     file = model.locate(terminal)
+    task = ScoreTask(file, prefix, written, parallel, model.thread_count, offload)
+    if input_lines is None:
+        _score_one(terminal, task, single or "")
+    else:
+        _score_lines(terminal, task, input_lines, Workers(count, task.threads))
+
+
+def _score_one(terminal: Terminal, task: ScoreTask, text: str) -> None:
     from ..engine import Scorer, open_evaluator
 
-    with open_evaluator(
-        file.path, threads=model.thread_count, sequences=parallel, offload=offload
-    ) as evaluator:
+    with open_evaluator(task.file.path, threads=task.threads, offload=task.offload) as evaluator:
         notice_loading(terminal, evaluator.placement)
-        view = _View(terminal, file, evaluator, prefix, text.lines, csv=output.csv)
-        scorer = Scorer(evaluator)
-        results = in_batches(
-            texts, lambda each: scorer.tokens(each, prefix), scorer.score_together, parallel
-        )
-        with terminal.counting_results("texts", None) as advance:
-            for number, scored, _, result in results:
-                if output.json:
-                    view.write_record(number, scored, result)
-                elif output.csv:
-                    view.write_rows(number, scored, result)
-                elif text.lines:
-                    view.write_line(number, scored, result)
-                else:
-                    view.write_text(result)
-                advance(1)
-    if input_lines:
-        input_lines.check()
+        view = _View(terminal, evaluator, task.prefix)
+        score = Scorer(evaluator).score(text, task.prefix)
+        if task.format == "json":
+            terminal.write_json(score_record(evaluator, task, text, score))
+        elif task.format == "csv":
+            view.write_rows(score)
+        else:
+            view.write_text(score)
+
+
+def _score_lines(
+    terminal: Terminal, task: ScoreTask, input_lines: InputLines, workers: Workers
+) -> None:
+    with line_source(input_lines, texts_to_evaluate(task.parallel)) as source:
+        run: Run[Text, Scored | Failure] = Run(task, source, workers)
+        with run:
+            notice_loading(terminal, run.placement)
+            if task.format == "csv":
+                CsvTable(terminal, LINE_COLUMNS)
+            with terminal.counting_results("texts", None) as advance:
+                for result in run.results():
+                    if isinstance(result, Failure):
+                        source.fail(result)
+                    else:
+                        terminal.write(result.text)
+                        source.done()
+                        advance(1)
+    input_lines.check()
 
 
 _TOKEN_COLUMNS = ("position", "id", "text", "bytes", "logprob", "surprisal")
-_LINE_COLUMNS = (
-    "line", "text", "tokens", "logprob", "mean_logprob", "perplexity", "bits_per_byte",
-)  # fmt: skip
 
 
 class _View:
-    """Shows the scores of one text after another."""
+    """Shows the scores of a text."""
 
-    def __init__(
-        self,
-        terminal: Terminal,
-        file: ModelFile,
-        evaluator: "Evaluator",
-        prefix: str,
-        lines: bool,
-        *,
-        csv: bool,
-    ) -> None:
+    def __init__(self, terminal: Terminal, evaluator: "Evaluator", prefix: str) -> None:
         self._terminal = terminal
-        self._file = file
         self._model = evaluator.model
-        self._placement = evaluator.placement
         self._prefix = prefix
-        self._lines = lines
-        if csv:
-            self._table = CsvTable(terminal, _LINE_COLUMNS if lines else _TOKEN_COLUMNS)
 
     def write_text(self, score: "Score") -> None:
         """Show one text: shaded if the terminal has colours, otherwise as a table."""
@@ -135,50 +143,17 @@ class _View:
             self._write_table(score)
         self._terminal.write(_summary(score))
 
-    def write_line(self, number: int, text: str, score: "Score") -> None:
-        """Print the figures of a text as a line."""
-        self._terminal.write(
-            f"{score.perplexity:.6g}\t{score.bits_per_byte:.6g}\t{score.logprob:.6f}"
-            f"\t{len(score.tokens)}\t{number}\t{text}\n"
+    def write_rows(self, score: "Score") -> None:
+        """Print a row for each token."""
+        CsvTable(self._terminal, _TOKEN_COLUMNS).write(
+            {"position": position} | record
+            for position, record in enumerate(token_records(self._model, score))
         )
-
-    def write_rows(self, number: int, text: str, score: "Score") -> None:
-        """Print the figures of a text as a row, or those of its tokens if it is the only text."""
-        if self._lines:
-            figures = {"line": number, "text": text, "tokens": len(score.tokens)}
-            self._table.write([figures | _figures(score)])
-        else:
-            self._table.write(
-                {"position": position} | record
-                for position, record in enumerate(self._token_records(score))
-            )
-
-    def write_record(self, number: int, text: str, score: "Score") -> None:
-        """Print the figures of a text and of each token as an object."""
-        line = {"line": number} if self._lines else {}
-        self._terminal.write_json(
-            line
-            | {
-                "prefix": self._prefix,
-                "text": text,
-                "tokens": {"prefix": score.prefix_tokens, "text": len(score.tokens)},
-                **_figures(score),
-                "scores": list(self._token_records(score)),
-                "model": model_record(self._file),
-                "placement": placement_record(self._placement),
-                "warnings": list(self._placement.warnings),
-                "versions": versions_record(),
-            }
-        )
-
-    def _token_records(self, score: "Score") -> Iterator[dict[str, Any]]:
-        for token, logprob, bits in _rows(score):
-            yield piece_record(self._model, token) | {"logprob": logprob, "surprisal": bits}
 
     def _write_table(self, score: "Score") -> None:
         rows = [
             (f"{logprob:>8.4f}", f"{bits:>8.4f}", quoted(self._model.piece(token)))
-            for token, logprob, bits in _rows(score)
+            for token, logprob, bits in rows_of(score)
         ]
         self._terminal.write_table((" LOGPROB", "    BITS", "TOKEN"), rows)
         self._terminal.write("\n")
@@ -189,7 +164,7 @@ class _View:
 
         self._terminal.write(self._prefix)
         stream = TextStream()
-        for token, _, bits in _rows(score):
+        for token, _, bits in rows_of(score):
             self._terminal.write(stream.feed(self._model.piece(token)), style=shade(bits))
         self._terminal.write(stream.finish() + "\n\nbits ")
         for meaning, style in legend():
@@ -200,7 +175,7 @@ class _View:
 
     def _write_places(self, score: "Score", count: int = 5) -> None:
         """List the tokens with the highest surprisal, each with the text before it."""
-        rows = list(_rows(score))
+        rows = list(rows_of(score))
         places = sorted(range(len(rows)), key=lambda place: -rows[place][2])[:count]
         for place in places:
             token, _, bits = rows[place]
@@ -210,20 +185,6 @@ class _View:
             self._terminal.write_line(
                 f"{bits:8.2f} bits  {quoted(self._model.piece(token))}{after}"
             )
-
-
-def _rows(score: "Score") -> Iterator[tuple[int, float, float]]:
-    """Yield id, log-probability in nats and surprisal in bits of each token."""
-    return zip(score.tokens, score.logprobs.tolist(), score.surprisals.tolist(), strict=True)
-
-
-def _figures(score: "Score") -> dict[str, float | None]:
-    return {
-        "logprob": score.logprob,
-        "mean_logprob": score.mean_logprob,
-        "perplexity": finite(score.perplexity),
-        "bits_per_byte": score.bits_per_byte,
-    }
 
 
 def _summary(score: "Score") -> str:

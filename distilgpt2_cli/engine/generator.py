@@ -77,13 +77,15 @@ class Generator:
 
         With one sequence, each completion is what it would be as the only one. With several, the
         logits depend on how many are evaluated together, but the texts are the same for the same
-        requests every time. A request is taken only when a sequence is free for it. Completions
+        requests every time, whatever was completed before. A request is taken only when a sequence is free for it. Completions
         under way are ended.
         """
         if self._batch:
             self._batch.interrupt()
         if self._context.sequences > 1:
-            # What is remembered of a prompt would depend on what was evaluated beside it.
+            # What sequences held would be used again, with the roundings of those beside it.
+            for sequence in range(self._context.sequences):
+                self._context.rewind(0, sequence)
             self._prompts.forget_all()
         self._batch = Batch(self._context, self._prompts, self, requests)
         return self._batch

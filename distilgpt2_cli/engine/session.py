@@ -4,16 +4,60 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .generator import Generator
 from .llama.context import Context
-from .llama.loading import load
+from .llama.loading import load, load_ahead
+from .llama.micro_batches import PHYSICAL_BATCH
+from .llama.model import Model
 from .llama.placement import AUTO, Offload
 from .options import GenerationOptions
 
 if TYPE_CHECKING:
     from .evaluate.evaluator import Evaluator
+
+
+_PROGRAM_BYTES = 2**26  # Python, NumPy and llama.cpp
+_MOST_ROWS = 1024  # those of an Evaluator
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What each process that computes with a model needs.
+
+    Attributes:
+        device: whether it computes on a device, which processes would only wait for.
+        memory: bytes, about.
+    """
+
+    device: bool
+    memory: int
+
+
+def generator_needs(path: str | os.PathLike[str], offload: Offload, parallel: int) -> Needs:
+    """Return what a process needs for `open_generator` without a known prompt.
+
+    The model is loaded for that; see `load_ahead`, also for what is raised.
+    """
+    model = load_ahead(path, offload)
+    return _needs(model, parallel * model.window, parallel)
+
+
+def evaluator_needs(path: str | os.PathLike[str], offload: Offload) -> Needs:
+    """Return what a process needs for `open_evaluator`; as `generator_needs`."""
+    model = load_ahead(path, offload)
+    return _needs(model, model.window, min(model.window, _MOST_ROWS))
+
+
+def _needs(model: Model, tokens: int, rows: int) -> Needs:
+    """Return needs for a context of so many tokens, of which so many have logits at once."""
+    cache = 2 * tokens * model.layers * model.width * 2  # keys and values of two bytes each
+    logits = (rows + PHYSICAL_BATCH) * model.vocabulary_size * 4
+    weights = Path(model.path).stat().st_size  # llama.cpp copies those that it orders differently
+    return Needs(model.placement.is_on_device, _PROGRAM_BYTES + weights + cache + logits)
 
 
 @contextmanager

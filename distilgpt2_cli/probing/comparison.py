@@ -1,23 +1,13 @@
 """Compares the variants of a prompt: next tokens, given continuations, and completions."""
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 
-from ..engine import (
-    Completion,
-    Context,
-    GenerationOptions,
-    Generator,
-    Model,
-    Placement,
-    Request,
-    Scorer,
-)
+from ..engine import Model, Placement, Scorer
 from ..engine.evaluate.evaluator import evaluator_for
 from ..engine.evaluate.probabilities import Logprobs
 from ..engine.options import completion_seed
@@ -129,26 +119,21 @@ def check_prompts(model: Model, variants: Sequence[Variant]) -> list[int]:
     return counts
 
 
-def evaluate(
-    model: Model,
-    comparison: Comparison,
-    continuations: Sequence[str],
-    top: int,
-    threads: int | None,
-    advance: Callable[[int], object],
-) -> None:
-    """Measure what needs no completions: next tokens, divergences, and given continuations.
+def longest_of(model: Model, texts: Iterable[str]) -> int:
+    """Return how many tokens the longest text has, 0 if there is none."""
+    return max((len(model.tokenize_bytes(text.encode())) for text in texts), default=0)
 
-    Each text is evaluated alone, so that these are the figures of ``distil score``. If it is
-    interrupted, the comparison has the continuations so far.
+
+def evaluate(model: Model, comparison: Comparison, top: int, threads: int | None) -> None:
+    """Measure what needs the prompts only: next tokens, and divergences.
+
+    Each prompt is evaluated alone, so that these are the figures of ``distil next``.
 
     Args:
         model: the model to evaluate.
         comparison: gets the results.
-        continuations: the given texts, none of them empty.
         top: how many next tokens to keep.
         threads: see `evaluator_for`.
-        advance: called with the number of texts that were evaluated since the last call.
 
     Raises:
         UsageError: a prompt is longer than the context window.
@@ -156,19 +141,11 @@ def evaluate(
     """
     prompts = [variant.prompt for variant in comparison.variants]
     comparison.prompt_tokens = check_prompts(model, comparison.variants)
-    longest = max((len(model.tokenize_bytes(text.encode())) for text in continuations), default=0)
-    with evaluator_for(model, max(comparison.prompt_tokens) + longest, threads) as evaluator:
+    with evaluator_for(model, max(comparison.prompt_tokens), threads) as evaluator:
         comparison.placement = evaluator.placement
         scorer = Scorer(evaluator)
         logprobs = np.array([scorer.next_logprobs(prompt) for prompt in prompts])
-        advance(len(prompts))
-        comparison.divergences, comparison.next_tokens = _of_distributions(model, logprobs, top)
-        for text in continuations:
-            scores = [scorer.score(text, prompt) for prompt in prompts]
-            comparison.continuations.append(
-                Continuation(text, len(scores[0].tokens), tuple(score.logprob for score in scores))
-            )
-            advance(len(prompts))
+    comparison.divergences, comparison.next_tokens = _of_distributions(model, logprobs, top)
 
 
 def _of_distributions(
@@ -192,76 +169,18 @@ def _of_distributions(
     return divergences, tokens
 
 
-def complete(
-    model: Model,
-    comparison: Comparison,
-    options: GenerationOptions,
-    seeds: Sequence[int],
-    *,
-    parallel: int,
-    threads: int | None,
-    advance: Callable[[int], object],
-) -> None:
-    """Complete every variant with every seed, in batches, one block of seeds after another.
-
-    If it is interrupted, the seeds for which all variants were completed are kept.
-
-    Args:
-        model: the model that generates.
-        comparison: gets the samples.
-        options: the generation options.
-        seeds: the seeds of every variant.
-        parallel: completions computed at once.
-        threads: the number of threads; None to choose it while running.
-        advance: called with the number of completions since the last call.
-
-    Raises:
-        KeyboardInterrupt: it was interrupted; the comparison has the samples so far.
-        UsageError: ``parallel`` is out of range.
-        DistilError: llama.cpp fails.
-    """
-    size = model.window
-    if options.max_tokens >= 0:
-        size = min(size, max(comparison.prompt_tokens) + options.max_tokens)
-    completed = _Completed(comparison.variants, seeds)
-    start = time.perf_counter()
-    with Context(model, size, threads, parallel) as context:
-        comparison.placement = context.placement
-        batch = Generator(context, options).complete_all(completed.requests(parallel))
-        try:
-            for completion in batch:
-                completed.add(completion)
-                advance(1)
-        except KeyboardInterrupt:
-            for completion in batch.interrupt():
-                completed.add(completion)
-            raise
-        finally:
-            comparison.samples = completed.samples()
-            comparison.seconds = time.perf_counter() - start
-
-
-class _Completed:
+class Completions:
     """The completions so far, by variant and seed."""
 
     def __init__(self, variants: Sequence[Variant], seeds: Sequence[int]) -> None:
+        """Have none yet."""
         self._variants = variants
         self._seeds = seeds
         self._found: dict[tuple[int, int], tuple[str, str, int]] = {}
 
-    def requests(self, block: int) -> Iterator[Request]:
-        """Yield the requests: a block of seeds for one variant, then for the next."""
-        for start in range(0, len(self._seeds), block):
-            for number, variant in enumerate(self._variants):
-                for index, seed in enumerate(self._seeds[start : start + block], start):
-                    yield Request(variant.prompt, seed, number, index)
-
-    def add(self, completion: Completion) -> None:
-        """Generate a completion to its end, and keep it if it was not interrupted."""
-        text = "".join(token.text for token in completion)
-        if completion.finish_reason and completion.finish_reason != "interrupted":
-            place = completion.request.number, completion.request.index
-            self._found[place] = (text, completion.finish_reason, completion.token_count)
+    def add(self, place: tuple[int, int], text: str, finish_reason: str, tokens: int) -> None:
+        """Take a completion; its place are the indices of its variant and its seed."""
+        self._found[place] = text, finish_reason, tokens
 
     def samples(self) -> list[Sample]:
         """Return the samples of the seeds for which all variants were completed."""

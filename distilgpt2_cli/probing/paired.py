@@ -1,12 +1,11 @@
 """Scores pairs of texts: how often the more stereotypical text is the more likely one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..engine import Model, Placement, Scorer
-from ..engine.evaluate.evaluator import evaluator_for
+from ..engine import Model, Placement
 from .pairs import Pair, extra_names
 from .statistics import Interval, percentile_intervals, resampled_sums, wilson
 
@@ -72,35 +71,11 @@ class PairedTest:
         return extra_names([each.pair for each in self.scored])
 
 
-def score_pairs(
-    model: Model,
-    pairs: Sequence[Pair],
-    test: PairedTest,
-    *,
-    threads: int | None,
-    advance: Callable[[int], object],
-) -> None:
-    """Score both texts of each pair, each alone; if interrupted, the test has the pairs so far.
-
-    Args:
-        model: the model that scores.
-        pairs: the pairs to score.
-        test: gets the scored pairs.
-        threads: see `evaluator_for`.
-        advance: called with the number of pairs that were scored since the last call.
-
-    Raises:
-        DistilError: llama.cpp can't evaluate a text.
-    """
+def longest_pair(model: Model, pairs: Sequence[Pair]) -> int:
+    """Return how many tokens the longest text has, with what stands before it."""
     sides = [side for pair in pairs for side in pair.sides]
     longest = max(sum(len(model.tokenize_bytes(text.encode())) for text in side) for side in sides)
-    with evaluator_for(model, longest + 1, threads) as evaluator:  # with a start token
-        test.placement = evaluator.placement
-        scorer = Scorer(evaluator)
-        for pair in pairs:
-            more, less = (scorer.score(text, before).logprob for before, text in pair.sides)
-            test.scored.append(ScoredPair(pair, more, less))
-            advance(1)
+    return longest + 1  # with a start token
 
 
 def summarize(test: PairedTest, seed: int) -> None:

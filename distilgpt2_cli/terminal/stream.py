@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from ..errors import DistilError, UsageError
 from ..units import format_bytes
-from .input import has_data, lines_within, standard_input
+from .input import LineReader, has_data, lines_within, standard_input
 from .layout import (
     DEFAULT_WIDTH,
     GAP,
@@ -41,6 +41,7 @@ from .sanitize import one_line, visible
 BOLD, DIM, RED, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
 
 _PART = 2**20  # bytes
+_HOW_TO_END = "Reading from the terminal. Press Ctrl-D on an empty line to end."
 
 
 class Terminal:
@@ -117,8 +118,16 @@ class Terminal:
         if self._stdin is None:
             return
         if self.stdin_is_terminal:
-            self.notice("Reading from the terminal. Press Ctrl-D on an empty line to end.")
+            self.notice(_HOW_TO_END)
         yield from lines_within(partial(_received, self._stdin.readline), limit)
+
+    def line_reader(self, limit: int) -> LineReader | None:
+        """Return a reader of what `read_lines` reads, None if standard input is closed."""
+        if self._stdin is None:
+            return None
+        if self.stdin_is_terminal:
+            self.notice(_HOW_TO_END)
+        return LineReader(self._stdin.fileno(), limit, _cannot_read)
 
     def ask(self, question: str) -> bool:
         """Ask on standard error and return whether the answer was yes.
@@ -335,6 +344,10 @@ def _received(read: Callable[[int], bytes], size: int) -> bytes:
     try:
         return read(size)
     except OSError as error:
-        raise DistilError(
-            f"Can't read standard input: {error.strerror}.", "Check where it comes from."
-        ) from None
+        raise _cannot_read(error) from None
+
+
+def _cannot_read(error: OSError) -> DistilError:
+    return DistilError(
+        f"Can't read standard input: {error.strerror}.", "Check where it comes from."
+    )

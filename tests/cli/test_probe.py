@@ -161,7 +161,8 @@ def test_sigterm_shows_what_there_is(
     path.write_text((json.dumps(PAIRS[0]) + "\n") * 5_000)
     if work[-1].startswith("--"):
         work = (*work, str(path))
-    with started("probe", "-m", "demo", "-s1", "--html", str(report), *work, env=env) as process:
+    options = ("-m", "demo", "-s1", "--workers", "1", "--html", str(report))
+    with started("probe", *options, *work, env=env) as process:
         # There is nothing to be seen in a pipe; after so much work something has been done.
         wait_for_work(process.pid, 2.5)
         process.send_signal(signal.SIGTERM)

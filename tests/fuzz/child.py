@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import distilgpt2_cli.cli.app
 import distilgpt2_cli.cli.generate
-import distilgpt2_cli.cli.generate.views
+import distilgpt2_cli.cli.generate.output
 import distilgpt2_cli.engine.session  # noqa: F401
 from distilgpt2_cli import __main__ as program
 

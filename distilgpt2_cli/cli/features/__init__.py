@@ -1,5 +1,6 @@
 """``distil features``: hidden states of texts, as features for other programs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,10 +10,24 @@ from ...engine.options import Pool
 from ...errors import UsageError
 from ...files import own_path
 from ...terminal import Terminal
+from ...workers.chunks import Listed, texts_to_evaluate
+from ...workers.run import Run, Workers
+from ...workers.tasks import Source
+from ..shared.lines import line_source
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
-from ..shared.options import Json, Parallel, Quiet, TextsOptions, check_parallel
-from ..shared.texts import InputLines, in_batches, read_text
+from ..shared.options import (
+    Json,
+    Parallel,
+    Quiet,
+    TextsOptions,
+    WorkerCount,
+    check_parallel,
+    parse_workers,
+)
+from ..shared.texts import InputLines, read_text
+from ..tasks.features import Features, FeaturesTask
+from ..tasks.lines import Failure, Text
 
 EXAMPLES = """\b
 Examples:
@@ -23,6 +38,7 @@ Examples:
 """
 
 
+_Fail = Callable[[Failure], object]
 Overflow = Literal["error", "split"]
 
 
@@ -51,6 +67,7 @@ def features(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
     parallel: Parallel = 1,
+    workers: WorkerCount = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -66,33 +83,42 @@ def features(
         raise UsageError(
             "--json and --output can't be combined.", "Use --output FILE.jsonl for JSON."
         )
-    from .files import Features, Origin, open_output
+    from .files import Origin, open_output
 
+    count = parse_workers(workers, several=text.lines, what="--lines")
     matrix = text.lines and pool != "none"
     offload = model.offload
     input_lines = InputLines(terminal, text, "features") if text.lines else None
-    texts = input_lines or [(1, read_text(terminal, text))]
+    single = None if input_lines else read_text(terminal, text)
     with open_output(
         terminal, output, json=json, lines=text.lines, matrix=matrix, force=force
     ) as sink:
         file = model.locate(terminal)
-        from ...engine import FeatureExtractor, open_evaluator
+        task = FeaturesTask(file, pool, overflow == "split", parallel, model.thread_count, offload)
+        counting = terminal.counting if output else terminal.counting_results
 
-        with open_evaluator(
-            file.path,
-            threads=model.thread_count,
-            sequences=parallel,
-            hidden_states=True,
-            offload=offload,
-        ) as evaluator:
-            notice_loading(terminal, evaluator.placement)
-            origin = Origin(file, evaluator.placement)
-            extractor = FeatureExtractor(evaluator, pool, split=overflow == "split")
-            results = in_batches(texts, extractor.tokens, extractor.extract, parallel)
-            counting = terminal.counting if output else terminal.counting_results
-            with counting("texts", None) as advance:
-                for number, of_text, tokens, values in results:
-                    sink.write(Features(number, of_text, len(tokens), values), origin)
-                    advance(1)
+        def write_all(source: Source[Text], done: Callable[[], object], fail: _Fail) -> None:
+            run: Run[Text, Features | Failure] = Run(task, source, Workers(count, task.threads))
+            with run:
+                notice_loading(terminal, run.placement)
+                origin = Origin(file, run.placement)
+                with counting("texts", None) as advance:
+                    for result in run.results():
+                        if isinstance(result, Failure):
+                            fail(result)
+                        else:
+                            sink.write(result, origin)
+                            done()
+                            advance(1)
+
+        if input_lines is None:
+            write_all(Listed([[Text(1, single or "")]]), lambda: None, _raise)
+        else:
+            with line_source(input_lines, texts_to_evaluate(parallel)) as source:
+                write_all(source, source.done, source.fail)
     if input_lines:
         input_lines.check()
+
+
+def _raise(failure: Failure) -> None:
+    raise failure.error

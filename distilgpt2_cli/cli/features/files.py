@@ -18,26 +18,10 @@ from ...files import check_new_file, new_file
 from ...models import ModelFile
 from ...terminal import Terminal
 from ..shared.record import model_record, placement_record, versions_record
+from ..tasks.features import Features
 
 if TYPE_CHECKING:
     from ...engine import Placement
-
-
-@dataclass(frozen=True)
-class Features:
-    """The features of one text.
-
-    Attributes:
-        number: its line's number, from 1.
-        text: the text itself.
-        tokens: how many tokens were evaluated for it.
-        values: 32-bit floats, tokens by width or width.
-    """
-
-    number: int
-    text: str
-    tokens: int
-    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from ...errors import DistilError, UsageError
 from ...terminal import Terminal
 from ..shared.escapes import option_texts
 from ..shared.options import source_option
-from ..shared.sources import read_source
-from ..shared.texts import decoded
+from ..shared.sources import decoded, read_source
 
 MAX_BYTES = 2**20
 """The largest file: a larger one can't be a grammar or a schema that someone wrote."""

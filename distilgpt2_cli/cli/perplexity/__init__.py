@@ -1,8 +1,10 @@
 """``distil perplexity``: how well models predict long texts."""
 
-from collections.abc import Iterable, Iterator
+import time
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,24 +12,25 @@ from ...errors import UsageError
 from ...models import ModelFile
 from ...terminal import Terminal
 from ...terminal.progress import SCORE
+from ...workers.chunks import Listed
+from ...workers.run import Run, Workers
 from ..shared.model_options import ComputeOptions, FilesOptions
 from ..shared.offload import notice_loading
-from ..shared.options import FormatOptions, Quiet, new_file_option
-from ..shared.plot import check_plot
-from ..shared.sources import (
-    STDIN,
-    can_be_read_again,
-    check_read_once,
-    check_readable,
-    own_source,
-    read_source,
+from ..shared.options import (
+    FormatOptions,
+    Quiet,
+    WorkerCount,
+    new_file_option,
+    parse_workers,
 )
-from ..shared.texts import decoded
+from ..shared.plot import check_plot
+from ..shared.sources import can_be_read_again, check_read_once, check_readable, own_source
+from ..tasks.perplexity import REMEDY, Measured, Method, PerplexityTask
 from .plot import write_plot
 from .report import Result, write_csv, write_json, write_report
 
 if TYPE_CHECKING:
-    from ...engine import Evaluator, Offload, Perplexity, Window
+    from ...engine import Perplexity
 
 EXAMPLES = """\b
 Examples:
@@ -38,9 +41,33 @@ Examples:
   distil perplexity --method llama.cpp --window 512 wiki.test.raw
 """
 
-_REMEDY = "Use text files, or - for standard input."
+_WORTH_BYTES = 2**16  # of text: reading them takes longer than the start of processes
 
-Method = Literal["sliding", "llama.cpp"]
+
+@dataclass(frozen=True)
+class _Windows:
+    """How texts are cut into windows."""
+
+    window: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Tokens in a window.", show_default="the context window"),
+    ] = None
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Tokens from one window to the next.", show_default="half a window"
+        ),
+    ] = None
+    method: Annotated[
+        Method, typer.Option(help="Overlapping windows, or those of llama.cpp's own program.")
+    ] = "sliding"
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be combined."""
+        if self.stride is not None and self.method == "llama.cpp":
+            raise UsageError(
+                "--stride is for overlapping windows.", "Leave out --stride or --method."
+            )
 
 
 def perplexity(
@@ -53,24 +80,13 @@ def perplexity(
     *,
     which: FilesOptions,
     compute: ComputeOptions,
-    window: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Tokens in a window.", show_default="the context window"),
-    ] = None,
-    stride: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Tokens from one window to the next.", show_default="half a window"
-        ),
-    ] = None,
-    method: Annotated[
-        Method, typer.Option(help="Overlapping windows, or those of llama.cpp's own program.")
-    ] = "sliding",
+    windows: _Windows,
     plot: Annotated[
         Path | None,
         new_file_option("Plot perplexity against file size in this .svg, .pdf or .png file."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the plot file.")] = False,
+    workers: WorkerCount = "auto",
     output: FormatOptions,
     quiet: Quiet = False,
 ) -> None:
@@ -81,15 +97,24 @@ def perplexity(
     the largest file: Kullback-Leibler divergence, and agreement on the most likely token.
     """
     terminal = Terminal.system(quiet=quiet)
-    if stride is not None and method == "llama.cpp":
-        raise UsageError("--stride is for overlapping windows.", "Leave out --stride or --method.")
     if plot is not None:
         check_plot(plot, force)
-    offload = compute.offload
-    texts = _Texts(terminal, files, method, stride)
+    count = parse_workers(workers, several=len(files) > 1, what="several files")
+    threads = compute.thread_count
+    task = PerplexityTask(
+        Path(),
+        None,
+        windows.window,
+        windows.stride,
+        windows.method,
+        threads,
+        compute.offload,
+        terminal,
+    )
+    texts = _Texts(files)
     models = which.locate(terminal)
     texts.check_readable(len(models))
-    results = _measure(terminal, models, texts, window, compute.thread_count, offload)
+    results = _measure(terminal, models, texts, task, Workers(count, threads))
     if output.json:
         write_json(terminal, results)
     elif output.csv:
@@ -101,15 +126,10 @@ def perplexity(
 
 
 class _Texts:
-    """The text files, cut into windows again for each model."""
+    """The text files, which are read again for each model."""
 
-    def __init__(
-        self, terminal: Terminal, names: list[str], method: Method, stride: int | None
-    ) -> None:
-        self._terminal = terminal
+    def __init__(self, names: list[str]) -> None:
         self._names = names
-        self._method = method
-        self._stride = stride
 
     def check_readable(self, times: int) -> None:
         """Make sure that every text can be read the given number of times.
@@ -120,7 +140,7 @@ class _Texts:
         """
         check_read_once(self._names * times)
         for name in self._names:
-            check_readable(name, _REMEDY)
+            check_readable(name, REMEDY)
 
     @property
     def size(self) -> int | None:
@@ -129,70 +149,63 @@ class _Texts:
             return None
         return sum(Path(name).stat().st_size for name in self._names)
 
-    def windows(self, evaluator: "Evaluator") -> "Iterator[Window]":
-        """Yield the windows of one text after another."""
-        from ...engine import disjoint, sliding, stream_tokens
+    def source(self, *, always: bool) -> Listed[str]:
+        """Return the files, each a chunk.
 
-        model, size = evaluator.model, evaluator.size
-        for name in self._names:
-            parts = read_source(self._terminal, name, _REMEDY)
-            source = "Standard input" if name == STDIN else name
-            tokens = stream_tokens(model, decoded(parts, source))
-            if self._method == "llama.cpp":
-                yield from disjoint(tokens, size, model.added_start_token)
-            else:
-                stride = max(size // 2, 1) if self._stride is None else self._stride
-                yield from sliding(tokens, size, stride)
+        Workers are worth it if they have much to read, or ``always``; not where a file can be read
+        once only, and here.
+        """
+        size = self.size
+        worth = size is not None and (always or size >= _WORTH_BYTES)
+        return Listed([[name] for name in self._names], worth_workers=worth)
 
 
 def _measure(
     terminal: Terminal,
     models: list[ModelFile],
     texts: _Texts,
-    window: int | None,
-    threads: int | None,
-    offload: "Offload",
+    task: PerplexityTask,
+    workers: Workers,
 ) -> list[Result]:
     """Measure the largest model alone, and each other one against it.
 
     Raises:
         UsageError: the texts are so short that no token can be scored.
     """
-    from ...engine import measure, open_evaluator
-
     largest = max(models, key=lambda file: file.size)
-    others = [file for file in models if file != largest]
-    options: dict[str, Any] = {"threads": threads, "offload": offload}
-    terminal.begin_waiting(f"Loading {largest.name}…")
-    with open_evaluator(largest.path, size=window, **options) as reference:
-        notice_loading(terminal, reference.placement)
-        alone = measure(reference, texts.windows(reference))
-        last = _last(terminal, largest, texts, alone)
-        results = {largest: Result(largest, last, reference.placement)}
-        for file in others:
-            terminal.begin_waiting(f"Loading {file.name}…")
-            with open_evaluator(file.path, size=reference.size, **options) as evaluator:
-                notice_loading(terminal, evaluator.placement)
-                same = reference.model.shares_vocabulary(evaluator.model)
-                windows = texts.windows(evaluator)
-                found = measure(evaluator, windows, reference if same else None)
-                last = _last(terminal, file, texts, found)
-                results[file] = Result(file, last, evaluator.placement)
+    results = {}
+    for file in (largest, *(file for file in models if file != largest)):
+        terminal.begin_waiting(f"Loading {file.name}…")
+        reference = None if file == largest else largest.path
+        own = replace(task, path=file.path, reference=reference)
+        source = texts.source(always=workers.count is not None)
+        run: Run[str, Measured] = Run(own, source, workers)
+        with run:
+            notice_loading(terminal, run.placement)
+            results[file] = Result(file, _total(terminal, file, texts, run), run.placement)
     return [results[file] for file in dict.fromkeys(models)]
 
 
-def _last(
-    terminal: Terminal, file: ModelFile, texts: _Texts, found: "Iterable[Perplexity]"
+def _total(
+    terminal: Terminal, file: ModelFile, texts: _Texts, run: Run[str, Measured]
 ) -> "Perplexity":
-    """Return the last of the figures, and show each as progress."""
-    last = None
-    seen = 0
+    """Return the figures of all files, added in their order, and show those so far."""
+    from ...engine import Perplexity
+
+    total, seen, start = Perplexity(), 0, time.perf_counter()
     with terminal.progress(f"with {file.name}", texts.size, SCORE) as advance:
-        for last in found:
-            advance(last.read_bytes - seen, f"perplexity {last.value:.2f}")
-            seen = last.read_bytes
-    if last is None:
+        for measured in run.results():
+            so_far = deepcopy(total)
+            so_far.include(measured.figures)
+            if measured.is_last:
+                total = so_far
+            elif so_far.tokens:
+                advance(so_far.read_bytes - seen, f"perplexity {so_far.value:.2f}")
+                seen = so_far.read_bytes
+    if run.processes > 1:  # whose own times add up to more
+        total.seconds = time.perf_counter() - start
+    if not total.tokens:
         raise UsageError(
             "The text is too short: none of its tokens can be scored.", "Use a longer text."
         )
-    return last
+    return total

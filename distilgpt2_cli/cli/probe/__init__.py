@@ -9,8 +9,16 @@ from ...engine.options import choose_seed
 from ...errors import UsageError
 from ...probing.template import expand
 from ...terminal import Terminal
+from ...workers.run import Workers
 from ..shared.model_options import ModelOptions, is_given
-from ..shared.options import Quiet, TextOptions, check_at_least_one, source_option
+from ..shared.options import (
+    Quiet,
+    TextOptions,
+    WorkerCount,
+    check_at_least_one,
+    parse_workers,
+    source_option,
+)
 from ..shared.sampling_options import (
     DistributionOptions,
     RunOptions,
@@ -95,6 +103,7 @@ def probe(
         int,
         typer.Option(metavar="N", help="Number of next tokens, and of words per variant, to show."),
     ] = 10,
+    workers: WorkerCount = "auto",
     output: OutputOptions,
     quiet: Quiet = False,
 ) -> None:
@@ -113,7 +122,8 @@ def probe(
     check_at_least_one("parallel", sampling.parallel)
     if sampling.num_sequences < 0:
         raise UsageError(f"--num-sequences can't be {sampling.num_sequences}.", "Use 0 or more.")
-    offload = model.offload
+    offload, threads = model.offload, model.thread_count
+    sharing = Workers(parse_workers(workers, several=True, what="several texts"), threads)
     seed, is_drawn = choose_seed(sampling.seed), sampling.seed is None
     if pairs:
         _check_for_pairs(ctx, template, output.csv)
@@ -121,7 +131,7 @@ def probe(
         file = model.locate(terminal)
         from .run import run_pairs
 
-        setup = Setup(file, seed, is_drawn, model.thread_count, offload)
+        setup = Setup(file, seed, is_drawn, threads, offload, sharing)
         run_pairs(Output(terminal, output), setup, read)
         return
     chosen = generation_options(sampling)
@@ -136,8 +146,9 @@ def probe(
         file,
         seed,
         is_drawn,
-        model.thread_count,
+        threads,
         offload,
+        sharing,
         text,
         chosen,
         sampling.num_sequences,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ...engine.llama.placement import Offload
 from ...engine.options import GenerationOptions
 from ...models import ModelFile
+from ...workers.run import Workers
 
 _DEFAULTS = GenerationOptions()
 
@@ -24,6 +25,7 @@ class Setup:
         seed_is_drawn: whether nobody chose it.
         threads: the number of threads; None to choose it while running.
         offload: where the model's layers are wanted.
+        workers: how many processes may share the work.
         template: the prompt with its alternatives; this and the rest is for a prompt only.
         options: the generation options.
         count: completions per variant.
@@ -37,6 +39,7 @@ class Setup:
     seed_is_drawn: bool
     threads: int | None
     offload: Offload
+    workers: Workers
     template: str = ""
     options: GenerationOptions = _DEFAULTS
     count: int = 0

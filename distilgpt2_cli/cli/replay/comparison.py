@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ...models import ModelFile
+from ...workers.chunks import Cutter, texts_to_generate
 from ..shared.record import logprob_records, model_record, placement_record, versions_record
 from .recorded import Recorded
 
@@ -45,11 +47,26 @@ def complete_again_and_compare(
         flash_attention=first.flash_attention,
     )
     changed = _changes(first.record, file, generator)
-    requests = [Request(each.record["prompt"], each.record["seed"]) for each in run]
-    limits = [each.limit for each in run]
-    completions = complete_again(generator, requests, limits)
-    for recorded, (completion, tokens) in zip(run, completions, strict=True):
-        yield recorded, _difference(recorded, generator, completion, tokens), changed
+    for chunk in _chunks(run):
+        requests = [Request(each.record["prompt"], each.record["seed"]) for each in chunk]
+        limits = [each.limit for each in chunk]
+        completions = complete_again(generator, requests, limits)
+        for recorded, (completion, tokens) in zip(chunk, completions, strict=True):
+            yield recorded, _difference(recorded, generator, completion, tokens), changed
+
+
+def _chunks(run: Sequence[Recorded]) -> Iterator[list[Recorded]]:
+    """Yield what was computed together: chunks of whole lines, as far as the records show."""
+    lines = [list(each) for _, each in groupby(run, lambda each: each.record.get("line"))]
+    cutter = Cutter(texts_to_generate(run[0].parallel, max(map(len, lines))))
+    chunk: list[Recorded] = []
+    for line in lines:
+        chunk += line
+        if cutter.ends_after(line[0].record["prompt"]):
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 def _changes(

@@ -10,6 +10,9 @@ from ...errors import UsageError
 from ...files import own_path
 from .sources import STDIN, own_source
 
+MAX_WORKERS = 1024
+"""More processes than that are a mistake."""
+
 
 def source_option(help_text: str, *names: str) -> Any:
     """Return an option for a file that is read, or standard input; see `own_source`."""
@@ -43,6 +46,14 @@ Parallel = Annotated[
         "--parallel",
         metavar="N",
         help="Lines to evaluate at once: faster, but slightly different figures.",
+    ),
+]
+WorkerCount = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Processes that share the work; auto uses all cores if it is large.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead of text.")]
@@ -122,6 +133,28 @@ def check_parallel(count: int, lines: bool) -> None:
     check_at_least_one("parallel", count)
     if count > 1 and not lines:
         raise UsageError("--parallel is for several texts.", "Use it with --lines.")
+
+
+def parse_workers(value: str, *, several: bool, what: str) -> int | None:
+    """Return a number of processes, or None for ``auto``.
+
+    Args:
+        value: what the option says.
+        several: whether there is anything to share.
+        what: what must be there to be shared, to go on after "Use it with".
+
+    Raises:
+        UsageError: it is neither, or there is nothing to share.
+    """
+    if value == "auto":
+        return None if several else 1
+    if not (value.isdecimal() and len(value) <= 4 and 0 < int(value) <= MAX_WORKERS):
+        raise UsageError(
+            f"--workers can't be {value}.", f"Use auto, or a number from 1 to {MAX_WORKERS}."
+        )
+    if int(value) > 1 and not several:
+        raise UsageError("--workers shares the work on several texts.", f"Use it with {what}.")
+    return int(value)
 
 
 def check_at_least_one(name: str, value: int) -> None:

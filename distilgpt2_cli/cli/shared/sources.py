@@ -1,19 +1,23 @@
 """What a command reads: files that the user names, which may be pipes, or standard input."""
 
+import codecs
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 
-from ...errors import DistilError, UsageError
+from ...errors import DistilError, NotUtf8Error, UsageError
 from ...files import own_path
 from ...terminal import Terminal
-from ...terminal.input import lines_within
+from ...terminal.input import LineReader, lines_within
 
 STDIN = "-"
 
 _STDIN_PATHS = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 _PART = 2**18  # bytes
+_MARK = "\ufeff"  # the byte order mark, which some programs write before UTF-8
 
 
 def own_source(name: str) -> str:
@@ -108,6 +112,55 @@ def read_source_lines(
             yield from lines_within(file.readline, limit)
     except OSError as error:
         raise cannot_read(error, name, remedy) from None
+
+
+@contextmanager
+def open_lines(terminal: Terminal, name: str, remedy: str, limit: int) -> Iterator[LineReader]:
+    """Open what `read_source_lines` reads.
+
+    Raises:
+        DistilError: it can't be opened; or the reader can't read it.
+    """
+    reader = terminal.line_reader(limit) if name == STDIN else None
+    if reader:
+        yield reader
+        return
+    with ExitStack() as stack:
+        try:
+            path = Path(os.devnull if name == STDIN else name)
+            file = stack.enter_context(path.open("rb", buffering=0))
+        except OSError as error:
+            raise cannot_read(error, name, remedy) from None
+        yield LineReader(file.fileno(), limit, lambda error: cannot_read(error, name, remedy))
+
+
+def decoded(parts: Iterable[bytes], source: str, *, exact: bool = False) -> Iterator[str]:
+    """Yield the text of bytes that come in parts, without a byte order mark at its beginning.
+
+    Args:
+        parts: the bytes.
+        source: where they come from, for the error message.
+        exact: keep a byte order mark, and bytes that are not UTF-8 as lone surrogates.
+
+    Raises:
+        DistilError: they are not UTF-8; names their source and the offset of the first wrong byte.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(on_errors(exact))
+    offset, begun = 0, exact
+    for part in chain(parts, [b""]):
+        started, _ = decoder.getstate()
+        try:
+            text = decoder.decode(part, final=not part)
+        except UnicodeDecodeError as error:
+            raise NotUtf8Error(source, error, offset - len(started)) from None
+        yield text if begun else text.removeprefix(_MARK)
+        begun = begun or text != ""
+        offset += len(part)
+
+
+def on_errors(exact: bool) -> str:
+    """Return what Python does with bytes that are not UTF-8: it keeps them, or fails."""
+    return "surrogateescape" if exact else "strict"
 
 
 def source_name(name: str) -> str:

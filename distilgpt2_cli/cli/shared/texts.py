@@ -3,16 +3,20 @@
 import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from ...errors import DistilError, NotUtf8Error, UsageError
 from ...terminal import Terminal
+from ...terminal.input import LineReader
 from .errors import show_error
 from .options import TextOptions
 from .sources import (
     check_readable,
+    decoded,
     is_file_name,
+    on_errors,
+    open_lines,
     read_source,
     read_source_lines,
     source_name,
@@ -25,7 +29,6 @@ MAX_LINE_BYTES = 2**20
 """The longest line: a longer one is not a prompt, and would fill the memory."""
 
 _FILE_REMEDY = "Check the file name after --file."
-_MARK = "\ufeff"  # the byte order mark, which some programs write before UTF-8
 
 
 def read_prompt(terminal: Terminal, text: TextOptions) -> str:
@@ -92,16 +95,33 @@ class InputLines:
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """Yield number and text; waits for each line, and reads no further than asked."""
         for line in read_source_lines(self._terminal, self._source, _FILE_REMEDY, MAX_LINE_BYTES):
-            self.count += 1
             try:
-                text = self._text(line)
+                text = self.accept(line)
             except DistilError as error:
                 self.skip(error)
                 continue
-            if text:
+            if text is not None:
                 yield self.count, text
-            else:
-                self._empty += 1
+
+    def open(self) -> AbstractContextManager[LineReader]:
+        """Open the lines for whoever passes each of them to `accept`.
+
+        Raises:
+            DistilError: they can't be read.
+        """
+        return open_lines(self._terminal, self._source, _FILE_REMEDY, MAX_LINE_BYTES)
+
+    def accept(self, line: bytes | None) -> str | None:
+        """Count a line, and return its text, None if it is empty.
+
+        Raises:
+            DistilError: it is not a text. `skip` is for the caller to call.
+        """
+        self.count += 1
+        text = self._text(line)
+        if not text:
+            self._empty += 1
+        return text or None
 
     def skip(self, error: DistilError, number: int | None = None) -> None:
         """Report a line that failed, and count it; without ``number``, the error has it."""
@@ -198,30 +218,6 @@ def argument_text(argument: str, source: str) -> str:
     return _decoded(os.fsencode(argument), source)
 
 
-def decoded(parts: Iterable[bytes], source: str, *, exact: bool = False) -> Iterator[str]:
-    """Yield the text of bytes that come in parts, without a byte order mark at its beginning.
-
-    Args:
-        parts: the bytes.
-        source: where they come from, for the error message.
-        exact: keep a byte order mark, and bytes that are not UTF-8 as lone surrogates.
-
-    Raises:
-        DistilError: they are not UTF-8; names their source and the offset of the first wrong byte.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")(_on_errors(exact))
-    offset, begun = 0, exact
-    for part in chain(parts, [b""]):
-        started, _ = decoder.getstate()
-        try:
-            text = decoder.decode(part, final=not part)
-        except UnicodeDecodeError as error:
-            raise NotUtf8Error(source, error, offset - len(started)) from None
-        yield text if begun else text.removeprefix(_MARK)
-        begun = begun or text != ""
-        offset += len(part)
-
-
 def _read_end(terminal: Terminal, source: str) -> tuple[str, int]:
     """Return the end of a source, and how many characters before it were left out."""
     text, dropped = "", 0
@@ -243,13 +239,9 @@ def _without_line_end(data: bytes) -> bytes:
 
 def _decoded(data: bytes, source: str, *, exact: bool = False) -> str:
     try:
-        return data.decode(errors=_on_errors(exact))
+        return data.decode(errors=on_errors(exact))
     except UnicodeDecodeError as error:
         raise NotUtf8Error(source, error) from None
-
-
-def _on_errors(exact: bool) -> str:
-    return "surrogateescape" if exact else "strict"
 
 
 def notice_file_name(terminal: Terminal, text: str, remedy: str = "") -> None:
@@ -295,7 +287,6 @@ def _notice_unread(terminal: Terminal, text: TextOptions) -> None:
 
 
 _Prepared = TypeVar("_Prepared")
-_Result = TypeVar("_Result")
 
 
 def prepared(
@@ -315,21 +306,3 @@ def prepared(
             texts.skip(error, number)
         else:
             yield number, text, made
-
-
-def in_batches(
-    texts: Iterable[tuple[int, str]],
-    prepare: Callable[[str], _Prepared],
-    work: Callable[[list[_Prepared]], Iterable[_Result]],
-    size: int,
-) -> Iterator[tuple[int, str, _Prepared, _Result]]:
-    """Yield number and text, with the results of `prepared` and ``work``, ``size`` at a time.
-
-    Raises:
-        DistilError: as `prepared`, or ``work`` failed.
-    """
-    rest = prepared(texts, prepare)
-    while batch := list(islice(rest, size)):
-        results = work([made for _, _, made in batch])
-        for (number, text, made), result in zip(batch, results, strict=True):
-            yield number, text, made, result

@@ -32,6 +32,12 @@ class ReferenceComparison:
         self._divergence += float(more.kullback_leibler.sum())
         self._same_top += int(more.same_top.sum())
 
+    def include(self, other: "ReferenceComparison") -> None:
+        """Take what another comparison has into account."""
+        self.tokens += other.tokens
+        self._divergence += other._divergence
+        self._same_top += other._same_top
+
     @property
     def mean_divergence(self) -> float:
         """The Kullback-Leibler divergence from the reference, in nats, on average."""
@@ -70,6 +76,19 @@ class Perplexity:
         self.tokens += len(logprobs)
         self._sum += float(logprobs.sum())
         self._squares += float(np.square(logprobs).sum())
+
+    def include(self, other: "Perplexity") -> None:
+        """Take the tokens of other figures into account, such as those of another text."""
+        self.tokens += other.tokens
+        self.byte_count += other.byte_count
+        self.read_bytes += other.read_bytes
+        self.evaluated_tokens += other.evaluated_tokens
+        self.seconds += other.seconds
+        self._sum += other._sum
+        self._squares += other._squares
+        if other.comparison:
+            self.comparison = self.comparison or ReferenceComparison()
+            self.comparison.include(other.comparison)
 
     @property
     def mean_logprob(self) -> float:

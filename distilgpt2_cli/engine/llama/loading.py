@@ -54,6 +54,30 @@ def load_early(path: str | os.PathLike[str], offload: Offload = AUTO) -> None:
     _early = _LoadingModel(path, offload)
 
 
+def load_ahead(path: str | os.PathLike[str], offload: Offload = AUTO) -> Model:
+    """Return the model that `load` will return, loaded by now; `forget_early` if it is not used.
+
+    Raises:
+        NoDeviceError: ``offload`` asks for a device that isn't there.
+        DeviceMemoryError: the devices have no room for what is wanted there.
+        ModelDamagedError: llama.cpp can't load the file.
+    """
+    global _early
+    if not _early or (_early.path, _early.offload) != (Path(path), offload):
+        forget_early()
+        _early = _LoadingModel(path, offload)
+    return _early.wait()
+
+
+def forget_early() -> None:
+    """Free what `load_early` has begun with and nobody has asked for, if there is any."""
+    global _early
+    early, _early = _early, None
+    if early:
+        with suppress(DistilError):
+            early.wait().close()
+
+
 def load(path: str | os.PathLike[str], offload: Offload = AUTO) -> Model:
     """Return the model that `load_early` has begun with, or load it now.
 
@@ -63,9 +87,7 @@ def load(path: str | os.PathLike[str], offload: Offload = AUTO) -> Model:
         ModelDamagedError: llama.cpp can't load the file.
     """
     global _early
+    if _early and (_early.path, _early.offload) != (Path(path), offload):
+        forget_early()
     early, _early = _early, None
-    if early and (early.path, early.offload) != (Path(path), offload):
-        with suppress(DistilError):
-            early.wait().close()
-        early = None
     return (early or _LoadingModel(path, offload)).wait()

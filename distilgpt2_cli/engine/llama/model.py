@@ -38,6 +38,7 @@ class Model:
         contexts: how many contexts it has now.
         window: the most tokens that a text may have.
         width: numbers in a hidden state.
+        layers: blocks between the embedding and the output layer.
     """
 
     def __init__(self, path: str | os.PathLike[str], offload: Offload = AUTO) -> None:
@@ -67,6 +68,7 @@ class Model:
         trained_on: int = lib.llama_model_n_ctx_train(self.pointer)
         self.window: int = min(trained_on, MAX_WINDOW)
         self.width: int = lib.llama_model_n_embd_out(self.pointer)
+        self.layers: int = lib.llama_model_n_layer(self.pointer)
 
     def _load(self) -> None:
         """Load the file; if a GPT-2 does not name its pre-tokenizer, with the one of GPT-2."""

@@ -1,0 +1,101 @@
+"""The lines of the input as a source of work, with what is said of them in their order."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from ...errors import DistilError
+from ...terminal import Terminal
+from ...terminal.input import LineReader
+from ...workers.chunks import Cutter
+from ...workers.tasks import Source
+from ..tasks.lines import Failure, Text
+from .texts import InputLines, notice_space
+
+
+class LineSource(Source[Text]):
+    """Texts from the lines of the input.
+
+    A message about a line is shown when the results of the lines before it are, at whatever moment
+    each line is read.
+    """
+
+    def __init__(self, lines: InputLines, reader: LineReader, texts: int) -> None:
+        """Read nothing yet.
+
+        Args:
+            lines: counts the lines, and reports those that are not texts.
+            reader: what is read.
+            texts: how many texts a chunk has.
+        """
+        self.descriptor = reader.descriptor
+        self._lines = lines
+        self._reader = reader
+        self._cutter = Cutter(texts)
+        self._texts = 0
+        self._noticing: Terminal | None = None
+        # What is shown in this order: None stands for the results of a text.
+        self._waiting: deque[Callable[[], object] | None] = deque()
+
+    def notice_space(self, terminal: Terminal) -> None:
+        """Report the first text that ends in a space."""
+        self._noticing = terminal
+
+    def take(self) -> tuple[Text | None, bool] | None:
+        """Return the next text."""
+        for line in self._reader:
+            try:
+                text = self._lines.accept(line)
+            except DistilError as error:
+                self._show(partial(self._lines.skip, error))
+                if self._cutter.ends_after_failure():
+                    return None, True
+                continue
+            if text is None:
+                continue
+            if self._noticing and text.endswith(" "):
+                self._show(partial(notice_space, self._noticing, text))
+                self._noticing = None
+            taken = Text(self._lines.count, text, self._texts)
+            self._texts += 1
+            self._waiting.append(None)
+            return taken, self._cutter.ends_after(text)
+        return None
+
+    def ready(self) -> bool:
+        """Return whether the next line is there."""
+        return self._reader.ready()
+
+    def has(self, chunks: int) -> bool:
+        """Return whether there are more lines, or bytes, than so many chunks have."""
+        return self._reader.has(chunks * self._cutter.lines + 1, chunks * self._cutter.size)
+
+    def fail(self, failure: Failure) -> None:
+        """Report a text that has no result."""
+        self._lines.skip(failure.error, failure.number)
+        self.done()
+
+    def done(self) -> None:
+        """Take note that all results of the next text were shown."""
+        self._waiting.popleft()
+        while self._waiting and (show := self._waiting[0]):
+            show()
+            self._waiting.popleft()
+
+    def _show(self, message: Callable[[], object]) -> None:
+        if self._waiting:
+            self._waiting.append(message)
+        else:
+            message()
+
+
+@contextmanager
+def line_source(lines: InputLines, texts: int) -> Iterator[LineSource]:
+    """Open the lines of the input.
+
+    Raises:
+        DistilError: they can't be read.
+    """
+    with lines.open() as reader:
+        yield LineSource(lines, reader, texts)

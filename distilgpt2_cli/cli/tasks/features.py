@@ -1,0 +1,111 @@
+"""The hidden states of texts."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ...engine.llama.placement import AUTO, Offload, Placement
+from ...engine.options import Pool
+from ...models import ModelFile
+from .lines import Failure, Text, in_groups
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ...engine import Evaluator
+    from ...engine.session import Needs
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of one text.
+
+    Attributes:
+        number: its line's number, from 1.
+        text: the text itself.
+        tokens: how many tokens were evaluated for it.
+        values: 32-bit floats, tokens by width or width.
+    """
+
+    number: int
+    text: str
+    tokens: int
+    values: "NDArray[np.float32]"
+
+
+@dataclass(frozen=True)
+class FeaturesTask:
+    """Computes hidden states.
+
+    Attributes:
+        file: the model file.
+        pool: what is made of those of a text; see `FeatureExtractor`.
+        split: whether to evaluate a text that is longer than the window in parts.
+        parallel: texts evaluated at once.
+        threads: the number of threads; None for the engine's choice.
+        offload: where the model's layers are wanted.
+    """
+
+    file: ModelFile
+    pool: Pool = "none"
+    split: bool = False
+    parallel: int = 1
+    threads: int | None = None
+    offload: Offload = AUTO
+
+    @contextmanager
+    def open(self) -> "Iterator[FeaturesWork]":
+        """Load the model; see `open_evaluator` for what is raised."""
+        from ...engine import open_evaluator
+
+        with open_evaluator(
+            self.file.path,
+            threads=self.threads,
+            sequences=self.parallel,
+            hidden_states=True,
+            offload=self.offload,
+        ) as evaluator:
+            yield FeaturesWork(self, evaluator)
+
+    def needs(self) -> "Needs":
+        """Return what a process needs."""
+        from ...engine.session import evaluator_needs
+
+        return evaluator_needs(self.file.path, self.offload)
+
+    def for_worker(self, threads: int) -> "FeaturesTask":
+        """Return the same for a process beside others."""
+        return replace(self, threads=threads)
+
+
+class FeaturesWork:
+    """Computes hidden states with an evaluator."""
+
+    def __init__(self, task: FeaturesTask, evaluator: "Evaluator") -> None:
+        """Use the evaluator of the task."""
+        from ...engine import FeatureExtractor
+
+        self._parallel = task.parallel
+        self._evaluator = evaluator
+        self._extractor = FeatureExtractor(evaluator, task.pool, split=task.split)
+
+    @property
+    def placement(self) -> Placement:
+        """Where the model's layers are."""
+        return self._evaluator.placement
+
+    def results(self, items: Iterable[Text]) -> Iterator[Features | Failure]:
+        """Yield the features of texts."""
+        extractor = self._extractor
+        for result in in_groups(items, extractor.tokens, extractor.extract, self._parallel):
+            if isinstance(result, Failure):
+                yield result
+            else:
+                text, tokens, values = result
+                yield Features(text.number, text.text, len(tokens), values)
+
+    def interrupted(self) -> Iterator[Features | Failure]:
+        """Yield nothing: a text has all of its features or none."""
+        return iter(())

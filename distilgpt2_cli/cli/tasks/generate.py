@@ -1,0 +1,249 @@
+"""Completions of prompts, each as it is written: as a line of text, or of JSON."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...engine.llama.placement import AUTO, Offload, Placement
+from ...engine.options import GenerationOptions, completion_seed
+from ...engine.records import Request, Token
+from ...models import ModelFile
+from ..shared.record import logprob_records, model_record, placement_record, versions_record
+from .lines import Text
+
+if TYPE_CHECKING:
+    from ...engine import Batch, Completion, Generator
+    from ...engine.session import Needs
+
+
+class Completed(NamedTuple):
+    """A completion.
+
+    Attributes:
+        text: what is written for it.
+        tokens: how many were drawn.
+        is_last: whether it is the last one of its prompt.
+        before: notices to show before it.
+        after: notices to show after it.
+    """
+
+    text: str
+    tokens: int
+    is_last: bool
+    before: Sequence[str]
+    after: Sequence[str]
+
+
+@dataclass(frozen=True)
+class GenerateTask:
+    """Completes prompts.
+
+    Attributes:
+        file: the model file.
+        options: those of every completion.
+        first_seed: of the first completion; they count up over all prompts.
+        sequences: completions of each prompt.
+        parallel: completions computed at once.
+        threads: the number of threads; None to choose it while running.
+        offload: where the model's layers are wanted.
+        alternatives: see `Generator`.
+        flash_attention: see `Context`.
+        prompt: the only prompt, if that is known.
+        json: write JSON, with the number of the line unless there is an only prompt.
+        echo: write the prompt before the text.
+        stats: give a notice with the statistics of each completion.
+        model: the record of the model file, if it was made before.
+    """
+
+    file: ModelFile
+    options: GenerationOptions
+    first_seed: int
+    sequences: int = 1
+    parallel: int = 1
+    threads: int | None = None
+    offload: Offload = AUTO
+    alternatives: int | None = None
+    flash_attention: bool = False
+    prompt: str | None = None
+    json: bool = False
+    echo: bool = False
+    stats: bool = False
+    model: Mapping[str, str | None] | None = None
+
+    @contextmanager
+    def open(self) -> "Iterator[GenerateWork]":
+        """Load the model; see `open_generator` for what is raised."""
+        with self.open_generator() as generator:
+            yield GenerateWork(self, generator)
+
+    def open_generator(self) -> "AbstractContextManager[Generator]":
+        """Load the model, for whoever shows the tokens of a completion one by one."""
+        from ...engine import open_generator
+
+        return open_generator(
+            self.file.path,
+            self.options,
+            prompt=self.prompt,
+            threads=self.threads,
+            parallel=self.parallel,
+            alternatives=self.alternatives,
+            flash_attention=self.flash_attention,
+            offload=self.offload,
+        )
+
+    def needs(self) -> "Needs":
+        """Return what a process needs."""
+        from ...engine.session import generator_needs
+
+        return generator_needs(self.file.path, self.offload, self.parallel)
+
+    def for_worker(self, threads: int) -> "GenerateTask":
+        """Return the same for a process beside others; the model file is hashed only once."""
+        model = model_record(self.file) if self.json else None
+        return replace(self, threads=threads, model=model)
+
+
+class GenerateWork:
+    """Completes prompts with a generator."""
+
+    def __init__(self, task: GenerateTask, generator: "Generator") -> None:
+        """Use the generator of the task."""
+        self._task = task
+        self._generator = generator
+        self._batch: Batch | None = None
+        self._begun: tuple[Completion, list[Token]] | None = None
+
+    @property
+    def placement(self) -> Placement:
+        """Where the model's layers are."""
+        return self._generator.context.placement
+
+    def results(self, items: Iterable[Text]) -> Iterator[Completed]:
+        """Yield the completions of prompts."""
+        self._batch = self._generator.complete_all(requests(self._task, items))
+        for completion in self._batch:
+            tokens: list[Token] = []
+            self._begun = completion, tokens
+            tokens.extend(completion)
+            result = self._completed(completion, tokens)
+            self._begun = None
+            yield result
+
+    def interrupted(self) -> Iterator[Completed]:
+        """Yield the text so far of the completions that have begun."""
+        rest = self._batch.interrupt() if self._batch else []
+        begun = [self._begun] if self._begun else []
+        for completion, tokens in (*begun, *((each, list[Token]()) for each in rest)):
+            completion.interrupt()
+            tokens.extend(completion)
+            yield self._completed(completion, tokens)
+
+    def _completed(self, completion: "Completion", tokens: Sequence[Token]) -> Completed:
+        task, request = self._task, completion.request
+        first = request.index % task.sequences == 0
+        notice = dropped_notice(self._generator, completion) if first else None
+        before = [notice] if notice else []
+        after = later_notices(task, self._generator, completion)
+        text = self._record(completion, tokens) if task.json else self._line(completion, tokens)
+        is_last = request.index % task.sequences == task.sequences - 1
+        return Completed(text, completion.token_count, is_last, before, after)
+
+    def _line(self, completion: "Completion", tokens: Sequence[Token]) -> str:
+        text = "".join(token.text for token in tokens)
+        if self._task.echo:
+            text = str(completion.request.prompt) + text
+        # Only line ends, for programs that read lines: all else reaches a pipe unchanged.
+        return text.replace("\r", "\\r").replace("\n", "\\n") + "\n"
+
+    def _record(self, completion: "Completion", tokens: Sequence[Token]) -> str:
+        from ...engine.llama.bindings import features
+
+        task, request, placement = self._task, completion.request, self.placement
+        record: dict[str, Any] = {"line": request.number} if task.prompt is None else {}
+        record |= {
+            "index": request.index,
+            "prompt": request.prompt,
+            "text": "".join(token.text for token in tokens),
+            "seed": completion.seed,
+            "finish_reason": completion.finish_reason,
+            "tokens": {"prompt": len(completion.prompt), "completion": completion.token_count},
+            "options": asdict(task.options)
+            | {
+                "parallel": task.parallel,
+                "flash_attention": self._generator.context.flash_attention,
+            },
+            "model": task.model or model_record(task.file),
+            "placement": placement_record(placement),
+            "warnings": list(placement.warnings),
+            "versions": versions_record(),
+            "cpu_features": features(),
+            "timings": timings_record(self._generator, completion),
+        }
+        if task.alternatives is not None:
+            record["logprobs"] = list(logprob_records(self._generator, tokens))
+        return json.dumps(record, allow_nan=False) + "\n"
+
+
+def requests(task: GenerateTask, items: Iterable[Text]) -> Iterator[Request]:
+    """Yield the requests of every prompt, with seeds that count up over all of them."""
+    count = task.sequences
+    for number, text, place in items:
+        for i in range(count):
+            seed = completion_seed(task.first_seed, (number - 1) * count + i)
+            yield Request(text, seed, number, place * count + i)
+
+
+def dropped_notice(generator: "Generator", completion: "Completion") -> str | None:
+    """Return the notice of a prompt that is longer than the window, None for any other."""
+    if not completion.dropped_tokens:
+        return None
+    return (
+        f"Prompt {completion.request.number} is longer than the context window of"
+        f" {generator.context.size} tokens: its first {completion.dropped_tokens} tokens are left"
+        " out."
+    )
+
+
+def later_notices(
+    task: GenerateTask, generator: "Generator", completion: "Completion"
+) -> list[str]:
+    """Return the notices after a completion has ended."""
+    notices = []
+    if completion.finish_reason == "length" and not completion.complete:
+        notices.append(
+            f"The text of seed {completion.seed} is incomplete: it reached --max-tokens"
+            f" {completion.token_count} before the end of its grammar."
+        )
+    if task.stats:
+        notices.append(statistics(task.file, generator, completion))
+    return notices
+
+
+def timings_record(generator: "Generator", completion: "Completion") -> Mapping[str, float]:
+    """Return seconds, and tokens per second, 0 if no time has passed."""
+    prompt, generation = completion.prompt_seconds, completion.seconds
+    return {
+        "load_seconds": round(generator.load_seconds, 6),
+        "prompt_seconds": round(prompt, 6),
+        "generation_seconds": round(generation, 6),
+        "prompt_tokens_per_second": round(len(completion.prompt) / prompt, 1) if prompt else 0.0,
+        "generation_tokens_per_second": (
+            round(completion.token_count / generation, 1) if generation else 0.0
+        ),
+    }
+
+
+def statistics(file: ModelFile, generator: "Generator", completion: "Completion") -> str:
+    """Return the line that ``--stats`` prints for a completion."""
+    timings = timings_record(generator, completion)
+    return (
+        f"seed {completion.seed} · {file.name} · {completion.finish_reason}"
+        f" · load {timings['load_seconds']:.3f} s"
+        f" · prompt {len(completion.prompt)} tokens,"
+        f" {timings['prompt_tokens_per_second']:.0f} tokens/s"
+        f" · completion {completion.token_count} tokens,"
+        f" {timings['generation_tokens_per_second']:.0f} tokens/s"
+        f" · {generator.context.placement}"
+    )

@@ -1,0 +1,69 @@
+"""The items and results of tasks that compute texts: lines of the input, or a single text."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
+
+from ...errors import DistilError
+
+_Prepared = TypeVar("_Prepared")
+_Result = TypeVar("_Result")
+
+
+class Text(NamedTuple):
+    """A text.
+
+    Attributes:
+        number: of its line, from 1.
+        text: the text itself.
+        place: its own number among the texts, from 0.
+    """
+
+    number: int
+    text: str
+    place: int = 0
+
+
+class Failure(NamedTuple):
+    """A text that has no result, and why."""
+
+    number: int
+    error: DistilError
+
+
+def in_groups(
+    texts: Iterable[Text],
+    prepare: Callable[[str], _Prepared],
+    work: Callable[[list[_Prepared]], Iterable[_Result]],
+    size: int,
+) -> Iterator[tuple[Text, _Prepared, _Result] | Failure]:
+    """Yield each text with the results of ``prepare`` and ``work``, ``size`` texts at a time.
+
+    One for which ``prepare`` fails is a failure, and in no group.
+
+    Raises:
+        DistilError: ``work`` failed.
+    """
+    tried = (_tried(text, prepare) for text in texts)
+    while group := list(_group(tried, size)):
+        results = iter(work([each[1] for each in group if not isinstance(each, Failure)]))
+        for each in group:
+            yield each if isinstance(each, Failure) else (*each, next(results))
+
+
+def _tried(text: Text, prepare: Callable[[str], _Prepared]) -> tuple[Text, _Prepared] | Failure:
+    try:
+        return text, prepare(text.text)
+    except DistilError as error:
+        return Failure(text.number, error)
+
+
+def _group(
+    tried: Iterator[tuple[Text, _Prepared] | Failure], size: int
+) -> Iterator[tuple[Text, _Prepared] | Failure]:
+    """Yield what there is up to so many texts; a failure before all of them is alone."""
+    count = 0
+    for each in tried:
+        yield each
+        count += not isinstance(each, Failure)
+        if count in (0, size):
+            return

@@ -1,0 +1,159 @@
+"""The scores of texts, each as it is written: as a line of text, of CSV or of JSON."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ...engine.llama.placement import AUTO, Offload, Placement
+from ...models import ModelFile
+from ..shared.csv_table import csv_line
+from ..shared.record import finite, model_record, piece_record, placement_record, versions_record
+from .lines import Failure, Text, in_groups
+
+if TYPE_CHECKING:
+    from ...engine import Evaluator, Model, Score
+    from ...engine.session import Needs
+
+LINE_COLUMNS = (
+    "line", "text", "tokens", "logprob", "mean_logprob", "perplexity", "bits_per_byte",
+)  # fmt: skip
+
+
+class Scored(NamedTuple):
+    """What is written for a text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """Scores texts.
+
+    Attributes:
+        file: the model file.
+        prefix: the text before each of them.
+        format: how the scores are written.
+        parallel: texts evaluated at once.
+        threads: the number of threads; None for the engine's choice.
+        offload: where the model's layers are wanted.
+        model: the record of the model file, if it was made before.
+    """
+
+    file: ModelFile
+    prefix: str = ""
+    format: Literal["text", "csv", "json"] = "text"
+    parallel: int = 1
+    threads: int | None = None
+    offload: Offload = AUTO
+    model: Mapping[str, str | None] | None = None
+
+    @contextmanager
+    def open(self) -> "Iterator[ScoreWork]":
+        """Load the model; see `open_evaluator` for what is raised."""
+        from ...engine import open_evaluator
+
+        with open_evaluator(
+            self.file.path, threads=self.threads, sequences=self.parallel, offload=self.offload
+        ) as evaluator:
+            yield ScoreWork(self, evaluator)
+
+    def needs(self) -> "Needs":
+        """Return what a process needs."""
+        from ...engine.session import evaluator_needs
+
+        return evaluator_needs(self.file.path, self.offload)
+
+    def for_worker(self, threads: int) -> "ScoreTask":
+        """Return the same for a process beside others; the model file is hashed only once."""
+        model = model_record(self.file) if self.format == "json" else None
+        return replace(self, threads=threads, model=model)
+
+
+class ScoreWork:
+    """Scores texts with an evaluator."""
+
+    def __init__(self, task: ScoreTask, evaluator: "Evaluator") -> None:
+        """Use the evaluator of the task."""
+        from ...engine import Scorer
+
+        self._task = task
+        self._evaluator = evaluator
+        self._scorer = Scorer(evaluator)
+
+    @property
+    def placement(self) -> Placement:
+        """Where the model's layers are."""
+        return self._evaluator.placement
+
+    def results(self, items: Iterable[Text]) -> Iterator[Scored | Failure]:
+        """Yield the scores of texts."""
+        scorer, task = self._scorer, self._task
+        for result in in_groups(
+            items,
+            lambda text: scorer.tokens(text, task.prefix),
+            scorer.score_together,
+            task.parallel,
+        ):
+            if isinstance(result, Failure):
+                yield result
+            else:
+                text, _, score = result
+                yield Scored(self._written(text, score))
+
+    def interrupted(self) -> Iterator[Scored | Failure]:
+        """Yield nothing: a text has all of its scores or none."""
+        return iter(())
+
+    def _written(self, text: Text, score: "Score") -> str:
+        if self._task.format == "json":
+            record = score_record(self._evaluator, self._task, text.text, score)
+            return json.dumps({"line": text.number} | record, allow_nan=False) + "\n"
+        if self._task.format == "csv":
+            row = {"line": text.number, "text": text.text, "tokens": len(score.tokens)}
+            row |= figures_record(score)
+            return csv_line(row[column] for column in LINE_COLUMNS)
+        return (
+            f"{score.perplexity:.6g}\t{score.bits_per_byte:.6g}\t{score.logprob:.6f}"
+            f"\t{len(score.tokens)}\t{text.number}\t{text.text}\n"
+        )
+
+
+def score_record(
+    evaluator: "Evaluator", task: ScoreTask, text: str, score: "Score"
+) -> dict[str, Any]:
+    """Return the record of a text and of each token."""
+    placement = evaluator.placement
+    return {
+        "prefix": task.prefix,
+        "text": text,
+        "tokens": {"prefix": score.prefix_tokens, "text": len(score.tokens)},
+        **figures_record(score),
+        "scores": list(token_records(evaluator.model, score)),
+        "model": task.model or model_record(task.file),
+        "placement": placement_record(placement),
+        "warnings": list(placement.warnings),
+        "versions": versions_record(),
+    }
+
+
+def token_records(model: "Model", score: "Score") -> Iterator[dict[str, Any]]:
+    """Yield the record of each token."""
+    for token, logprob, bits in rows_of(score):
+        yield piece_record(model, token) | {"logprob": logprob, "surprisal": bits}
+
+
+def rows_of(score: "Score") -> Iterator[tuple[int, float, float]]:
+    """Yield id, log-probability in nats and surprisal in bits of each token."""
+    return zip(score.tokens, score.logprobs.tolist(), score.surprisals.tolist(), strict=True)
+
+
+def figures_record(score: "Score") -> dict[str, Any]:
+    """Return the figures of the whole text."""
+    return {
+        "logprob": score.logprob,
+        "mean_logprob": score.mean_logprob,
+        "perplexity": finite(score.perplexity),
+        "bits_per_byte": score.bits_per_byte,
+    }
