@@ -28,6 +28,7 @@ from tests.bench.servers import beside_llama_server
 from tests.bench.serving import clients
 from tests.bench.starts import starts
 from tests.bench.threads import choice_of_threads, long_run
+from tests.bench.workers import workers
 from tests.support import gguf
 
 QUANTIZATIONS = ("Q4_K_M", "Q8_0")
@@ -61,6 +62,7 @@ OF_DISTILGPT2: dict[str, Benchmark] = {
     "8": scoring,
     "9": clients,
     "10": constrained,
+    "12": workers,
     "13": beside_llama_server,
     "14": beside_programs,
     "15": prompts_together,

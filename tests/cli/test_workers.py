@@ -116,22 +116,22 @@ def test_perplexity(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
 
 def test_probe(env: dict[str, str], tmp_path: Path) -> None:
     texts = tmp_path / "texts.txt"
-    texts.write_text("".join(f" the {number}th\n" for number in range(40)))
+    texts.write_text("".join(f" the {number}th\n" for number in range(36)))
     template = "The {boy|girl} saw"
-    options = ("-s", "1", "-n", "10", "--parallel", "4", "--max-tokens", "4", "--json")
+    options = ("-s", "1", "-n", "6", "--parallel", "4", "--max-tokens", "4", "--json")
     command = ("probe", "-m", "demo", template, "--continuations", str(texts), *options)
     status, made, _ = same(env, b"", *command)
     assert status == ExitStatus.DONE
-    assert len(json.loads(made)["continuations"]) == 40
+    assert len(json.loads(made)["continuations"]) == 36
     pairs = "".join(
         json.dumps({"more": f"He had {number}.", "less": f"She had {number}."}) + "\n"
-        for number in range(70)
+        for number in range(36)
     )
     status, made, _ = same(
         env, pairs.encode(), "probe", "-m", "demo", "-s", "1", "--pairs", "-", "--json"
     )
     assert status == ExitStatus.DONE
-    assert len(json.loads(made)["pairs"]) == 70
+    assert len(json.loads(made)["pairs"]) == 36
 
 
 def test_replay_cuts_the_lines_as_they_were(env: dict[str, str], tiny: Path) -> None:
@@ -198,7 +198,7 @@ def test_workers_end_with_the_process_that_started_them(env: dict[str, str], tin
 
 
 def test_a_worker_that_is_killed(env: dict[str, str], tiny: Path) -> None:
-    stdin = b"Hello there\n" * 400
+    stdin = b"Hello there\n" * 150
     command = ("generate", "-m", str(tiny), "--lines", "-s", "1", "--max-tokens", "20")
     expected = run(*command, "--workers", "1", env=env, stdin=stdin).stdout
     with started(*command, "--workers", "2", env=env, stdin=stdin) as process:
