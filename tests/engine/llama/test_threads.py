@@ -7,8 +7,11 @@ import pytest
 
 from distilgpt2_cli.engine import Context, Model
 from distilgpt2_cli.engine.llama.cores import (
+    _by_core,
     _physical_cores,
     _quotas,
+    available_bytes,
+    core_groups,
     running_tasks,
     usable_cores,
 )
@@ -133,6 +136,7 @@ def test_cores_by_affinity_and_quota(tmp_path: Path) -> None:
     cpus = tmp_path / "cpu"
     assert _physical_cores({0, 1, 2, 3}, cpus) == 2
     assert _physical_cores({0, 2}, cpus) == 1
+    assert list(_by_core({0, 1, 2, 3, 9}, cpus).values()) == [{0, 2}, {1, 3}, {9}]
     assert _physical_cores({7, 8, 9}, cpus) == 3  # unknown ones count for themselves
     assert 1 <= usable_cores() <= 4096
     assert (running_tasks() or 1) >= 1
@@ -160,3 +164,14 @@ def test_quotas_of_both_versions(
         path.write_text(content + "\n")
     least = min(_quotas(tmp_path / "self", tmp_path / "root"))
     assert least == (2**31 if expected is None else expected)
+
+
+def test_groups_of_cores_share_none() -> None:
+    for size in (1, 2):
+        groups = core_groups(size)
+        assert len(set().union(*groups)) == sum(map(len, groups))
+    assert core_groups(10_000) == []
+
+
+def test_memory() -> None:
+    assert (available_bytes() or 2**30) > 2**20
