@@ -95,7 +95,8 @@ def _score_one(terminal: Terminal, task: ScoreTask, text: str) -> None:
     with open_evaluator(task.file.path, threads=task.threads, offload=task.offload) as evaluator:
         notice_loading(terminal, evaluator.placement)
         view = _View(terminal, evaluator, task.prefix)
-        score = Scorer(evaluator).score(text, task.prefix)
+        with terminal.counting_results("texts", None):
+            score = Scorer(evaluator).score(text, task.prefix)
         if task.format == "json":
             terminal.write_json(score_record(evaluator, task, text, score))
         elif task.format == "csv":

@@ -59,7 +59,7 @@ class Source(Generic[_Item]):
     def take(self) -> tuple[_Item | None, bool] | None:
         """Return the next item and whether its chunk ends with it, or None after the last one.
 
-        Waits for it. The item is None if a chunk ends only, after its last item.
+        Waits for it. The item is None where something was read that is none.
         """
 
     @abstractmethod

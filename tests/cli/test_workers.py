@@ -235,7 +235,8 @@ def test_the_first_result_does_not_wait_for_a_chunk(env: dict[str, str], tiny: P
         assert process.stdin
         assert process.stdout
         for count in (70, 1, 1):
-            process.stdin.write(b"Hello\n" * count)
+            # What is no text must not make the others wait.
+            process.stdin.write(b"Hello\n" * count + b"\n")
             process.stdin.flush()
             for _ in range(count):
                 assert process.stdout.readline().endswith(b"\n")

@@ -43,25 +43,25 @@ class LineSource(Source[Text]):
         self._noticing = terminal
 
     def take(self) -> tuple[Text | None, bool] | None:
-        """Return the next text."""
-        for line in self._reader:
-            try:
-                text = self._lines.accept(line)
-            except DistilError as error:
-                self._show(partial(self._lines.skip, error))
-                if self._cutter.ends_after_failure():
-                    return None, True
-                continue
-            if text is None:
-                continue
-            if self._noticing and text.endswith(" "):
-                self._show(partial(notice_space, self._noticing, text))
-                self._noticing = None
-            taken = Text(self._lines.count, text, self._texts)
-            self._texts += 1
-            self._waiting.append(None)
-            return taken, self._cutter.ends_after(text)
-        return None
+        """Return the text of the next line, None if it has none."""
+        try:
+            line = next(self._reader)
+        except StopIteration:
+            return None
+        try:
+            text = self._lines.accept(line)
+        except DistilError as error:
+            self._show(partial(self._lines.skip, error))
+            return None, self._cutter.ends_after_failure()
+        if text is None:
+            return None, False
+        if self._noticing and text.endswith(" "):
+            self._show(partial(notice_space, self._noticing, text))
+            self._noticing = None
+        taken = Text(self._lines.count, text, self._texts)
+        self._texts += 1
+        self._waiting.append(None)
+        return taken, self._cutter.ends_after(text)
 
     def ready(self) -> bool:
         """Return whether the next line is there."""
