@@ -9,7 +9,7 @@ from .llama.context import Context
 from .options import GenerationOptions
 from .prompts import PromptEvaluator, fit
 from .records import Request
-from .sampling import Sampler, plain_sampler
+from .sampling import Sampler, SharedChain, plain_sampler
 
 if TYPE_CHECKING:
     from .constrained import Constraint
@@ -40,6 +40,7 @@ class Generator:
         self._options = options
         self._alternatives = alternatives
         self._prompts = PromptEvaluator(context)
+        self._shared_chain = SharedChain() if context.sequences > 1 else None
         self._batch: Batch | None = None
         self._constraint: Constraint | None = None  # the newest one: its vocabulary takes time
         if options.grammar is not None:
@@ -133,7 +134,7 @@ class Generator:
             constraint = self._constraint_of(options.grammar)
             return constrained_sampler(context, prompt, options, seed, constraint, top)
         if top is None:
-            return plain_sampler(context, prompt, options, seed)
+            return plain_sampler(context, prompt, options, seed, self._shared_chain)
         from .observation import observing_sampler
 
         return observing_sampler(context, prompt, options, seed, top)

@@ -1,9 +1,11 @@
 """The choice of the next token, by llama.cpp's own samplers."""
 
 import math
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from .llama import interrupts
 from .llama.bindings import lib
 from .llama.context import Context
 from .llama.model import Model
@@ -24,16 +26,62 @@ class Sampler(NamedTuple):
 
 
 def plain_sampler(
-    context: Context, prompt: Sequence[int], options: GenerationOptions, seed: int
+    context: Context,
+    prompt: Sequence[int],
+    options: GenerationOptions,
+    seed: int,
+    shared: "SharedChain | None" = None,
 ) -> Sampler:
     """Return a sampler that draws tokens and finds out no more about them.
+
+    Args:
+        context: whose logits it draws from.
+        prompt: what stands before the text.
+        options: those of the completion.
+        seed: what tokens are drawn with.
+        shared: what several completions draw with in turns.
 
     Raises:
         UsageError: the seed is out of range.
     """
     chain = sampling_chain(context.model, prompt, options, seed)
+    if shared:
+        samplers = _taken_out_of(chain)
+        return Sampler(
+            lambda row: Draw(shared.draw(samplers, context.pointer, row)),
+            lambda: free(chain, *samplers),
+        )
     draw, pointer = lib.llama_sampler_sample, context.pointer
     return Sampler(lambda row: Draw(draw(chain, pointer, row)), lambda: free(chain))
+
+
+class SharedChain:
+    """A chain that gets the samplers of one completion after another for a draw.
+
+    A chain keeps an array of the whole vocabulary, 603 kB for GPT-2. Those of many completions
+    would push the weights of the model out of the processor's cache at every step.
+    """
+
+    def __init__(self) -> None:
+        """Make an empty chain, which is freed with this object."""
+        self._chain = new_chain()
+        weakref.finalize(self, free, self._chain)
+
+    def draw(self, samplers: Sequence[object], context: object, row: int) -> int:
+        """Draw a token from a row of a context's logits with these samplers."""
+        with interrupts.held_back:  # what stayed in the chain would be freed twice
+            for sampler in samplers:
+                lib.llama_sampler_chain_add(self._chain, sampler)
+            token: int = lib.llama_sampler_sample(self._chain, context, row)
+            for _ in samplers:
+                lib.llama_sampler_chain_remove(self._chain, 0)
+        return token
+
+
+def _taken_out_of(chain: object) -> list[object]:
+    """Take all samplers out of a chain, which no longer owns them."""
+    count = lib.llama_sampler_chain_n(chain)
+    return [lib.llama_sampler_chain_remove(chain, 0) for _ in range(count)]
 
 
 def sampling_chain(
