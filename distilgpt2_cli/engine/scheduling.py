@@ -51,6 +51,9 @@ class Job:
         work: the request.
         receive: is given every update, in the thread that the scheduler hands them over to.
         alone: evaluate nothing else beside it, so that it is what it would be as the only one.
+        whole: send updates of the first token and of the end only, with all tokens between them:
+            each one takes a core from the computation for a moment.
+        is_begun: whether an update was sent.
         completion: while it is under way.
         evaluation: that of a text, while it is under way.
     """
@@ -58,6 +61,8 @@ class Job:
     work: Request | TextRequest
     receive: Callable[[Update], None]
     alone: bool = False
+    whole: bool = False
+    is_begun: bool = field(default=False, init=False)
     completion: Completion | None = field(default=None, init=False)
     evaluation: Iterator[TextResult | None] | None = field(default=None, init=False)
 
@@ -250,6 +255,9 @@ class Scheduler:
         for job in jobs.running:
             completion = job.completion
             assert completion
+            if job.whole and job.is_begun and not completion.finish_reason:
+                continue
+            job.is_begun = True
             tokens = completion.take_ready()
             if tokens or completion.finish_reason:
                 self._updates.append(Update(job, tokens, completion.finish_reason))

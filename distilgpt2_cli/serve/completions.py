@@ -87,7 +87,7 @@ class CompletionResponse:
         for index, choice in enumerate(self._choices):
             tokens = call.prompts[index // call.n].tokens
             request = Request(tokens, choice.seed, options=call.options, alternatives=call.logprobs)
-            yield Job(request, partial(self._receive, choice), call.deterministic)
+            yield Job(request, partial(self._receive, choice), call.deterministic, not call.stream)
 
     def _receive_scores(self, choices: Sequence[Choice], update: Update) -> None:
         if update.result:
