@@ -13,7 +13,7 @@ from tests.bench.finding import Finding, in_turns, of_turns
 SEQUENCES, TURNS = 16, 5
 LENGTHS = (8, 16, 34)
 LINES = {"3 to 16": (3, 16), "8 to 60": (8, 60)}
-LINE_COUNT, LINE_TOKENS, LINE_TURNS = 400, 20, 3
+LINE_COUNT, LINE_TOKENS, LINE_TURNS = 200, 20, 3
 
 
 def together(path: Path, file: str) -> Iterator[Finding]:
@@ -22,7 +22,7 @@ def together(path: Path, file: str) -> Iterator[Finding]:
         for length in LENGTHS:
             prompts = [range(100 * i, 100 * i + length) for i in range(SEQUENCES)]
             yield _finding(
-                f"tokens/s of {SEQUENCES} prompts of {length} tokens together, by one by one",
+                f"prompts/s of {SEQUENCES} prompts of {length} tokens together, by one by one",
                 file,
                 context,
                 [Request(tuple(prompt), 1) for prompt in prompts],
