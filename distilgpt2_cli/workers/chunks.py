@@ -11,7 +11,9 @@ from .tasks import Source
 
 _Item = TypeVar("_Item")
 
-_ROUNDS = 16  # times that all sequences are filled: those that end last then cost little
+# Times that all sequences are filled. More would leave fewer waiting for those that end last, and
+# fewer chunks for the workers to share.
+_ROUNDS = 8
 _LEAST_REQUESTS, _LEAST_TEXTS = 32, 256  # what is worth the way to another process
 _MOST_BYTES = 2**20  # of texts: what is read ahead stays small
 _MOST_FAILURES = 1000  # their messages wait until what is before them is done

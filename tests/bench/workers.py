@@ -11,7 +11,7 @@ from pathlib import Path
 from distilgpt2_cli.engine.llama.cores import usable_cores
 from tests.bench.finding import Finding, in_turns, of_turns
 
-LINES, TURNS = 2560, 3  # ten chunks: as many for each of two workers
+LINES, TURNS = 1280, 3  # ten chunks: as many for each of two workers
 _GENERATE = ("generate", "--max-tokens", "8", "--ignore-eos", "--seed", "1")
 
 

@@ -10,8 +10,8 @@ from distilgpt2_cli.workers.chunks import Cutter, Listed, texts_to_evaluate, tex
 
 def test_sizes() -> None:
     assert texts_to_generate(1, 1) == 32
-    assert texts_to_generate(16, 1) == 256
-    assert texts_to_generate(16, 5) == 51
+    assert texts_to_generate(16, 1) == 128
+    assert texts_to_generate(16, 5) == 25
     assert texts_to_generate(1, 1000) == 1
     assert [texts_to_evaluate(parallel) for parallel in (1, 3, 16, 256)] == [256, 258, 256, 256]
 
