@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..engine.llama.cores import available_bytes, core_groups, usable_cores
-from ..engine.llama.loading import forget_early
 from ..engine.llama.placement import Placement
-from .pool import Pool
 from .tasks import Source, Task, Work
+
+if TYPE_CHECKING:
+    from .pool import Pool
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -149,6 +150,10 @@ class Run(Generic[_Item, _Result]):
         if self._work:
             self._stack.close()  # its memory is for the workers
             self._work = None
+        # What is imported here takes longer than all else of a command that works alone.
+        from ..engine.llama.loading import forget_early
+        from .pool import Pool
+
         forget_early()
         threads = workers.threads or 1
         places = core_groups(threads)

@@ -3,10 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..engine.llama.placement import Placement
-from ..engine.session import Needs
+
+if TYPE_CHECKING:
+    from ..engine.session import Needs
 
 _Item = TypeVar("_Item")
 _ItemContra = TypeVar("_ItemContra", contravariant=True)
@@ -39,7 +41,7 @@ class Task(Protocol[_Item, _Result]):
     def open(self) -> AbstractContextManager[Work[_Item, _Result]]:
         """Load the model, and free it when the block ends."""
 
-    def needs(self) -> Needs:
+    def needs(self) -> "Needs":
         """Return what each process that opens it needs."""
 
     def for_worker(self, threads: int) -> "Task[_Item, _Result]":

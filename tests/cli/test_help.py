@@ -77,6 +77,19 @@ def test_an_answer_that_cannot_be_written_is_an_error(env: dict[str, str], argum
         assert result.stderr.count("\n") == 1
 
 
+def test_the_options_of_a_command_need_no_engine_and_no_other_process() -> None:
+    """Shells ask for them at every Tab."""
+    script = (
+        "import sys\n"
+        "from importlib import import_module\n"
+        "for name in ('generate', 'score', 'features', 'perplexity', 'probe', 'next_tokens'):\n"
+        "    import_module(f'distilgpt2_cli.cli.{name}')\n"
+        "unwanted = ('numpy', 'multiprocessing', 'distilgpt2_cli.engine.llama.bindings')\n"
+        "assert not [name for name in unwanted if name in sys.modules]\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "unwanted"),
     [

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ...engine import Batch, Completion, Generator
 from ...engine.llama.placement import Placement
 from ...engine.records import Token
 from ...signals import results_pending
@@ -18,6 +18,9 @@ from ..shared.sampling_options import notice_seed
 from ..shared.texts import notice_space
 from ..tasks.generate import Completed, GenerateTask, dropped_notice, later_notices, requests
 from ..tasks.lines import Text
+
+if TYPE_CHECKING:
+    from ...engine import Batch, Completion, Generator
 
 
 @dataclass
@@ -92,7 +95,7 @@ class Output:
         if completed.is_last:
             done()
 
-    def _stream_all(self, generator: Generator, batch: Batch) -> Iterator[Completion]:
+    def _stream_all(self, generator: "Generator", batch: "Batch") -> "Iterator[Completion]":
         """Show every completion, then yield it; after Ctrl-C, also the text so far of others."""
         try:
             for completion in batch:
@@ -110,7 +113,7 @@ class Output:
                 yield completion
             raise
 
-    def _stream(self, completion: Completion) -> None:
+    def _stream(self, completion: "Completion") -> None:
         number, count = completion.request.index, self.task.sequences
         on_terminal = self.terminal.stdout_is_terminal
         if on_terminal and count > 1:
