@@ -8,9 +8,6 @@ import typer
 from ...engine.options import choose_seed
 from ...errors import UsageError
 from ...terminal import Terminal
-from ...workers.chunks import Listed, texts_to_generate
-from ...workers.run import Workers
-from ..shared.lines import line_source
 from ..shared.model_options import ModelOptions
 from ..shared.options import (
     Json,
@@ -24,10 +21,7 @@ from ..shared.options import (
 from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
 from ..shared.sources import check_read_once
 from ..shared.texts import InputLines, read_prompt
-from ..tasks.generate import GenerateTask
-from ..tasks.lines import Text
 from .constraint import ConstraintOptions
-from .output import Output
 
 EXAMPLES = """\b
 Examples:
@@ -123,6 +117,14 @@ def generate(
     first_seed = choose_seed(sampling.seed)
     text = None if prompt.lines else read_prompt(terminal, prompt)
     lines = InputLines(terminal, prompt, "generate") if prompt.lines else None
+    # Not before it is needed: shells ask for the options at every Tab.
+    from ...workers.chunks import Listed, texts_to_generate
+    from ...workers.run import Workers
+    from ..shared.lines import line_source
+    from ..tasks.generate import GenerateTask
+    from ..tasks.lines import Text
+    from .output import Output
+
     task = GenerateTask(
         model.locate(terminal),
         chosen,
