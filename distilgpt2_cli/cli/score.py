@@ -8,7 +8,7 @@ from ..terminal import Terminal
 from ..workers.chunks import texts_to_evaluate
 from ..workers.run import Run, Workers
 from .shared.csv_table import CsvTable
-from .shared.lines import line_source
+from .shared.lines import line_source, shown
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
 from .shared.options import (
@@ -115,13 +115,9 @@ def _score_lines(
             if task.format == "csv":
                 CsvTable(terminal, LINE_COLUMNS)
             with terminal.counting_results("texts", None) as advance:
-                for result in run.results():
-                    if isinstance(result, Failure):
-                        source.fail(result)
-                    else:
-                        terminal.write(result.text)
-                        source.done()
-                        advance(1)
+                for scored in shown(run, source):
+                    terminal.write(scored.text)
+                    advance(1)
     input_lines.check()
 
 

@@ -49,7 +49,7 @@ class RunningBatch:
         self._close_gaps()
         self._add_tokens()
 
-    def look_ahead(self, requests: Iterable[Request]) -> None:
+    def look_ahead(self, requests: Sequence[Request]) -> None:
         """Evaluate those prompts together that gain by it, before `begin` is asked for each.
 
         Args:
@@ -59,7 +59,7 @@ class RunningBatch:
             NotANumberError: the logits are NaN.
             DistilError: llama.cpp can't evaluate the prompts.
         """
-        if self._context.sequences > 1:
+        if len(requests) > 1:
             self._drop_ended()
             self._close_gaps()
             free = range(len(self._running) - self._running.count(None), len(self._running))

@@ -97,14 +97,17 @@ class Generator:
 
     def prompt_of(self, request: Request) -> Sequence[int]:
         """Return the tokens of a request's prompt that are evaluated."""
-        options = request.options or self._options
-        return fit(self._whole_prompt(request), self._context.size, options.max_tokens)
+        return self._prompt_of(request)[0]
 
-    def _whole_prompt(self, request: Request) -> Sequence[int]:
-        model, prompt = self._context.model, request.prompt
-        return (model.tokenize(prompt) if isinstance(prompt, str) else prompt) or [
-            model.start_token
-        ]
+    def _prompt_of(self, request: Request) -> tuple[Sequence[int], int]:
+        """Return these tokens, and how many are left out before them."""
+        model, whole = self._context.model, request.prompt
+        if isinstance(whole, str):
+            whole = model.tokenize(whole)
+        whole = whole or [model.start_token]
+        options = request.options or self._options
+        prompt = fit(whole, self._context.size, options.max_tokens)
+        return prompt, len(whole) - len(prompt)
 
     def new_completion(self, request: Request, advance: Callable[[], object]) -> Completion:
         """Prepare a completion, whose prompt is yet to be evaluated.
@@ -117,8 +120,7 @@ class Generator:
             UsageError: the seed is out of range, or the model can't obey the grammar.
         """
         context, options = self._context, request.options or self._options
-        prompt = self.prompt_of(request)
-        dropped = len(self._whole_prompt(request)) - len(prompt)
+        prompt, dropped = self._prompt_of(request)
         sampler = self._new_sampler(request, options, prompt)
         return Completion(request, options, context, prompt, dropped, sampler, advance)
 

@@ -213,10 +213,11 @@ class Scheduler:
         After one that its first token ends, what is under way has its turn: the sequence is free
         again, and any number of such jobs would begin one after another.
         """
-        start = time.perf_counter()
-        with suppress(DistilError):  # each job meets its own error when it begins
-            jobs.look_ahead()
-        self.load.prompt_seconds += time.perf_counter() - start
+        if jobs.waiting and jobs.has_room:
+            start = time.perf_counter()
+            with suppress(DistilError):  # each job meets its own error when it begins
+                jobs.look_ahead()
+            self.load.prompt_seconds += time.perf_counter() - start
         while jobs.waiting and jobs.has_room:
             job = jobs.waiting.popleft()
             jobs.running.append(job)
@@ -319,7 +320,7 @@ class _JobQueue:
         """Evaluate what gains by it together, of the jobs that there is room for."""
         room = self._sequences - len(self.running)
         next_jobs = islice(self.waiting, room)
-        self.batch.look_ahead(job.work for job in next_jobs if isinstance(job.work, Request))
+        self.batch.look_ahead([job.work for job in next_jobs if isinstance(job.work, Request)])
 
     @property
     def is_busy(self) -> bool:

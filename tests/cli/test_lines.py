@@ -10,7 +10,7 @@ import pytest
 
 from distilgpt2_cli.children.process_cost import run_process
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.processes import wait_for_work
+from tests.support.processes import fed_by_yes, wait_for_work
 from tests.support.run import DISTIL, TIMEOUT, run, started
 
 PROMPTS = ("The sea is", "Once upon a time", "I", "It rained, and", "The sea is")
@@ -139,25 +139,13 @@ def test_a_line_is_completed_before_the_next_one_comes(env: dict[str, str], tiny
 def test_a_reader_that_stops_ends_the_work(env: dict[str, str], tiny: Path, parallel: str) -> None:
     """The lines never end; the run does, by the signal that ends other filters."""
     command = [*DISTIL, "generate", "-m", str(tiny), "-s", "1", "--lines", "--parallel", parallel]
-    with (
-        subprocess.Popen(["yes", "Hello"], stdout=subprocess.PIPE) as source,
-        subprocess.Popen(
-            [*command, "--max-tokens", "2"],
-            env=env,
-            stdin=source.stdout,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process,
-    ):
-        assert source.stdout
-        source.stdout.close()
+    with fed_by_yes([*command, "--max-tokens", "2"], env) as process:
         assert process.stdout
         assert process.stdout.readline()
         process.stdout.close()
         assert process.wait(TIMEOUT) == -signal.SIGPIPE
         assert process.stderr
         assert process.stderr.read() == b""
-        source.kill()
 
 
 def test_memory_does_not_grow_with_the_lines(tiny: Path) -> None:

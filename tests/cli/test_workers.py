@@ -12,7 +12,7 @@ import pytest
 
 from distilgpt2_cli.children.process_cost import run_process
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.processes import wait_until
+from tests.support.processes import fed_by_yes, wait_until
 from tests.support.run import DISTIL, TIMEOUT, run, started, terminal
 
 COUNTS = ("1", "3", "auto")
@@ -146,19 +146,8 @@ def endless(
     env: dict[str, str], tiny: Path, *options: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], list[int], bytes]]:
     """Start a run whose lines never end; yields it, its workers, and its first line of output."""
-    command = (*DISTIL, "generate", "-m", str(tiny), "--lines", "--max-tokens", "8", "-s", "1")
-    with (
-        subprocess.Popen(["yes", "Hello there"], stdout=subprocess.PIPE) as source,
-        subprocess.Popen(
-            [*command, "--workers", "2", *options],
-            env=env,
-            stdin=source.stdout,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process,
-    ):
-        assert source.stdout
-        source.stdout.close()
+    command = ("generate", "-m", str(tiny), "--lines", "--max-tokens", "8", "-s", "1")
+    with fed_by_yes([*DISTIL, *command, "--workers", "2", *options], env) as process:
         assert process.stdout
         first = process.stdout.readline()
         workers = children(process.pid)
@@ -168,7 +157,6 @@ def endless(
             wait_until(lambda: not any(map(is_running, workers)))
         finally:
             process.kill()
-            source.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,11 +1,13 @@
-"""When another process has come to where a signal is to meet it."""
+"""Other processes: what they are fed, and when they have come to where a signal is to meet them."""
 
 import ctypes
 import fcntl
 import os
+import subprocess
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from .run import TIMEOUT
@@ -60,3 +62,24 @@ def _processor_seconds(process: int) -> float:
 def _status(process: int) -> list[str]:
     """Return the fields of proc_pid_stat(5) from the third one, the state, on."""
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+
+
+@contextmanager
+def fed_by_yes(command: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program whose standard input has lines without end; all its output is piped."""
+    with (
+        subprocess.Popen(["yes", "Hello there"], stdout=subprocess.PIPE) as source,
+        subprocess.Popen(
+            command,
+            env=env,
+            stdin=source.stdout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        assert source.stdout
+        source.stdout.close()
+        try:
+            yield process
+        finally:
+            source.kill()

@@ -1,6 +1,6 @@
 """``distil features``: hidden states of texts, as features for other programs."""
 
-from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,10 +10,9 @@ from ...engine.options import Pool
 from ...errors import UsageError
 from ...files import own_path
 from ...terminal import Terminal
-from ...workers.chunks import Listed, texts_to_evaluate
+from ...workers.chunks import texts_to_evaluate
 from ...workers.run import Run, Workers
-from ...workers.tasks import Source
-from ..shared.lines import line_source
+from ..shared.lines import OneText, line_source, shown
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
 from ..shared.options import (
@@ -38,7 +37,6 @@ Examples:
 """
 
 
-_Fail = Callable[[Failure], object]
 Overflow = Literal["error", "split"]
 
 
@@ -96,29 +94,19 @@ def features(
         file = model.locate(terminal)
         task = FeaturesTask(file, pool, overflow == "split", parallel, model.thread_count, offload)
         counting = terminal.counting if output else terminal.counting_results
-
-        def write_all(source: Source[Text], done: Callable[[], object], fail: _Fail) -> None:
+        opened = (
+            line_source(input_lines, texts_to_evaluate(parallel))
+            if input_lines
+            else nullcontext(OneText(single or ""))
+        )
+        with opened as source:
             run: Run[Text, Features | Failure] = Run(task, source, Workers(count, task.threads))
             with run:
                 notice_loading(terminal, run.placement)
                 origin = Origin(file, run.placement)
                 with counting("texts", None) as advance:
-                    for result in run.results():
-                        if isinstance(result, Failure):
-                            fail(result)
-                        else:
-                            sink.write(result, origin)
-                            done()
-                            advance(1)
-
-        if input_lines is None:
-            write_all(Listed([[Text(1, single or "")]]), lambda: None, _raise)
-        else:
-            with line_source(input_lines, texts_to_evaluate(parallel)) as source:
-                write_all(source, source.done, source.fail)
+                    for values in shown(run, source):
+                        sink.write(values, origin)
+                        advance(1)
     if input_lines:
         input_lines.check()
-
-
-def _raise(failure: Failure) -> None:
-    raise failure.error

@@ -118,11 +118,10 @@ def generate(
     text = None if prompt.lines else read_prompt(terminal, prompt)
     lines = InputLines(terminal, prompt, "generate") if prompt.lines else None
     # Not before it is needed: shells ask for the options at every Tab.
-    from ...workers.chunks import Listed, texts_to_generate
+    from ...workers.chunks import texts_to_generate
     from ...workers.run import Workers
-    from ..shared.lines import line_source
+    from ..shared.lines import OneText, line_source
     from ..tasks.generate import GenerateTask
-    from ..tasks.lines import Text
     from .output import Output
 
     task = GenerateTask(
@@ -148,9 +147,9 @@ def generate(
         with line_source(lines, texts_to_generate(task.parallel, task.sequences)) as source:
             if output.notices_space:
                 source.notice_space(terminal)
-            output.write(source, Workers(count, task.threads), source.done)
+            output.write(source, Workers(count, task.threads))
         lines.check()
     elif written.json or written.one_line:
-        output.write(Listed([[Text(1, text or "")]]), Workers(), lambda: None)
+        output.write(OneText(text or ""), Workers())
     else:
         output.stream(text or "")

@@ -1,7 +1,7 @@
 """How completions are shown: as streaming text, or as lines of text or JSON."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from ...signals import results_pending
 from ...terminal import DIM, Terminal
 from ...terminal.progress import Advance
 from ...workers.run import Run, Workers
-from ...workers.tasks import Source
+from ..shared.lines import TextSource
 from ..shared.offload import notice_loading
 from ..shared.sampling_options import notice_seed
 from ..shared.texts import notice_space
@@ -40,8 +40,8 @@ class Output:
     notices_space: bool
     _totals: "_Totals" = field(default_factory=lambda: _Totals())
 
-    def write(self, source: Source[Text], workers: Workers, done: Callable[[], object]) -> None:
-        """Write each completion when it is complete, and call ``done`` after those of each prompt.
+    def write(self, source: TextSource, workers: Workers) -> None:
+        """Write each completion when it is complete.
 
         After Ctrl-C, the text so far of those that had started is written too.
         """
@@ -51,10 +51,10 @@ class Output:
             with self._counting() as advance:
                 try:
                     for completed in run.results():
-                        self._show(completed, advance, done)
+                        self._show(completed, advance, source)
                 except KeyboardInterrupt:
                     for completed in run.interrupted():
-                        self._show(completed, advance, done)
+                        self._show(completed, advance, source)
                     raise
         self._end(run.processes)
 
@@ -84,7 +84,7 @@ class Output:
             "completions", count if is_known and count > 1 else None
         )
 
-    def _show(self, completed: Completed, advance: Advance, done: Callable[[], object]) -> None:
+    def _show(self, completed: Completed, advance: Advance, source: TextSource) -> None:
         for notice in completed.before:
             self.terminal.notice(notice)
         self.terminal.write(completed.text)
@@ -93,7 +93,7 @@ class Output:
         self._totals.add(completed.tokens)
         advance(1)
         if completed.is_last:
-            done()
+            source.done()
 
     def _stream_all(self, generator: "Generator", batch: "Batch") -> "Iterator[Completion]":
         """Show every completion, then yield it; after Ctrl-C, also the text so far of others."""

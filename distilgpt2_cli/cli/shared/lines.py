@@ -4,14 +4,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 from ...errors import DistilError
 from ...terminal import Terminal
 from ...terminal.input import LineReader
-from ...workers.chunks import Cutter
+from ...workers.chunks import Cutter, Listed
+from ...workers.run import Run
 from ...workers.tasks import Source
 from ..tasks.lines import Failure, Text
 from .texts import InputLines, notice_space
+
+_Result = TypeVar("_Result")
 
 
 class LineSource(Source[Text]):
@@ -88,6 +92,38 @@ class LineSource(Source[Text]):
             self._waiting.append(message)
         else:
             message()
+
+
+class OneText(Listed[Text]):
+    """A single text, whose failure ends the command."""
+
+    def __init__(self, text: str) -> None:
+        """Take the text."""
+        super().__init__([[Text(1, text)]])
+
+    def fail(self, failure: Failure) -> None:
+        """Raise why the text has no result."""
+        raise failure.error
+
+    def done(self) -> None:
+        """Do nothing: there are no messages about lines."""
+
+
+TextSource = LineSource | OneText
+
+
+def shown(run: Run[Text, _Result | Failure], source: TextSource) -> Iterator[_Result]:
+    """Yield the results of texts, each to be shown before the next is asked for.
+
+    Raises:
+        DistilError: as the run, or a single text has no result.
+    """
+    for result in run.results():
+        if isinstance(result, Failure):
+            source.fail(result)
+        else:
+            yield result
+            source.done()
 
 
 @contextmanager

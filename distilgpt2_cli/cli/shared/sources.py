@@ -11,7 +11,7 @@ from pathlib import Path
 from ...errors import DistilError, NotUtf8Error, UsageError
 from ...files import own_path
 from ...terminal import Terminal
-from ...terminal.input import LineReader, lines_within
+from ...terminal.input import LineReader
 
 STDIN = "-"
 
@@ -88,35 +88,15 @@ def read_source(terminal: Terminal, name: str, remedy: str) -> Iterator[bytes]:
         raise cannot_read(error, name, remedy) from None
 
 
-def read_source_lines(
-    terminal: Terminal, name: str, remedy: str, limit: int
-) -> Iterator[bytes | None]:
-    """Yield the lines of a file, or of standard input, with their ends, None for a long one.
-
-    Nothing is read ahead of what is asked for, but for a buffer.
+@contextmanager
+def open_lines(terminal: Terminal, name: str, remedy: str, limit: int) -> Iterator[LineReader]:
+    """Open the lines of a file, or of standard input; the reader has None for a long one.
 
     Args:
         terminal: whose standard input it is.
         name: as `own_source` returns it.
         remedy: what to do if it can't be read, as a sentence.
         limit: the bytes of the longest line.
-
-    Raises:
-        DistilError: it can't be read.
-    """
-    if name == STDIN:
-        yield from terminal.read_lines(limit)
-        return
-    try:
-        with Path(name).open("rb") as file:
-            yield from lines_within(file.readline, limit)
-    except OSError as error:
-        raise cannot_read(error, name, remedy) from None
-
-
-@contextmanager
-def open_lines(terminal: Terminal, name: str, remedy: str, limit: int) -> Iterator[LineReader]:
-    """Open what `read_source_lines` reads.
 
     Raises:
         DistilError: it can't be opened; or the reader can't read it.

@@ -18,7 +18,6 @@ from .sources import (
     on_errors,
     open_lines,
     read_source,
-    read_source_lines,
     source_name,
 )
 
@@ -94,14 +93,15 @@ class InputLines:
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """Yield number and text; waits for each line, and reads no further than asked."""
-        for line in read_source_lines(self._terminal, self._source, _FILE_REMEDY, MAX_LINE_BYTES):
-            try:
-                text = self.accept(line)
-            except DistilError as error:
-                self.skip(error)
-                continue
-            if text is not None:
-                yield self.count, text
+        with self.open() as reader:
+            for line in reader:
+                try:
+                    text = self.accept(line)
+                except DistilError as error:
+                    self.skip(error)
+                    continue
+                if text is not None:
+                    yield self.count, text
 
     def open(self) -> AbstractContextManager[LineReader]:
         """Open the lines for whoever passes each of them to `accept`.
