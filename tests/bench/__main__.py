@@ -20,6 +20,7 @@ from distilgpt2_cli.engine.llama.cores import usable_cores
 from tests.bench.constrained import constrained
 from tests.bench.finding import HEADER, Finding
 from tests.bench.llama_programs import beside_programs
+from tests.bench.lone import lone_tokens
 from tests.bench.parallel import lines, together
 from tests.bench.processes import cold_start, generation
 from tests.bench.prompts import together as prompts_together
@@ -66,6 +67,7 @@ OF_DISTILGPT2: dict[str, Benchmark] = {
     "13": beside_llama_server,
     "14": beside_programs,
     "15": prompts_together,
+    "16": lone_tokens,
 }
 
 
