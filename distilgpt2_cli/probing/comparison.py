@@ -127,7 +127,7 @@ def longest_of(model: Model, texts: Iterable[str]) -> int:
 def evaluate(model: Model, comparison: Comparison, top: int, threads: int | None) -> None:
     """Measure what needs the prompts only: next tokens, and divergences.
 
-    Each prompt is evaluated alone, so that these are the figures of ``distil next``.
+    Each prompt is evaluated alone, as by ``distil score``.
 
     Args:
         model: the model to evaluate.
