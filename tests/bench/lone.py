@@ -1,4 +1,4 @@
-"""A token of one sequence: with flash attention, without, and evaluated with the one before it."""
+"""A token of one sequence: with flash attention, without, and beside a token of another one."""
 
 import time
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ from itertools import chain
 from . import interrupts
 from .bindings import lib
 from .cores import running_tasks, usable_cores
-from .micro_batches import FIRST_SPLIT_POSITION, PHYSICAL_BATCH, has_neighbour, parts
+from .micro_batches import FIRST_SPLIT_POSITION, PHYSICAL_BATCH, companions, parts
 from .model import Model
 from .native import NativeContext
 from .settings import context_params
@@ -145,38 +145,43 @@ class Context(NativeContext):
         """
         start = time.perf_counter()
         with interrupts.held_back:
-            again = self._forget_last(self._alone(sequences))
-            self._decode(self._new_batch.of_one_token_each(tokens, sequences, again))
+            company = self._company_of(sequences)
+            self._decode(self._new_batch.of_one_token_each(tokens, sequences, company))
+            for each in company:
+                self._forget(len(self.tokens[each]), each)
         if self._tuner:
             self._tuner.record((time.perf_counter() - start) / len(tokens))
         for token, sequence in zip(tokens, sequences, strict=True):
             self.tokens[sequence].append(token)
 
-    def _alone(self, sequences: Sequence[int]) -> list[int]:
-        """Return those whose token would be computed alone where that must not be."""
+    def _company_of(self, sequences: Sequence[int]) -> dict[int, int]:
+        """Return a token, and room for it, in each sequence to evaluate beside these."""
         if not self._keeps_company:
-            return []
-        return [
-            sequence
-            for index, sequence in enumerate(sequences)
-            if len(self.tokens[sequence]) >= FIRST_SPLIT_POSITION
-            and not has_neighbour(sequences, index)
-        ]
+            return {}
+        company = {}
+        for each in companions(sequences, self.sequences, self._is_long):
+            held = self.tokens[each]
+            is_full = len(held) == self.size
+            if is_full:
+                self._forget(self.size - 1, each)
+            company[each] = held[-1] if is_full else self.model.start_token
+        return company
 
-    def _forget_last(self, sequences: Sequence[int]) -> dict[int, int]:
-        """Let llama.cpp forget the last token of sequences, and return these tokens."""
-        for sequence in sequences:
-            lib.llama_memory_seq_rm(self._memory, sequence, len(self.tokens[sequence]) - 1, -1)
-        return {sequence: self.tokens[sequence][-1] for sequence in sequences}
+    def _is_long(self, sequence: int) -> bool:
+        return len(self.tokens[sequence]) >= FIRST_SPLIT_POSITION
+
+    def _forget(self, position: int, sequence: int) -> None:
+        """Let llama.cpp forget the tokens of a sequence from this position on."""
+        lib.llama_memory_seq_rm(self._memory, sequence, position, -1)
 
     def rewind(self, position: int, sequence: int = 0) -> None:
         """Forget the tokens of a sequence from this position on; the logits stay."""
-        lib.llama_memory_seq_rm(self._memory, sequence, position, -1)
+        self._forget(position, sequence)
         del self.tokens[sequence][position:]
 
     def copy(self, source: int, target: int) -> None:
         """Make a sequence hold what another one holds; the logits stay."""
-        lib.llama_memory_seq_rm(self._memory, target, 0, -1)
+        self._forget(0, target)
         lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
         self.tokens[target] = self.tokens[source].copy()
 
@@ -198,35 +203,31 @@ class _BatchBuilder:
     """
 
     def __init__(self, sequences: int) -> None:
-        most = 2 * sequences  # tokens of a step: each may have to be evaluated with the one before
         self._ids = (lib.llama_seq_id * sequences)(*range(sequences))
-        self._tokens = (lib.llama_token * most)()
-        counts = (ctypes.c_int32 * most)(*[1] * most)
-        self._rows = (ctypes.POINTER(lib.llama_seq_id) * most)()
-        self._wanted = (ctypes.c_int8 * most)()
+        self._tokens = (lib.llama_token * sequences)()
+        counts = (ctypes.c_int32 * sequences)(*[1] * sequences)
+        self._rows = (ctypes.POINTER(lib.llama_seq_id) * sequences)()
+        self._wanted = (ctypes.c_int8 * sequences)()
         self._step = lib.llama_batch(0, self._tokens, None, None, counts, self._rows, self._wanted)
         self._addresses = [self._address(sequence) for sequence in range(sequences)]
         self._rows_hold: Sequence[tuple[int, bool]] = ()
 
     def of_one_token_each(
-        self, tokens: Sequence[int], sequences: Sequence[int], again: Mapping[int, int]
+        self,
+        tokens: Sequence[int],
+        sequences: Sequence[int],
+        company: Mapping[int, int],
     ) -> object:
         """Return a batch with one token of each sequence and logits for all of them.
 
         Args:
             tokens: one for each sequence.
             sequences: their numbers.
-            again: a token that goes before that of a sequence, and gives no logits.
+            company: a token for each of some other sequences, whose logits nobody needs.
         """
-        rows: list[tuple[int, bool]] = []
-        all_tokens: list[int] = []
-        for token, sequence in zip(tokens, sequences, strict=True):
-            if sequence in again:
-                rows.append((sequence, False))
-                all_tokens.append(again[sequence])
-            rows.append((sequence, True))
-            all_tokens.append(token)
-        self._tokens[: len(rows)] = all_tokens
+        all_tokens = {**dict(zip(sequences, tokens, strict=True)), **company}
+        rows = [(sequence, sequence not in company) for sequence in sorted(all_tokens)]
+        self._tokens[: len(rows)] = [all_tokens[sequence] for sequence, _ in rows]
         if rows != self._rows_hold:
             for row, (sequence, wanted) in enumerate(rows):
                 self._rows[row] = self._addresses[sequence]

@@ -3,12 +3,12 @@
 llama.cpp computes micro-batches of at most 512 tokens. For one of a single token that attends to
 512 cells or more, ggml divides the cells among the threads and adds up what each has found
 (``use_split_kv_path`` in ggml-cpu/ops.cpp): there, and only there, the sums depend on how many
-threads there are. So such a token is never computed alone. In a text, the last two tokens of such
-a text are a call of their own; in a sequence that grows by itself, the token before it is
-evaluated again with it. tests/engine/llama/test_micro_batches.py shows that this is enough.
+threads there are. So such a token is never computed alone. The last two tokens of such a text are
+a call of their own; beside a sequence that grows by itself, a neighbour is given a token that it
+forgets again. tests/engine/llama/test_micro_batches.py shows that this is enough.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 PHYSICAL_BATCH = 512
 """Tokens of a micro-batch. The logits depend on where a text is cut, so this never changes."""
@@ -33,12 +33,21 @@ def parts(count: int, most: int) -> Iterator[slice]:
         yield slice(end, count)
 
 
-def has_neighbour(sequences: Sequence[int], index: int) -> bool:
-    """Return whether a sequence of a step is computed with another one.
+def companions(sequences: Sequence[int], count: int, is_long: Callable[[int], bool]) -> list[int]:
+    """Return sequences to evaluate a token of too, so that no long sequence is computed alone.
 
     llama.cpp puts only sequences with successive numbers in one micro-batch.
+
+    Args:
+        sequences: the numbers of those that a step adds a token to, in increasing order.
+        count: how many sequences there are, at least two.
+        is_long: whether a sequence holds `FIRST_SPLIT_POSITION` tokens.
     """
-    number = sequences[index]
-    return (index > 0 and sequences[index - 1] == number - 1) or (
-        index + 1 < len(sequences) and sequences[index + 1] == number + 1
-    )
+    added: list[int] = []
+    for before, sequence, after in zip(
+        (-2, *sequences), sequences, (*sequences[1:], count + 1), strict=False
+    ):
+        neighbours = sequence - before == 1 or after - sequence == 1 or sequence - 1 in added[-1:]
+        if not neighbours and is_long(sequence):
+            added.append(sequence + 1 if sequence + 1 < count else sequence - 1)
+    return added

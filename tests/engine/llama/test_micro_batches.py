@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from distilgpt2_cli.engine import Context, Evaluator, GenerationOptions, Generator, Model, Request
 from distilgpt2_cli.engine.llama.bindings import lib
-from distilgpt2_cli.engine.llama.micro_batches import PHYSICAL_BATCH, has_neighbour, parts
+from distilgpt2_cli.engine.llama.micro_batches import PHYSICAL_BATCH, companions, parts
 from distilgpt2_cli.engine.observation import logits_of
 from tests.support import gguf
 from tests.support.extent import ALL_CASES, cases
@@ -159,7 +159,7 @@ def test_sequences_of_a_trained_model(trained: Path, length: int) -> None:
 
 
 def test_steps_give_every_token_its_own_logits(quantized: Path) -> None:
-    """Those that are evaluated with the token before them, too."""
+    """Those that are evaluated with a companion, too."""
     with Model(quantized) as model, Context(model, None, 1, 4) as context:
         alike: dict[int, NDArray[np.float32]] = {}
         for sequences in ([0, 1, 2, 3], [0, 2], [0, 2, 3], [3]):
@@ -213,11 +213,54 @@ def test_no_part_leaves_a_single_token(count: int) -> None:
     assert count == 1 or all(size % PHYSICAL_BATCH != 1 for size in sizes)
 
 
-def test_neighbours() -> None:
-    sequences = [0, 1, 3, 5, 6]
-    found = [sequences[i] for i in range(5) if not has_neighbour(sequences, i)]
-    assert found == [3]
-    assert not has_neighbour([4], 0)
+@pytest.mark.parametrize(
+    ("sequences", "count", "expected"),
+    [
+        ([0, 1, 2], 4, []),
+        ([0], 2, [1]),
+        ([1], 2, [0]),
+        ([0, 2], 3, [1]),
+        ([0, 2], 4, [1]),
+        ([0, 2, 5], 6, [1, 4]),
+        ([0, 1, 3, 5, 6], 8, [4]),
+        ([0, 3], 4, [1, 2]),
+    ],
+)
+def test_companions(sequences: Sequence[int], count: int, expected: Sequence[int]) -> None:
+    def everywhere(_: int) -> bool:
+        return True
+
+    assert companions(sequences, count, everywhere) == expected
+    assert companions(sequences, count, [].__contains__) == []
+
+
+@pytest.mark.parametrize("held", [0, 1, 300, SHAPE.context])
+def test_a_companion_holds_what_it_held(quantized: Path, held: int) -> None:
+    """Beside one of any length, a sequence has the same bits."""
+    with Model(quantized) as model, Context(model, None, 1, 2) as context:
+
+        def bits(neighbour: int) -> bytes:
+            context.rewind(0)
+            context.rewind(0, 1)
+            context.evaluate(text(model, 300))
+            context.evaluate(text(model, neighbour), 1) if neighbour else None
+            for token in range(3):
+                context.step([token])
+            return bytes(context.copy_logits())
+
+        assert bits(held) == bits(2)
+        bits(held)
+        assert context.tokens[1] == text(model, held)
+        if 0 < held < SHAPE.context:
+            context.rewind(0)
+            context.step([9], [1])
+            after = context.copy_logits()
+            context.rewind(held, 1)
+            context.step([9], [1])
+            assert bytes(after) == bytes(context.copy_logits())
+        context.copy(1, 0)  # llama.cpp finds as many tokens there
+        context.rewind(max(held - 1, 0), 1)
+        context.step([3], [1])
 
 
 def test_one_sequence_has_no_flash_attention_unless_it_is_asked_for(quantized: Path) -> None:
