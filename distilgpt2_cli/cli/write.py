@@ -1,6 +1,7 @@
 """``distil write``: an editor that suggests continuations."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGHUP
 from typing import Annotated
@@ -17,7 +18,12 @@ from .shared.extras import check_extra
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
 from .shared.options import check_at_least_one
-from .shared.sampling_options import DEFAULTS, Temperature
+from .shared.sampling_options import (
+    DistributionOptions,
+    PenaltyOptions,
+    SamplerOptions,
+    generation_options,
+)
 
 EXAMPLES = """\b
 Examples:
@@ -26,6 +32,11 @@ Examples:
 """
 
 _COUNT = 3
+
+
+@dataclass(frozen=True)
+class _Sampling(PenaltyOptions, SamplerOptions, DistributionOptions):
+    """How suggestions are drawn."""
 
 
 def write(
@@ -53,7 +64,7 @@ def write(
     max_tokens: Annotated[
         int, typer.Option(metavar="N", help="Maximum tokens per suggestion.")
     ] = 16,
-    temperature: Temperature = DEFAULTS.temperature,
+    sampling: _Sampling,
 ) -> None:
     """Write a text in an editor that suggests continuations.
 
@@ -69,7 +80,7 @@ def write(
     from ..editor.suggestions import Settings
     from ..editor.text_file import TextFile
 
-    settings = Settings(max_tokens, temperature, _COUNT)
+    settings = Settings(max_tokens, sampling.temperature, _COUNT, generation_options(sampling))
     chosen = settings.options()
     text = TextFile(file)
     model_file, message = _located(terminal, model)

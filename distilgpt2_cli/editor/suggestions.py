@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,15 @@ class Settings:
 
     Attributes:
         max_tokens: the most tokens of each.
-        temperature: as in `GenerationOptions`; all other options have their defaults.
+        temperature: as in `GenerationOptions`.
         count: how many there are.
+        others: all other options.
     """
 
     max_tokens: int
     temperature: float
     count: int
+    others: GenerationOptions = field(default_factory=GenerationOptions)
 
     def options(self) -> GenerationOptions:
         """Return the options for the engine.
@@ -36,7 +38,7 @@ class Settings:
         Raises:
             UsageError: a value is out of range.
         """
-        return GenerationOptions(max_tokens=self.max_tokens, temperature=self.temperature)
+        return replace(self.others, max_tokens=self.max_tokens, temperature=self.temperature)
 
 
 @dataclass(slots=True)

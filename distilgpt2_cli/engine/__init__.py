@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ..errors import DeviceMemoryError as DeviceMemoryError
     from ..errors import NoDeviceError as NoDeviceError
     from .batch import Batch as Batch
+    from .batch import Completions as Completions
+    from .candidates import observe_next as observe_next
     from .completion import Completion as Completion
     from .evaluate.evaluator import Evaluator as Evaluator
     from .evaluate.features import FeatureExtractor as FeatureExtractor
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from .llama.model import Model as Model
     from .llama.placement import Offload as Offload
     from .llama.placement import Placement as Placement
-    from .observation import observe_next as observe_next
     from .options import MAX_SEED as MAX_SEED
     from .options import GenerationOptions as GenerationOptions
     from .options import check_seed as check_seed
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "..errors": ("DeviceMemoryError", "NoDeviceError"),
-    ".batch": ("Batch",),
+    ".batch": ("Batch", "Completions"),
+    ".candidates": ("observe_next",),
     ".completion": ("Completion",),
     ".evaluate.evaluator": ("Evaluator",),
     ".evaluate.features": ("FeatureExtractor",),
@@ -62,7 +64,6 @@ _EXPORTS = {
     ".llama.devices": ("Device", "list_devices"),
     ".llama.model": ("Model",),
     ".llama.placement": ("Offload", "Placement"),
-    ".observation": ("observe_next",),
     ".options": ("MAX_SEED", "GenerationOptions", "check_seed", "completion_seed", "draw_seed"),
     ".records": ("Candidate", "FinishReason", "Observation", "Request", "Token"),
     ".session": ("open_evaluator", "open_generator"),

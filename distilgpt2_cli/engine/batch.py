@@ -29,6 +29,19 @@ class Completer(Protocol):
         """
 
 
+class Completions(Protocol):
+    """An iterator over completions in the order of their requests."""
+
+    def __iter__(self) -> Iterator[Completion]:
+        """Return the iterator itself."""
+
+    def __next__(self) -> Completion:
+        """Return the next completion, which may have only begun; the one before it is ended."""
+
+    def interrupt(self) -> list[Completion]:
+        """End everything under way and return what was not handed out, in order."""
+
+
 class RunningBatch:
     """The completions under way in the sequences of a context.
 

@@ -24,6 +24,7 @@ class Completion:
         complete: whether the text may end where it does; a grammar can ask for more.
         seconds: from the first token's draw to the last one's, whatever else was done between
             them included; 0 until it has ended.
+        score: of a text that a beam search has found, from its first token on.
         recent: the newest tokens of prompt and text together, half a context of them at most.
     """
 
@@ -56,6 +57,7 @@ class Completion:
         self.finish_reason: FinishReason | None = None
         self.complete = options.grammar is None
         self.seconds = 0.0
+        self.score: float | None = None
         self.recent = deque(prompt, maxlen=max(context.size // 2, 1))
         self._model = context.model
         self._max_tokens = options.max_tokens

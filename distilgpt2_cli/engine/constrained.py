@@ -21,12 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DistilError, UsageError
+from .bans import Bans
+from .candidates import TOKEN_DATA, apply, choose, logits_of
 from .grammar.gbnf import Ranges, contains
 from .grammar.rules import Grammar, understand
 from .llama.bindings import lib
 from .llama.context import Context
 from .llama.model import Model
-from .observation import TOKEN_DATA, apply, choose, logits_of, observe
+from .observation import observe
 from .options import GenerationOptions, check_seed
 from .records import Draw
 from .sampling import Sampler, adjusters, choosers, free, new_chain, show
@@ -213,6 +215,7 @@ def constrained_sampler(
     seed: int,
     constraint: Constraint,
     top: int | None,
+    bans: Bans | None,
 ) -> Sampler:
     """Return a sampler whose text follows a grammar.
 
@@ -223,26 +226,30 @@ def constrained_sampler(
         seed: what tokens are drawn with.
         constraint: the grammar.
         top: how many of the likeliest tokens an observation has; None to observe nothing.
+        bans: the tokens that must not come next, if there are any.
 
     Raises:
-        UsageError: the seed is out of range.
+        UsageError: the seed is out of range, or the model has no such token.
         DistilError: llama.cpp refuses the grammar.
     """
     model, greedy = context.model, options.temperature == 0
     check_seed(seed)
     text = ConstrainedText(constraint)
-    chooser = new_chain(*choosers(options, seed))
+    chooser = new_chain(*choosers(model, options, seed))
     adjuster = new_chain(*adjusters(model, options))
     show(adjuster, prompt)
-    wanted = 1 if greedy else options.top_k or model.vocabulary_size
+    wanted = options.draws_likeliest or model.vocabulary_size
 
     def sample(row: int) -> Draw:
         logits = logits_of(context.pointer, row, model.vocabulary_size)
-        candidates = likely_candidates(text, logits, adjuster, wanted)
+        banned = bans.tokens() if bans else ()
+        candidates = likely_candidates(text, logits, adjuster, wanted, banned)
         left, token = choose(chooser, candidates, greedy=greedy)  # left may be in candidates
         observation = None if top is None else observe(logits, left, token, top)
         lib.llama_sampler_accept(adjuster, token)
         text.accept(token)
+        if bans:
+            bans.accept(token)
         return Draw(token, observation, text.may_end, text.must_end)
 
     def close() -> None:
@@ -253,7 +260,11 @@ def constrained_sampler(
 
 
 def likely_candidates(
-    text: ConstrainedText, logits: NDArray[np.float32], adjuster: object, wanted: int
+    text: ConstrainedText,
+    logits: NDArray[np.float32],
+    adjuster: object,
+    wanted: int,
+    banned: Sequence[int] | NDArray[np.int32] = (),
 ) -> NDArray[Any]:
     """Return tokens that a text may go on with: all, or at least the ``wanted`` likeliest ones.
 
@@ -262,6 +273,7 @@ def likely_candidates(
         logits: those of the model.
         adjuster: the sampler that changes single logits first.
         wanted: how many are drawn from.
+        banned: tokens that must not come next, whatever the grammar says.
 
     Raises:
         DistilError: the grammar allows no token of the vocabulary.
@@ -270,7 +282,7 @@ def likely_candidates(
     data = np.zeros(len(tokens), TOKEN_DATA)
     data["id"], data["logit"] = tokens, logits[tokens]
     apply(adjuster, data)
-    data = data[data["logit"] > -np.inf]
+    data = data[(data["logit"] > -np.inf) & ~np.isin(data["id"], banned)]
     size = max(4 * wanted, _FIRST_PART)
     while size < len(data):
         likeliest = np.argpartition(-data["logit"], size)[:size]

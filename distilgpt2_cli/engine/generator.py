@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .batch import Batch, RunningBatch
+from .batch import Batch, Completions, RunningBatch
 from .completion import Completion
 from .llama.context import Context
 from .options import GenerationOptions
@@ -12,6 +12,7 @@ from .records import Request
 from .sampling import Sampler, SharedChain, plain_sampler
 
 if TYPE_CHECKING:
+    from .bans import BannedTexts, Bans
     from .constrained import Constraint
 
 
@@ -41,8 +42,10 @@ class Generator:
         self._alternatives = alternatives
         self._prompts = PromptEvaluator(context)
         self._shared_chain = SharedChain() if context.sequences > 1 else None
-        self._batch: Batch | None = None
-        self._constraint: Constraint | None = None  # the newest one: its vocabulary takes time
+        self._batch: Completions | None = None
+        # The newest ones: to go through the vocabulary takes time.
+        self._constraint: Constraint | None = None
+        self._banned: BannedTexts | None = None
         if options.grammar is not None:
             self._constraint_of(options.grammar)
 
@@ -73,13 +76,15 @@ class Generator:
         """
         return next(self.complete_all([Request(prompt, seed)]))
 
-    def complete_all(self, requests: Iterable[Request]) -> Batch:
+    def complete_all(self, requests: Iterable[Request]) -> Completions:
         """Complete requests in as many sequences at a time as the context has.
 
         With one sequence, each completion is what it would be as the only one. With several, the
         logits depend on how many are evaluated together, but the texts are the same for the same
         requests every time, whatever was completed before. A request is taken only when a
         sequence is free for it. Completions under way are ended.
+
+        With beams, the completions are the texts that a search finds: see `BeamBatch`.
         """
         if self._batch:
             self._batch.interrupt()
@@ -88,8 +93,21 @@ class Generator:
             for sequence in range(self._context.sequences):
                 self._context.rewind(0, sequence)
             self._prompts.forget_all()
-        self._batch = Batch(self._context, self._prompts, self, requests)
+        if self._options.num_beams > 1:
+            from .beams import BeamBatch
+
+            self._batch = BeamBatch(self._context, self._prompts, self._prepare_beams, requests)
+        else:
+            self._batch = Batch(self._context, self._prompts, self, requests)
         return self._batch
+
+    def _prepare_beams(
+        self, request: Request
+    ) -> tuple[GenerationOptions, Sequence[int], int, "Bans | None"]:
+        prompt, dropped = self._prompt_of(request)
+        options = request.options or self._options
+        bans = self._bans_of(prompt, options) if options.bans else None
+        return options, prompt, dropped, bans
 
     def running_batch(self) -> RunningBatch:
         """Return an empty batch for whoever begins and ends completions between its steps."""
@@ -129,17 +147,26 @@ class Generator:
     ) -> Sampler:
         top = self._alternatives if request.alternatives is None else request.alternatives
         context, seed = self._context, request.seed
-        # What is imported here needs NumPy, which takes long to import.
-        if options.grammar is not None:
-            from .constrained import constrained_sampler
-
-            constraint = self._constraint_of(options.grammar)
-            return constrained_sampler(context, prompt, options, seed, constraint, top)
-        if top is None:
+        if options.grammar is None and top is None and not options.bans:
             return plain_sampler(context, prompt, options, seed, self._shared_chain)
-        from .observation import observing_sampler
+        # What is imported here needs NumPy, which takes long to import.
+        bans = self._bans_of(prompt, options) if options.bans else None
+        if options.grammar is None:
+            from .candidates import array_sampler
 
-        return observing_sampler(context, prompt, options, seed, top)
+            return array_sampler(context, prompt, options, seed, top, bans)
+        from .constrained import constrained_sampler
+
+        constraint = self._constraint_of(options.grammar)
+        return constrained_sampler(context, prompt, options, seed, constraint, top, bans)
+
+    def _bans_of(self, prompt: Sequence[int], options: GenerationOptions) -> "Bans":
+        from .bans import BannedTexts, Bans
+
+        model = self._context.model
+        if options.ban and (self._banned is None or self._banned.texts != options.ban):
+            self._banned = BannedTexts(model, options.ban)
+        return Bans(model, prompt, options, self._banned if options.ban else None)
 
     def _constraint_of(self, grammar: str) -> "Constraint":
         if self._constraint is None or self._constraint.text != grammar:

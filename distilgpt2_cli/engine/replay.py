@@ -54,10 +54,11 @@ class OpenModels:
         if path not in self._models:
             self._models[path] = self._stack.enter_context(load(path, self._offload))
             self._loaded(self._models[path].placement)
-        key = path, parallel, flash_attention
+        sequences = max(parallel, options.num_beams)
+        key = path, sequences, flash_attention
         if key not in self._contexts:
             context = Context(
-                self._models[path], None, self._threads, parallel, flash_attention=flash_attention
+                self._models[path], None, self._threads, sequences, flash_attention=flash_attention
             )
             self._contexts[key] = self._stack.enter_context(context)
         return Generator(self._contexts[key], options, alternatives)

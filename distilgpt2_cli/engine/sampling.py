@@ -1,16 +1,20 @@
 """The choice of the next token, by llama.cpp's own samplers."""
 
+import ctypes
 import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ..errors import ParameterError
 from .llama import interrupts
 from .llama.bindings import lib
 from .llama.context import Context
 from .llama.model import Model
-from .options import GenerationOptions, check_seed
+from .options import MAX_SEED, GenerationOptions, check_seed
 from .records import Draw
+
+_MIROSTAT_TOKENS = 100  # those that version 1 estimates the distribution by, as in llama.cpp
 
 
 class Sampler(NamedTuple):
@@ -87,18 +91,16 @@ def _taken_out_of(chain: object) -> list[object]:
 def sampling_chain(
     model: Model, prompt: Sequence[int], options: GenerationOptions, seed: int
 ) -> Any:
-    """Return a chain of llama.cpp's samplers, in the order of transformers; `free` it.
+    """Return a chain of llama.cpp's samplers; `free` it.
 
-    End-of-text bias, penalties, which count the prompt, temperature, top-k, top-p, min-p, then a
-    draw with the seed. Top-k stands before the temperature here: no order of tokens changes by
-    dividing their logits, and the later steps then see few tokens only.
+    Their order: what `adjusters` yields, which knows the prompt, then what `choosers` does.
 
     Raises:
-        UsageError: the seed is out of range.
+        UsageError: the seed is out of range, or the model has no such token.
     """
     check_seed(seed)
-    chain = new_chain(*adjusters(model, options), *choosers(options, seed))
-    if _penalizes(options):
+    chain = new_chain(*adjusters(model, options), *choosers(model, options, seed))
+    if counts_tokens(options):
         show(chain, prompt)
     return chain
 
@@ -124,35 +126,96 @@ def show(sampler: object, tokens: Sequence[int]) -> None:
 
 
 def adjusters(model: Model, options: GenerationOptions) -> Iterator[object]:
-    """Yield what changes single logits: the end-of-text bias and the penalties."""
+    """Yield what changes single logits: biases, penalties and DRY.
+
+    Raises:
+        UsageError: a bias is for a token that the model does not have.
+    """
+    size = model.vocabulary_size
+    biases = dict(options.logit_bias)
+    if unknown := [token for token in biases if token >= size]:
+        raise ParameterError("logit_bias", unknown[0], f"for tokens from 0 to {size - 1}")
     if options.ignore_eos:
-        ends = model.end_tokens
-        biases = (lib.llama_logit_bias * len(ends))(*((token, -math.inf) for token in ends))
-        yield lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(ends), biases)
+        biases |= dict.fromkeys(model.end_tokens)
+    if biases:
+        pairs = ((token, -math.inf if bias is None else bias) for token, bias in biases.items())
+        array = (lib.llama_logit_bias * len(biases))(*pairs)
+        yield lib.llama_sampler_init_logit_bias(size, len(biases), array)
     if _penalizes(options):
         yield lib.llama_sampler_init_penalties(
-            model.vocabulary_size,
-            model.window,
+            size,
+            _newest(options.repeat_last_n, model),
             options.repetition_penalty,
             options.frequency_penalty,
             options.presence_penalty,
         )
+    if options.dry_multiplier > 0:
+        breakers = [text.encode() for text in options.dry_sequence_breakers]
+        yield lib.llama_sampler_init_dry(
+            model.vocabulary,
+            options.dry_multiplier,
+            options.dry_base,
+            options.dry_allowed_length,
+            _newest(options.dry_penalty_last_n, model),
+            (ctypes.c_char_p * len(breakers))(*breakers),
+            len(breakers),
+        )
 
 
-def choosers(options: GenerationOptions, seed: int) -> Iterator[object]:
-    """Yield what leaves out unlikely tokens and draws one of the rest."""
+def choosers(model: Model, options: GenerationOptions, seed: int) -> Iterator[object]:
+    """Yield what leaves out unlikely tokens and draws one of the rest.
+
+    The order is that of transformers, with llama.cpp's further filters where they belong:
+    top-n-sigma, top-k, temperature, top-p, min-p, typical-p, XTC. Top-k stands before the
+    temperature: no order of tokens changes by dividing their logits, and the later steps then see
+    few tokens only.
+    """
     if options.temperature == 0:
         yield lib.llama_sampler_init_greedy()
-        return
+    elif options.mirostat:
+        yield from _temperature(options)
+        tau, eta = options.mirostat_tau, options.mirostat_eta
+        if options.mirostat == 1:
+            yield lib.llama_sampler_init_mirostat(
+                model.vocabulary_size, seed, tau, eta, _MIROSTAT_TOKENS
+            )
+        else:
+            yield lib.llama_sampler_init_mirostat_v2(seed, tau, eta)
+    else:
+        yield from _filters(options, seed)
+        yield lib.llama_sampler_init_dist(seed)
+
+
+def _filters(options: GenerationOptions, seed: int) -> Iterator[object]:
+    if options.top_n_sigma > 0:
+        yield lib.llama_sampler_init_top_n_sigma(options.top_n_sigma)
     if options.top_k > 0:
         yield lib.llama_sampler_init_top_k(options.top_k)
-    if options.temperature != 1:
-        yield lib.llama_sampler_init_temp(options.temperature)
+    yield from _temperature(options)
     if options.top_p < 1:
         yield lib.llama_sampler_init_top_p(options.top_p, 1)
     if options.min_p > 0:
         yield lib.llama_sampler_init_min_p(options.min_p, 1)
-    yield lib.llama_sampler_init_dist(seed)
+    if options.typical_p < 1:
+        yield lib.llama_sampler_init_typical(options.typical_p, 1)
+    if options.xtc_probability > 0:
+        # With the seed of the draw, both would have the same random number at every token.
+        other = (seed + MAX_SEED // 2) % (MAX_SEED + 1)
+        yield lib.llama_sampler_init_xtc(options.xtc_probability, options.xtc_threshold, 1, other)
+
+
+def _temperature(options: GenerationOptions) -> Iterator[object]:
+    if options.dynatemp_range > 0:
+        yield lib.llama_sampler_init_temp_ext(
+            options.temperature, options.dynatemp_range, options.dynatemp_exponent
+        )
+    elif options.temperature != 1:
+        yield lib.llama_sampler_init_temp(options.temperature)
+
+
+def counts_tokens(options: GenerationOptions) -> bool:
+    """Return whether what `adjusters` yields depends on the tokens so far."""
+    return _penalizes(options) or options.dry_multiplier > 0
 
 
 def _penalizes(options: GenerationOptions) -> bool:
@@ -161,3 +224,7 @@ def _penalizes(options: GenerationOptions) -> bool:
         or options.frequency_penalty != 0
         or options.presence_penalty != 0
     )
+
+
+def _newest(count: int, model: Model) -> int:
+    return model.window if count < 0 else count

@@ -97,7 +97,8 @@ def open_generator(
         size = model.window
         if prompt is not None and options.max_tokens >= 0:
             size = min(size, max(len(model.tokenize(prompt)), 1) + options.max_tokens)
-        with Context(model, size, threads, parallel, flash_attention=flash_attention) as context:
+        sequences = max(parallel, options.num_beams)
+        with Context(model, size, threads, sequences, flash_attention=flash_attention) as context:
             generator = Generator(context, options, alternatives)
             generator.load_seconds = time.perf_counter() - start
             yield generator

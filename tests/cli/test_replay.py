@@ -209,7 +209,12 @@ def test_options_that_can_t_be(env: dict[str, str]) -> None:
         ({"temperature": 10**400}, "temperature can't be 1000"),
         ({"min_p": math.nan}, "min_p can't be nan"),
         ({"grammar": "root"}, "Line 1 of the grammar"),
-        ({"mirostat": 2}, "no option 'mirostat'"),
+        ({"mirostat": 3}, "mirostat can't be 3"),
+        ({"mirostat": True}, "'mirostat' can't be True"),
+        ({"ban": "a"}, "'ban' is not a list of texts"),
+        ({"logit_bias": [3]}, "'logit_bias' is not a list of tokens with biases"),
+        ({"logit_bias": [[3, "x"]]}, "'logit_bias' is not a list of tokens with biases"),
+        ({"of_later": 2}, "no option 'of_later'"),
     ):
         changed = record | {"options": record["options"] | change}
         status, results, errors = replay(env, [changed])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.engine import Context, GenerationOptions, Model, Request, open_generator
+from distilgpt2_cli.engine import Batch, Context, GenerationOptions, Model, Request, open_generator
 from distilgpt2_cli.engine.sampling import plain_sampler
 from distilgpt2_cli.errors import UsageError
 
@@ -126,6 +126,7 @@ def test_what_has_begun_is_bounded(tiny: Path) -> None:
 
     with open_generator(tiny, GenerationOptions(max_tokens=100), parallel=2) as generator:
         batch = generator.complete_all(asked())
+        assert isinstance(batch, Batch)
         next(batch)
         for _ in range(200):
             batch.advance()

@@ -110,6 +110,9 @@ def generate(
     check_read_once([prompt.source, constraint.grammar, constraint.json_schema])
     grammar = constraint.read(terminal, literal=sampling.no_escape)
     chosen = generation_options(sampling, grammar=grammar)
+    check_only_one(
+        {"--logprobs": written.logprobs is not None, "--num-beams": chosen.num_beams > 1}
+    )
     check_at_least_one("num-sequences", sampling.num_sequences)
     check_at_least_one("parallel", sampling.parallel)
     count = parse_workers(workers, several=prompt.lines, what="--lines")
@@ -139,8 +142,9 @@ def generate(
         written.echo,
         stats,
     )
-    # JSON and statistics have the seed of each completion; a greedy one does not need it.
-    seed_is_news = sampling.seed is None and chosen.temperature > 0 and not (written.json or stats)
+    # JSON and statistics have the seed of each completion; one without draws does not need it.
+    draws = chosen.temperature > 0 and chosen.num_beams == 1
+    seed_is_news = sampling.seed is None and draws and not (written.json or stats)
     # A grammar may well expect that words begin without a space.
     output = Output(terminal, task, first_seed if seed_is_news else None, grammar is None)
     if lines:

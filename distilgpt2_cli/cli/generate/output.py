@@ -20,7 +20,7 @@ from ..tasks.generate import Completed, GenerateTask, dropped_notice, later_noti
 from ..tasks.lines import Text
 
 if TYPE_CHECKING:
-    from ...engine import Batch, Completion, Generator
+    from ...engine import Completion, Completions, Generator
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Output:
         if completed.is_last:
             source.done()
 
-    def _stream_all(self, generator: "Generator", batch: "Batch") -> "Iterator[Completion]":
+    def _stream_all(self, generator: "Generator", batch: "Completions") -> "Iterator[Completion]":
         """Show every completion, then yield it; after Ctrl-C, also the text so far of others."""
         try:
             for completion in batch:

@@ -48,7 +48,10 @@ def complete_again_and_compare(
     )
     changed = _changes(first.record, file, generator)
     for chunk in _chunks(run):
-        requests = [Request(each.record["prompt"], each.record["seed"]) for each in chunk]
+        requests = [
+            Request(each.record["prompt"], each.record["seed"], each.record.get("line", 1))
+            for each in chunk
+        ]
         limits = [each.limit for each in chunk]
         completions = complete_again(generator, requests, limits)
         for recorded, (completion, tokens) in zip(chunk, completions, strict=True):
@@ -110,6 +113,8 @@ def _difference(
         return Difference("finish_reason", None, record["finish_reason"], reason)
     if len(tokens) != recorded.token_count:
         return Difference("tokens", None, recorded.token_count, len(tokens))
+    if completion.score != record.get("score"):
+        return Difference("score", None, record.get("score"), completion.score)
     if recorded.alternatives is None:
         return None
     # Through JSON, which turns tuples into lists.

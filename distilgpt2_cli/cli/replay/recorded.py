@@ -59,7 +59,7 @@ class Recorded:
         """Return whether it was computed in the same parallel run as an earlier record."""
         same = ("model", "versions", "cpu_features", "placement")
         return (
-            self.parallel > 1
+            self._is_of_the_run_of(other)
             and (self.parallel, self.flash_attention, self.alternatives)
             == (other.parallel, other.flash_attention, other.alternatives)
             and self.options == other.options
@@ -67,6 +67,15 @@ class Recorded:
             and None not in (self.index, other.index)
             and (self.index or 0) > (other.index or 0)
         )
+
+    def _is_of_the_run_of(self, other: "Recorded") -> bool:
+        if self.options.num_beams > 1:
+            return self._prompt == other._prompt
+        return self.parallel > 1
+
+    @property
+    def _prompt(self) -> tuple[object, object]:
+        return self.record.get("line"), self.record["prompt"]
 
 
 def read_records(lines: Iterable[bytes | None]) -> Iterator[Recorded]:
@@ -96,7 +105,11 @@ def runs(records: Iterable[Recorded]) -> Iterator[list[Recorded]]:
 
 def is_whole(run: list[Recorded]) -> bool:
     """Return whether no record of the run is missing, as far as the indices show."""
-    return run[0].parallel == 1 or [each.index for each in run] == list(range(len(run)))
+    indices = [each.index for each in run]
+    if run[0].options.num_beams > 1:  # those of one prompt are the best, the second best and so on
+        first = run[0].index or 0
+        return first % len(run) == 0 and indices == list(range(first, first + len(run)))
+    return run[0].parallel == 1 or indices == list(range(len(run)))
 
 
 def _parsed(number: int, line: bytes) -> Recorded:
@@ -154,9 +167,13 @@ def _options(rest: dict[str, Any]) -> GenerationOptions:
         if each.name in _ALWAYS_RECORDED and each.name not in rest:
             raise ValueError(f"its option {each.name!r} is missing")
         value = rest.pop(each.name, default)
-        if each.name == "stop":
-            if not isinstance(value, list) or not all(isinstance(stop, str) for stop in value):
-                raise ValueError("its option 'stop' is not a list of texts")
+        if each.name == "logit_bias":
+            value = _biases(value)
+        elif isinstance(default, tuple):
+            if not isinstance(value, list | tuple) or not all(
+                isinstance(one, str) for one in value
+            ):
+                raise ValueError(f"its option {each.name!r} is not a list of texts")
             value = tuple(value)
         elif each.name == "grammar":
             if value is not None and not isinstance(value, str):
@@ -167,6 +184,20 @@ def _options(rest: dict[str, Any]) -> GenerationOptions:
     if rest:
         raise ValueError(f"this version has no option {next(iter(rest))!r}")
     return GenerationOptions(**values)
+
+
+def _biases(value: Any) -> tuple[tuple[int, float | None], ...]:
+    try:
+        biases = tuple((token, bias) for token, bias in value)
+    except (TypeError, ValueError):
+        biases = ((None, None),)
+    if not all(_is_count(token) and _is_bias(bias) for token, bias in biases):
+        raise ValueError("its option 'logit_bias' is not a list of tokens with biases")
+    return biases
+
+
+def _is_bias(value: Any) -> bool:
+    return value is None or _is_like(value, 0.0)
 
 
 def _is_like(value: Any, default: Any) -> bool:

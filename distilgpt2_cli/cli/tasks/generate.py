@@ -14,7 +14,7 @@ from ..shared.record import logprob_records, model_record, placement_record, ver
 from .lines import Text
 
 if TYPE_CHECKING:
-    from ...engine import Batch, Completion, Generator
+    from ...engine import Completion, Completions, Generator
     from ...engine.session import Needs
 
 
@@ -112,7 +112,7 @@ class GenerateWork:
         """Use the generator of the task."""
         self._task = task
         self._generator = generator
-        self._batch: Batch | None = None
+        self._batch: Completions | None = None
         self._begun: tuple[Completion, list[Token]] | None = None
 
     @property
@@ -181,6 +181,8 @@ class GenerateWork:
             "cpu_features": features(),
             "timings": timings_record(self._generator, completion),
         }
+        if completion.score is not None:
+            record["score"] = completion.score
         if task.alternatives is not None:
             record["logprobs"] = list(logprob_records(self._generator, tokens))
         return json.dumps(record, allow_nan=False) + "\n"

@@ -11,7 +11,7 @@ from ...engine.options import GenerationOptions
 from ...engine.records import Request
 
 if TYPE_CHECKING:
-    from ...engine import Batch, Completion, Evaluator, Generator
+    from ...engine import Completion, Completions, Evaluator, Generator
     from ...engine.session import Needs
 
 
@@ -85,7 +85,7 @@ class CompletionsWork:
         """Use the generator of the task."""
         self._task = task
         self._generator = generator
-        self._batch: Batch | None = None
+        self._batch: Completions | None = None
 
     @property
     def placement(self) -> Placement:

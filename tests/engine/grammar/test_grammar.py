@@ -138,7 +138,8 @@ def test_what_is_drawn_from_is_the_grammar_over_the_whole_vocabulary(
     seen = []
     prune = constrained.likely_candidates
 
-    def compare(text: Any, logits: Any, adjuster: Any, wanted: int) -> Any:
+    def compare(text: Any, logits: Any, adjuster: Any, wanted: int, banned: Any) -> Any:
+        assert not len(banned)
         kept = prune(text, logits, adjuster, wanted)
         everything = np.zeros(len(logits), kept.dtype)
         everything["id"], everything["logit"] = np.arange(len(logits)), logits

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from distilgpt2_cli.engine import Context, Evaluator, GenerationOptions, Generator, Model, Request
+from distilgpt2_cli.engine.candidates import logits_of
 from distilgpt2_cli.engine.llama.bindings import lib
 from distilgpt2_cli.engine.llama.micro_batches import PHYSICAL_BATCH, companions, parts
-from distilgpt2_cli.engine.observation import logits_of
 from tests.support import gguf
 from tests.support.extent import ALL_CASES, cases
 
