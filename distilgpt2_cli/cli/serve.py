@@ -93,13 +93,23 @@ def serve(
     ] = 16,
     queue: Annotated[
         int, typer.Option(metavar="N", help="Completions that can wait; further ones are refused.")
-    ] = 64,
+    ] = 512,
     max_tokens: Annotated[
         int, typer.Option(metavar="N", help="Most tokens that a request can ask for.")
     ] = 2048,
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="Time limit for an answer.")
     ] = 300,
+    score_together: Annotated[
+        bool,
+        typer.Option(
+            "--score-together",
+            help="Score the prompts of a request together: faster, but in other digits.",
+        ),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse requests with fields that are not known.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Serve the model over HTTP, as OpenAI's completions API.
@@ -124,7 +134,14 @@ def serve(
     from ..serve.service import Limits
 
     address = where.address()
-    limits = Limits(parallel, queue, max_tokens, seconds=timeout)
+    limits = Limits(
+        parallel,
+        queue,
+        max_tokens,
+        seconds=timeout,
+        strict=strict,
+        score_together=score_together,
+    )
     if "*" in address.origins and not address.api_key:
         terminal.notice("--allow-origin * lets every website use this server. Set DISTIL_API_KEY.")
     file = model.locate(terminal)

@@ -11,6 +11,7 @@ from ..errors import DistilError
 from .bans import Bans
 from .llama.bindings import lib
 from .llama.context import Context
+from .llama.native import NativeContext
 from .observation import observe
 from .options import GenerationOptions, check_seed
 from .prompts import fit
@@ -22,7 +23,7 @@ TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 
 
 def array_sampler(
-    context: Context,
+    context: NativeContext,
     prompt: Sequence[int],
     options: GenerationOptions,
     seed: int,

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from .llama.context import Context
+from .llama.native import NativeContext
 from .options import GenerationOptions
 from .records import FinishReason, Request, Token
 from .sampling import Sampler
@@ -32,7 +32,7 @@ class Completion:
         self,
         request: Request,
         options: GenerationOptions,
-        context: Context,
+        context: NativeContext,
         prompt: Sequence[int],
         dropped_tokens: int,
         sampler: Sampler,

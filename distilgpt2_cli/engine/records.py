@@ -103,15 +103,19 @@ class FeatureRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """The tokens of a text to score, each given those before it.
+    """The tokens of texts to score, each given those before it.
 
     Attributes:
-        tokens: one at least, and at most as many as the context window holds.
+        texts: of each text, one token at least, and at most as many as the context window holds.
+            Several texts are evaluated together, which changes the last bits of their scores.
         top: report so many of the most likely tokens at each place.
+        then: a completion of a single token, without a grammar or bans, to draw after the only
+            text: it is not evaluated again for that.
     """
 
-    tokens: Sequence[int]
+    texts: Sequence[Sequence[int]]
     top: int
+    then: Request | None = None
 
 
 class ScoredToken(NamedTuple):

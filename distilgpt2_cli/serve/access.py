@@ -100,6 +100,8 @@ class AccessMiddleware:
                 unexpected = ApiError(500, "Unexpected error in the server. Its log has details.")
                 await unexpected.response(scope, receive, send_and_note)
         finally:
+            if notice := scope.get("distil.notice"):
+                self._log(notice)
             if scope.get("distil.disconnected"):
                 status = _CLIENT_CLOSED_REQUEST
             self._note(scope, status, start)

@@ -14,6 +14,7 @@ from .access import Access, AccessMiddleware
 from .completions import completions
 from .embeddings import embeddings
 from .service import Service
+from .tokenizer import detokenize, tokenize, tokenizer_info
 
 
 def make_app(service: Service, access: Access, log: Callable[[str], None]) -> ASGIApp:
@@ -26,6 +27,9 @@ def make_app(service: Service, access: Access, log: Callable[[str], None]) -> AS
         Route("/v1/models/{name:path}", partial(_model, service)),
         Route("/v1/completions", partial(completions, service), methods=["POST"]),
         Route("/v1/embeddings", partial(embeddings, service), methods=["POST"]),
+        Route("/tokenizer_info", partial(tokenizer_info, service)),
+        Route("/tokenize", partial(tokenize, service), methods=["POST"]),
+        Route("/detokenize", partial(detokenize, service), methods=["POST"]),
     ]
     paths = frozenset(route.path for route in routes)
     router = Router(routes, redirect_slashes=False)
@@ -38,7 +42,7 @@ def make_app(service: Service, access: Access, log: Callable[[str], None]) -> AS
             allow_methods=("GET", "POST"),
             allow_headers=("*",),
             allow_private_network=True,
-            expose_headers=("Retry-After",),
+            expose_headers=("Retry-After", "Warning"),
         )
     return app
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..engine.llama.model import Model
-from ..engine.records import ScoredToken
-from ..engine.scheduling import Update
+from ..engine.records import FinishReason, ScoredToken, Token
 
 _FINISH_REASONS = {"stop": "stop", "eos": "stop", "length": "length"}
 _LEAST = -9999.0  # what OpenAI's API reports for what is less likely; JSON has no infinity
@@ -29,6 +28,8 @@ class Choice:
         seed: of its random numbers.
         finish_reason: as OpenAI names it, when it has ended.
         token_count: tokens generated.
+        index: its place in the response.
+        awaits_prompt: whether the log-probabilities of its prompt are still to come.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Choice:
         self.seed = seed
         self.finish_reason: str | None = None if generates else "length"
         self.token_count = 0
-        self._index = index
+        self.index = index
         self._model = model
         self._echoed = echoed
         self._new_text = [echoed] if echoed else []
@@ -56,6 +57,7 @@ class Choice:
         self._pending: deque[_TokenLogprobs] | None = deque() if logprobs else None
         self._offsets = _Offsets(model, len(echoed))  # of text, and after a stop sequence of more
         self._is_cut = False  # by a stop sequence
+        self._logprob = 0.0  # of all tokens that were observed
         self.awaits_prompt = False
 
     @property
@@ -63,21 +65,29 @@ class Choice:
         """Whether there will be no more."""
         return bool(self.finish_reason) and not self.awaits_prompt
 
-    def add(self, update: Update) -> None:
-        """Add the new tokens."""
-        for token in update.tokens:
+    @property
+    def mean_logprob(self) -> float:
+        """The mean log-probability of its tokens, if they were observed."""
+        return self._logprob / max(self.token_count, 1)
+
+    def add(self, tokens: Sequence[Token], finish_reason: FinishReason | None) -> None:
+        """Add new tokens, and why there will be no more."""
+        for token in tokens:
             self.token_count += 1
             self._length += len(token.text)
             if token.text:
                 self._new_text.append(token.text)
-            if self._pending is not None and token.observation:
-                drawn, top, _ = token.observation
+            if not token.observation:
+                continue
+            drawn, top, _ = token.observation
+            self._logprob += drawn.logprob
+            if self._pending is not None:
                 tops = [(candidate.id, candidate.logprob) for candidate in top]
                 offset = self._offsets.of_next(token.id)
                 self._pending.append(self._record(token.id, drawn.logprob, tops, offset))
-        if update.finish_reason:
-            self.finish_reason = _FINISH_REASONS[update.finish_reason]
-            self._is_cut = update.finish_reason == "stop"
+        if finish_reason:
+            self.finish_reason = _FINISH_REASONS[finish_reason]
+            self._is_cut = finish_reason == "stop"
 
     def add_prompt(self, scores: Sequence[ScoredToken]) -> None:
         """Add the log-probabilities of the prompt that is echoed."""
@@ -99,7 +109,7 @@ class Choice:
         self._new_text.clear()
         return {
             "text": text,
-            "index": self._index,
+            "index": self.index,
             "logprobs": self._logprobs(),
             "finish_reason": self.finish_reason,
             "seed": self.seed,

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..engine.records import Request, ScoreRequest
 from ..engine.scheduling import Job, Update
 from .body import read_body
 from .choices import Choice
+from .ignored import note, warning
 from .jobs import RequestJobs
 from .parameters import CompletionCall, parse
 from .service import Service
@@ -53,7 +54,7 @@ class CompletionResponse:
             "created": int(time.time()),
             "model": service.name,
         }
-        self._choices = [self._choice(index) for index in range(len(call.prompts) * call.n)]
+        self._choices = [self._choice(index) for index in range(len(call.prompts) * call.best_of)]
         jobs = [*self._scoring_jobs(), *self._completion_jobs()]
         self._jobs = RequestJobs(service, jobs, len(self._choices))
 
@@ -63,7 +64,7 @@ class CompletionResponse:
             index,
             completion_seed(call.seed, index),
             self._service.model,
-            call.prompts[index // call.n].text if call.echo else "",
+            call.prompts[index // call.best_of].text if call.echo else "",
             logprobs=call.logprobs is not None,
             generates=call.generates,
         )
@@ -73,30 +74,45 @@ class CompletionResponse:
         call = self._call
         if call.logprobs is None or not call.echo:
             return
-        for number, prompt in enumerate(call.prompts):
-            choices = self._choices[number * call.n : (number + 1) * call.n]
-            for choice in choices:
-                choice.awaits_prompt = True
-            request = ScoreRequest(prompt.tokens, call.logprobs)
-            yield Job(request, partial(self._receive_scores, choices))
+        for choice in self._choices:
+            choice.awaits_prompt = True
+        step = len(call.prompts) if call.scores_together else 1
+        for start in range(0, len(call.prompts), step):
+            texts = [prompt.tokens for prompt in call.prompts[start : start + step]]
+            then = self._request(start) if call.draws_after_scores else None
+            request = ScoreRequest(texts, call.logprobs, then)
+            yield Job(request, partial(self._receive_scores, start))
 
     def _completion_jobs(self) -> Iterator[Job]:
         call = self._call
-        if not call.generates:
+        if not call.generates or call.draws_after_scores:
             return
         for index, choice in enumerate(self._choices):
-            tokens = call.prompts[index // call.n].tokens
-            request = Request(tokens, choice.seed, options=call.options, alternatives=call.logprobs)
-            yield Job(request, partial(self._receive, choice), call.deterministic, not call.stream)
+            receive = partial(self._receive, choice)
+            yield Job(self._request(index), receive, call.deterministic, not call.stream)
 
-    def _receive_scores(self, choices: Sequence[Choice], update: Update) -> None:
+    def _request(self, index: int) -> Request:
+        call, seed = self._call, self._choices[index].seed
+        tokens = call.prompts[index // call.best_of].tokens
+        return Request(tokens, seed, options=call.options, alternatives=call.alternatives)
+
+    def _receive_scores(self, first: int, update: Update) -> None:
+        """Give the scores of prompts, of which one is the ``first``, to their choices."""
         if update.result:
-            for choice in choices:
-                choice.add_prompt(update.result.scores)
+            for number, scores in enumerate(update.result.scores, first):
+                for choice in self._of_prompt(number):
+                    choice.add_prompt(scores)
+            if update.result.tokens:
+                self._choices[first].add(update.result.tokens, update.result.finish_reason)
+                self._service.metrics.completion_tokens += len(update.result.tokens)
         self._jobs.update(update)
 
+    def _of_prompt(self, number: int) -> list[Choice]:
+        count = self._call.best_of
+        return self._choices[number * count : (number + 1) * count]
+
     def _receive(self, choice: Choice, update: Update) -> None:
-        choice.add(update)
+        choice.add(update.tokens, update.finish_reason)
         self._service.metrics.completion_tokens += len(update.tokens)
         self._jobs.update(update)
 
@@ -106,6 +122,7 @@ class CompletionResponse:
         Raises:
             ApiError: generation failed, and nothing was sent.
         """
+        note(scope, self._call.ignored)
         answer = self._stream(send) if self._call.stream else self._send_all(scope, receive, send)
         self._service.metrics.prompt_tokens += self._call.prompt_tokens
         await self._jobs.run(scope, receive, answer)
@@ -113,9 +130,22 @@ class CompletionResponse:
 
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._jobs.wait_for_all()
-        choices = [choice.take() for choice in self._choices]
+        choices = [choice.take() for choice in self._answer()]
         body = self._head | {"choices": choices, "usage": self._usage}
-        await JSONResponse(body)(scope, receive, send)
+        await JSONResponse(body, headers=warning(self._call.ignored))(scope, receive, send)
+
+    def _answer(self) -> list[Choice]:
+        """Return the choices to send: of those of each prompt, the likeliest."""
+        call = self._call
+        if call.best_of == call.n:
+            return self._choices
+        chosen: list[Choice] = []
+        for number in range(len(call.prompts)):
+            ranked = sorted(self._of_prompt(number), key=lambda choice: -choice.mean_logprob)
+            chosen += ranked[: call.n]
+        for index, choice in enumerate(chosen):
+            choice.index = index
+        return chosen
 
     async def _stream(self, send: Send) -> None:
         """Send what is new whenever the client has read what came before."""
@@ -123,7 +153,9 @@ class CompletionResponse:
         await jobs.wait()
         if jobs.error:
             raise jobs.error
-        await send({"type": "http.response.start", "status": 200, "headers": _EVENT_STREAM})
+        more = warning(self._call.ignored).items()
+        headers = [*_EVENT_STREAM, *((name.encode(), value.encode()) for name, value in more)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         open_choices = list(self._choices)
         while True:
             events = [self._event([new]) for choice in open_choices if (new := choice.take())]

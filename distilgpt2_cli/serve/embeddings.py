@@ -1,8 +1,9 @@
 """``/v1/embeddings``: the mean of a text's hidden states after the final layer norm."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
@@ -13,6 +14,7 @@ from ..engine.scheduling import Job, Update
 from .body import read_body
 from .errors import invalid
 from .fields import Fields, texts_or_tokens
+from .ignored import note, warning
 from .jobs import RequestJobs
 from .parameters import check_model, tokenized
 from .service import MAX_TEXTS, Service
@@ -27,12 +29,29 @@ async def embeddings(service: Service, request: HttpRequest) -> "EmbeddingRespon
     Raises:
         ApiError: the request is refused.
     """
-    inputs, base64 = await read_body(request, service, _parse)
-    return EmbeddingResponse(service, inputs, base64)
+    return EmbeddingResponse(service, await read_body(request, service, parse))
 
 
-def _parse(body: bytes, service: Service) -> tuple[list[list[int]], bool]:
-    """Return the tokens of each input, and whether base64 is wanted."""
+class EmbeddingCall(NamedTuple):
+    """A checked request for embeddings.
+
+    Attributes:
+        inputs: the tokens of each.
+        base64: whether the answer has base64 instead of numbers.
+        ignored: the names of fields that are not known here.
+    """
+
+    inputs: Sequence[Sequence[int]]
+    base64: bool
+    ignored: Sequence[str]
+
+
+def parse(body: bytes, service: Service) -> EmbeddingCall:
+    """Parse a request body.
+
+    Raises:
+        ApiError: a field is wrong or not supported.
+    """
     fields = Fields.of_body(body)
     check_model(fields, service)
     model, window = service.model, service.scheduler.window
@@ -42,29 +61,29 @@ def _parse(body: bytes, service: Service) -> tuple[list[list[int]], bool]:
         raise invalid("encoding_format", "encoding_format must be float or base64.")
     fields.refuse("dimensions", (model.width,))
     fields.take("user")
-    fields.end()
+    ignored = fields.end(strict=service.limits.strict)
     inputs = [tokenized("input", value, model, window) for value in values]
-    return inputs, encoding == "base64"
+    return EmbeddingCall(inputs, encoding == "base64", ignored)
 
 
 class EmbeddingResponse:
     """A response with one vector for each input."""
 
-    def __init__(self, service: Service, inputs: list[list[int]], base64: bool) -> None:
+    def __init__(self, service: Service, call: EmbeddingCall) -> None:
         """Reserve places in the queue for the inputs.
 
         Raises:
             ApiError: there are not enough.
         """
         self._service = service
-        self._base64 = base64
-        self._tokens = sum(map(len, inputs))
-        self._rows: list[Rows | None] = [None] * len(inputs)
+        self._call = call
+        self._tokens = sum(map(len, call.inputs))
+        self._rows: list[Rows | None] = [None] * len(call.inputs)
         jobs = [
             Job(FeatureRequest(tokens), partial(self._receive, i))
-            for i, tokens in enumerate(inputs)
+            for i, tokens in enumerate(call.inputs)
         ]
-        self._jobs = RequestJobs(service, jobs, len(inputs))
+        self._jobs = RequestJobs(service, jobs, len(call.inputs))
 
     def _receive(self, index: int, update: Update) -> None:
         if update.result:
@@ -77,6 +96,7 @@ class EmbeddingResponse:
         Raises:
             ApiError: they can't be computed.
         """
+        note(scope, self._call.ignored)
         self._service.metrics.prompt_tokens += self._tokens
         await self._jobs.run(scope, receive, self._send_all(scope, receive, send))
 
@@ -89,7 +109,9 @@ class EmbeddingResponse:
         ]
         usage = {"prompt_tokens": self._tokens, "total_tokens": self._tokens}
         body = {"object": "list", "data": data, "model": self._service.name, "usage": usage}
-        await JSONResponse(body)(scope, receive, send)
+        await JSONResponse(body, headers=warning(self._call.ignored))(scope, receive, send)
 
     def _encoded(self, row: "Rows") -> Any:
-        return b64encode(row.astype("<f4").tobytes()).decode() if self._base64 else row.tolist()
+        return (
+            b64encode(row.astype("<f4").tobytes()).decode() if self._call.base64 else row.tolist()
+        )

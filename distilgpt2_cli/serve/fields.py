@@ -63,27 +63,41 @@ class Fields:
             raise self._invalid(name, f"{name} must be a number from {low:g} to {high:g}.")
         return float(value)
 
-    def boolean(self, name: str) -> bool:
-        """Return whether a field is true; left out, it is false."""
+    def boolean(self, name: str, default: bool = False) -> bool:
+        """Return whether a field is true."""
         value = self.take(name)
-        if value is not None and not isinstance(value, bool):
+        if value is None:
+            return default
+        if not isinstance(value, bool):
             raise self._invalid(name, f"{name} must be true or false.")
-        return bool(value)
+        return value
 
-    def refuse(self, name: str, harmless: Sequence[Any]) -> None:
-        """Check that a field that is not supported has a value without effect."""
+    def refuse(self, name: str, harmless: Sequence[Any], reason: str = "") -> None:
+        """Check that a field that is not supported has a value without effect.
+
+        Args:
+            name: of the field.
+            harmless: these values.
+            reason: why it is not supported, and what to do instead.
+        """
         value = self.take(name)
         if value is not None and value not in harmless:
-            raise self._invalid(
-                name, f"{name} is not supported. Leave it out.", "unsupported_parameter"
-            )
+            why = f": {reason}" if reason else ". Leave it out."
+            raise self._invalid(name, f"{name} is not supported{why}", "unsupported_parameter")
 
-    def end(self) -> None:
-        """Check that every field was known."""
-        for name in self._fields:
+    def end(self, *, strict: bool = True) -> list[str]:
+        """Return the names of the fields that nobody has asked for, as they can be shown.
+
+        Raises:
+            ApiError: there is one, and ``strict`` says that all must be known.
+        """
+        names = [name if name.isprintable() else repr(name) for name in self._fields]
+        if names and strict:
+            name = names[0][:100]
             raise self._invalid(
-                name[:100], f"Unknown field: {name[:100]}. Check its spelling.", "unknown_parameter"
+                name, f"Unknown field: {name}. Check its spelling.", "unknown_parameter"
             )
+        return names
 
     def _invalid(self, name: str, message: str, code: str | None = None) -> ApiError:
         return invalid(self._parent or name, message, code)
@@ -97,7 +111,7 @@ def texts_or_tokens(
     Raises:
         ApiError: it is something else, empty, or of more than ``most`` texts.
     """
-    if isinstance(value, str) or _is_tokens(value):
+    if isinstance(value, str) or is_tokens(value):
         value = [value]
     if not isinstance(value, list) or not value:
         raise invalid(
@@ -110,7 +124,7 @@ def texts_or_tokens(
     for each in value:
         if isinstance(each, str):
             _check_text(name, each)
-        elif not _is_tokens(each):
+        elif not is_tokens(each):
             raise invalid(name, f"{name} may only contain strings, or lists of token ids.")
         elif not all(0 <= token < vocabulary_size for token in each):
             raise invalid(name, f"Token ids in {name} must be from 0 to {vocabulary_size - 1}.")
@@ -135,7 +149,8 @@ def texts(name: str, value: Any, most: int, longest: int) -> tuple[str, ...]:
     return tuple(several)
 
 
-def _is_tokens(value: Any) -> bool:
+def is_tokens(value: Any) -> bool:
+    """Return whether a value is a list of whole numbers, at least one."""
     return isinstance(value, list) and bool(value) and all(map(_is_whole, value))
 
 

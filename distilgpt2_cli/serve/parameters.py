@@ -7,22 +7,16 @@ from typing import Any
 from ..engine.llama.model import Model
 from ..engine.options import MAX_SEED, GenerationOptions, draw_seed
 from .errors import invalid
-from .fields import Fields, texts, texts_or_tokens
+from .fields import Fields, texts_or_tokens
+from .sampling import DEFAULTS, sampling_options
 from .service import MAX_TEXTS, Service
 
-MAX_LOGPROBS = 5
-MAX_STOPS, MAX_STOP_CHARACTERS = 4, 1000
-_MAX_INT = 2**31 - 1
+MAX_LOGPROBS = 20
 _RANDOM = -1
-
-# Those of OpenAI's API, which has no top-k.
-_DEFAULTS = GenerationOptions(max_tokens=16, temperature=1.0, top_k=0)
 
 _IGNORED = ("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention")
 # Fields of OpenAI's APIs that are not supported, with the values by which they ask for nothing.
 _WITHOUT_EFFECT: Mapping[str, Sequence[Any]] = {
-    "suffix": ("",),
-    "logit_bias": ({},),
     "store": (False,),
     "metadata": ({},),
     "service_tier": ("auto", "default"),
@@ -59,6 +53,9 @@ class CompletionCall:
         stream: whether text is sent as it is generated.
         include_usage: whether a stream ends with the token counts.
         deterministic: whether each completion is decoded by itself, not in a batch.
+        best_of: completions to make of each prompt; the ``n`` likeliest of them are the answer.
+        scores_together: whether prompts are scored together, and not each by itself.
+        ignored: the names of fields that are not known here.
     """
 
     prompts: Sequence[Prompt]
@@ -71,6 +68,27 @@ class CompletionCall:
     stream: bool
     include_usage: bool
     deterministic: bool
+    best_of: int
+    scores_together: bool
+    ignored: Sequence[str]
+
+    @property
+    def alternatives(self) -> int | None:
+        """With how many candidates each token is observed: to choose texts, log-probabilities."""
+        return 0 if self.logprobs is None and self.best_of > self.n else self.logprobs
+
+    @property
+    def draws_after_scores(self) -> bool:
+        """Whether each text is one token, which can be drawn when its prompt has been scored."""
+        options = self.options
+        return (
+            self.echo
+            and self.logprobs is not None
+            and self.generates
+            and (options.max_tokens, self.best_of) == (1, 1)
+            and not (self.scores_together or self.deterministic)
+            and not (options.grammar or options.bans)
+        )
 
     @property
     def prompt_tokens(self) -> int:
@@ -87,28 +105,44 @@ def parse(body: bytes, service: Service) -> CompletionCall:
     fields = Fields.of_body(body)
     check_model(fields, service)
     n = fields.integer("n", 1, 1, MAX_TEXTS)
+    best_of = fields.integer("best_of", n, 1, MAX_TEXTS)
     echo, stream = fields.boolean("echo"), fields.boolean("stream")
     logprobs = fields.integer("logprobs", -1, 0, MAX_LOGPROBS)
     max_tokens = _max_tokens(fields, service.limits.max_tokens, echo=echo)
     call = CompletionCall(
-        prompts=_prompts(fields, service, n),
+        prompts=_prompts(fields, service, best_of),
         n=n,
         seed=_seed(fields),
-        options=_options(fields, max(max_tokens, 1)),
+        options=sampling_options(fields, service.model, max(max_tokens, 1)),
         generates=max_tokens > 0,
         logprobs=logprobs if logprobs >= 0 else None,
         echo=echo,
         stream=stream,
         include_usage=_includes_usage(fields, stream),
         deterministic=fields.boolean("deterministic"),
+        best_of=best_of,
+        scores_together=fields.boolean("score_together", service.limits.score_together),
+        ignored=_ignored(fields, service),
     )
-    fields.refuse("best_of", (n,))
+    if best_of < n:
+        raise invalid("best_of", f"best_of must be n or more, and n is {n}.")
+    if best_of > n and (stream or max_tokens == 0):
+        raise invalid(
+            "best_of", "best_of chooses among whole texts: use neither stream nor 0 tokens."
+        )
+    return call
+
+
+def _ignored(fields: Fields, service: Service) -> list[str]:
+    """Return the fields that are left and not known here, after refusing what can't be obeyed."""
+    fields.refuse(
+        "suffix", ("",), "the model continues texts, and can't fill in what is between two."
+    )
     for name in _IGNORED:
         fields.take(name)
     for name, harmless in _WITHOUT_EFFECT.items():
         fields.refuse(name, harmless)
-    fields.end()
-    return call
+    return fields.end(strict=service.limits.strict)
 
 
 def check_model(fields: Fields, service: Service) -> None:
@@ -160,33 +194,13 @@ def _text(model: Model, tokens: Sequence[int]) -> str:
 
 def _max_tokens(fields: Fields, most: int, *, echo: bool) -> int:
     remedy = "For more, start the server with a larger --max-tokens."
-    default = min(_DEFAULTS.max_tokens, most)
+    default = min(DEFAULTS.max_tokens, most)
     max_tokens = fields.integer("max_tokens", default, 0, most, remedy)
     if max_tokens == 0 and not echo:
         raise invalid(
             "max_tokens", "max_tokens can be 0 only with echo. Use 1 or more, or set echo to true."
         )
     return max_tokens
-
-
-def _options(fields: Fields, max_tokens: int) -> GenerationOptions:
-    temperature = fields.number("temperature", _DEFAULTS.temperature, 0, 2)
-    if 0 < temperature < 0.001:
-        raise invalid("temperature", "temperature must be 0, or a number from 0.001 to 2.")
-    return GenerationOptions(
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_k=fields.integer("top_k", _DEFAULTS.top_k, 0, _MAX_INT),
-        top_p=fields.number("top_p", _DEFAULTS.top_p, 0, 1),
-        min_p=fields.number("min_p", _DEFAULTS.min_p, 0, 1),
-        repetition_penalty=fields.number(
-            "repetition_penalty", _DEFAULTS.repetition_penalty, 0.01, 100
-        ),
-        presence_penalty=fields.number("presence_penalty", _DEFAULTS.presence_penalty, -2, 2),
-        frequency_penalty=fields.number("frequency_penalty", _DEFAULTS.frequency_penalty, -2, 2),
-        stop=texts("stop", fields.take("stop"), MAX_STOPS, MAX_STOP_CHARACTERS),
-        ignore_eos=fields.boolean("ignore_eos"),
-    )
 
 
 def _includes_usage(fields: Fields, stream: bool) -> bool:

@@ -23,13 +23,17 @@ class Limits:
         max_tokens: tokens of one completion.
         body_bytes: size of one request body.
         seconds: from a request to the end of its response.
+        strict: whether fields that are not known are refused, and not ignored with a warning.
+        score_together: whether the prompts of a request are scored together unless it says.
     """
 
     parallel: int = 16
-    queue: int = 64
+    queue: int = 512
     max_tokens: int = 2048
     body_bytes: int = 2**20
     seconds: float = 300.0
+    strict: bool = False
+    score_together: bool = False
 
     @property
     def open(self) -> int:
@@ -103,7 +107,7 @@ class Service:
             raise ApiError(
                 400,
                 f"The request asks for {count} texts, and this server allows {self.limits.open}"
-                " at a time. Split it into several requests.",
+                " at a time. Split it, or start the server with a larger --queue.",
             )
         if self.open + count > self.limits.open:
             raise ApiError(

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from distilgpt2_cli.cli.verify import EXAMPLES
+from distilgpt2_cli.engine import ScoredText, Scorer, open_evaluator
 from distilgpt2_cli.models.catalog import REPOSITORY
-from tests.support import no_links
+from distilgpt2_cli.models.published import PUBLISHED
+from tests.support import gguf, no_links
 from tests.support.hub import COMMIT, FOR_EVER, Fault, Hub
 from tests.support.run import TIMEOUT, WITHOUT_LINKS, run, started, terminal
 from tests.support.stock import CONTENT, MAIN, NAME, OTHER, files_below, stock
@@ -235,3 +237,40 @@ def test_other_programs_files_keep_their_folders(hub: Hub) -> None:
     assert foreign.exists()
     assert blob.exists()
     assert not hub.snapshot(REPOSITORY).exists()
+
+
+def test_computing_beside_published_figures(hub: Hub, tmp_path: Path) -> None:
+    """On made-up weights; with those of DistilGPT2, the differences are small."""
+    path = gguf.write(tmp_path / "made-up.gguf", gguf.Shape(layers=1, width=32))
+    hub.add(REPOSITORY, {NAME: path.read_bytes()}, commit="c" * 40)
+    assert run(*MAIN, "--force", env=hub.environment()).returncode == 0
+    result = run("verify", *AT_MAIN, "--compute", "--quiet", "--json", env=hub.environment())
+    record = json.loads(result.stdout)
+    computed = record["computed"]
+    with open_evaluator(record["path"]) as evaluator:
+        model = evaluator.model
+        for told, text in zip(computed, PUBLISHED, strict=True):
+            tokens = model.tokenize(text.text)
+            before = [model.start_token] if text.starts_alone else [tokens.pop(0)]
+            scored = ScoredText([*before, *tokens], 1, 0)
+            (score,) = Scorer(evaluator).score_together([scored])
+            found = [-value for value in score.logprobs.tolist()]
+            assert told["found"] == (found if text.starts_alone else [sum(found)])
+            assert len(told["published"]) == len(told["found"])
+            pairs = zip(told["published"], told["found"], strict=True)
+            assert told["difference"] == max(abs(one - other) for one, other in pairs)
+    lines = run("verify", *AT_MAIN, "--compute", env=hub.environment()).stdout.decode().splitlines()
+    assert lines[1] == (
+        f'Q4_K_M: "{PUBLISHED[0].text}" is {computed[0]["difference"]:.3f} nats off in a token\'s'
+        " surprisal (the README of surprisal)"
+    )
+    assert len(lines) == 4
+
+
+def test_computing_with_other_models_and_damaged_files(hub: Hub) -> None:
+    result = run("verify", "--repo", "a/b", "--compute", env=hub.environment())
+    assert result.returncode == 2
+    assert b"--compute knows figures of DistilGPT2 only." in result.stderr
+    damage(hub)
+    result = run("verify", *AT_MAIN, "--compute", "--quiet", env=hub.environment())
+    assert result.stdout.decode() == f"Q4_K_M: damaged: {cached(hub)}\n"

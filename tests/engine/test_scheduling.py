@@ -46,7 +46,7 @@ def test_short_jobs_do_not_hold_up_a_long_one(alone: bool) -> None:
         one = GenerationOptions(max_tokens=1)
         short = [
             *(job(Request([10 + i, 20, 30], 1, options=one)) for i in range(8)),
-            *(job(ScoreRequest([10 + i, 20, 30], 1)) for i in range(8)),
+            *(job(ScoreRequest([[10 + i, 20, 30]], 1)) for i in range(8)),
         ]
         for each in short:
             scheduler.submit(each)

@@ -75,17 +75,9 @@ class ConstraintOptions:
 def _of(choices: list[str]) -> str:
     if "" in choices:
         raise UsageError("--choices has an empty choice.", "Use a single | between two texts.")
-    return "root ::= " + " | ".join(map(_literal, choices)) + "\n"
+    from ...engine.grammar.choices import to_grammar
 
-
-def _literal(text: str) -> str:
-    return '"' + "".join(map(_escaped, text)) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    return character if character.isprintable() else f"\\U{ord(character):08X}"
+    return to_grammar(choices)
 
 
 def _read(terminal: Terminal, name: str, option: str) -> str:

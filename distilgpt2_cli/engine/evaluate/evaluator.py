@@ -11,7 +11,7 @@ from ...errors import NotANumberError
 from ..llama import interrupts
 from ..llama.bindings import lib
 from ..llama.cores import usable_cores
-from ..llama.micro_batches import parts
+from ..llama.micro_batches import FIRST_SPLIT_POSITION, parts
 from ..llama.model import Model
 from ..llama.native import NativeContext
 from ..llama.settings import context_params
@@ -62,6 +62,7 @@ class Evaluator(NativeContext):
         super().__init__(model, size)
         self.load_seconds = 0.0
         self.capacity = min(self.size, MAX_ROWS)
+        self.sequences = sequences
         params = context_params(self.size, sequences, flash_attention=True)
         params.n_batch = max(self.capacity, sequences)
         params.n_outputs_max = params.n_batch
@@ -89,6 +90,20 @@ class Evaluator(NativeContext):
             rows = self._evaluate([piece], [skipped], start)
             if len(rows):
                 yield rows
+
+    def evaluate_last(self, tokens: Sequence[int]) -> None:
+        """Evaluate the last token of a text; the others were evaluated just before.
+
+        llama.cpp then has its logits as the newest ones.
+
+        Raises:
+            DistilError: llama.cpp can't.
+        """
+        # See `micro_batches` for why it may not be evaluated alone.
+        start = len(tokens) - (2 if len(tokens) > FIRST_SPLIT_POSITION else 1)
+        lib.llama_memory_seq_rm(self._memory, 0, start, -1)
+        last = tokens[start:]
+        self._evaluate([last], [len(last) - 1], start)
 
     def logits_of_many(self, texts: Sequence[Sequence[int]], skipped: Sequence[int]) -> Rows:
         """Evaluate several texts at once and return the logits of all, one text after another.

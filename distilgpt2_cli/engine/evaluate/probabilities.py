@@ -92,10 +92,11 @@ def ranked_logprobs_of(rows: Rows, targets: Sequence[int], count: int) -> Ranked
 def _most_likely(logits: Rows, count: int) -> NDArray[np.int64]:
     """Return the tokens with the highest logits; of equal ones, those with the lower numbers."""
     ids = np.empty((len(logits), count), np.int64)
-    rest = logits.copy() if count else logits
+    rest = logits.copy() if count > 1 else logits
     for place in range(count):
+        if place:
+            np.put_along_axis(rest, ids[:, place - 1, None], -np.inf, axis=1)
         ids[:, place] = rest.argmax(axis=1)
-        np.put_along_axis(rest, ids[:, place, None], -np.inf, axis=1)
     return ids
 
 

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from ...errors import NotANumberError, UsageError
 from ..records import ScoredToken
-from .evaluator import Evaluator, packed
+from .evaluator import Evaluator, Rows, packed
 from .probabilities import Logprobs, log_softmax, logprobs_of, ranked_logprobs_of
 from .windows import Window, sliding
 
@@ -184,6 +185,26 @@ def window_logprobs(evaluator: Evaluator, window: Window) -> Logprobs:
     return np.concatenate(parts)
 
 
+def surprisals(evaluator: Evaluator, text: str, *, starts_alone: bool) -> list[float]:
+    """Return the surprisal of each token of a text, in nats, as other programs give them.
+
+    Args:
+        evaluator: with room for the text.
+        text: at least two tokens.
+        starts_alone: score the first token too, after the model's start token.
+
+    Raises:
+        NotANumberError: the logits are NaN.
+        DistilError: llama.cpp can't evaluate it.
+    """
+    model = evaluator.model
+    tokens = model.tokenize_bytes(text.encode())
+    if starts_alone:
+        tokens.insert(0, model.start_token)
+    scored = (each.logprob for part in scored_tokens(evaluator, tokens, 0) for each in part)
+    return [-logprob for logprob in scored if logprob is not None]
+
+
 def scored_tokens(
     evaluator: Evaluator, tokens: Sequence[int], top: int
 ) -> Iterator[list[ScoredToken]]:
@@ -199,13 +220,43 @@ def scored_tokens(
     yield [ScoredToken(tokens[0], None, ())]
     place = 1
     for rows in evaluator.logits(tokens[:-1], len(tokens) - 1):
-        targets = tokens[place : place + len(rows)]
-        ranked = ranked_logprobs_of(rows, targets, top)
-        tops = zip(ranked.top_ids.tolist(), ranked.top.tolist(), strict=True)
-        yield [
-            ScoredToken(token, logprob, list(zip(ids, logprobs, strict=True)))
-            for token, logprob, (ids, logprobs) in zip(
-                targets, ranked.targets.tolist(), tops, strict=True
-            )
-        ]
+        yield _scored(rows, tokens[place : place + len(rows)], top)
         place += len(rows)
+
+
+def scored_tokens_together(
+    evaluator: Evaluator, texts: Sequence[Sequence[int]], top: int
+) -> Iterator[list[list[ScoredToken]]]:
+    """Score texts given by their tokens in as few evaluations as they fit in.
+
+    Yields:
+        The scored tokens of each of the next texts, after each evaluation.
+
+    Raises:
+        NotANumberError: the logits are NaN.
+        DistilError: llama.cpp can't evaluate them.
+    """
+    for part in packed(texts, len, evaluator.capacity):
+        for start in range(0, len(part), evaluator.sequences):
+            group = part[start : start + evaluator.sequences]
+            evaluated = [text[:-1] for text in group if len(text) > 1]
+            scores: list[ScoredToken] = []
+            if evaluated:
+                rows = evaluator.logits_of_many(evaluated, [0] * len(evaluated))
+                scores = _scored(rows, [token for text in group for token in text[1:]], top)
+            following = iter(scores)
+            yield [
+                [ScoredToken(text[0], None, ()), *islice(following, len(text) - 1)]
+                for text in group
+            ]
+
+
+def _scored(rows: Rows, targets: Sequence[int], top: int) -> list[ScoredToken]:
+    ranked = ranked_logprobs_of(rows, targets, top)
+    tops = zip(ranked.top_ids.tolist(), ranked.top.tolist(), strict=True)
+    return [
+        ScoredToken(token, logprob, list(zip(ids, logprobs, strict=True)))
+        for token, logprob, (ids, logprobs) in zip(
+            targets, ranked.targets.tolist(), tops, strict=True
+        )
+    ]

@@ -198,6 +198,12 @@ class Model:
         return token if token >= 0 else int(lib.llama_vocab_eos(self.vocabulary))
 
     @property
+    def end_token(self) -> int | None:
+        """The token that stands after a text, if the vocabulary has one."""
+        token: int = lib.llama_vocab_eos(self.vocabulary)
+        return token if token >= 0 else None
+
+    @property
     def added_start_token(self) -> int | None:
         """The token that the model wants before all text; None if it wants none, as GPT-2."""
         return self.start_token if lib.llama_vocab_get_add_bos(self.vocabulary) else None
