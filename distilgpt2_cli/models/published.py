@@ -26,13 +26,13 @@ PUBLISHED = (
         "I went to the train station today.",
         (4.984, 5.729, 0.812, 1.723, 7.317, 0.497, 4.600, 2.528),
         True,
-        "the README of surprisal",
+        "the package surprisal",
     ),
     PublishedText(
-        "The keys to the cabinet are on the table.", (39.8797,), False, "the README of minicons"
+        "The keys to the cabinet are on the table.", (39.8797,), False, "the package minicons"
     ),
     PublishedText(
-        "The keys to the cabinet is on the table.", (42.7585,), False, "the README of minicons"
+        "The keys to the cabinet is on the table.", (42.7585,), False, "the package minicons"
     ),
 )
 """All of them are of the original weights, in 32-bit floats on PyTorch."""

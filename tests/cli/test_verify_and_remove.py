@@ -262,7 +262,7 @@ def test_computing_beside_published_figures(hub: Hub, tmp_path: Path) -> None:
     lines = run("verify", *AT_MAIN, "--compute", env=hub.environment()).stdout.decode().splitlines()
     assert lines[1] == (
         f'Q4_K_M: "{PUBLISHED[0].text}" is {computed[0]["difference"]:.3f} nats off in a token\'s'
-        " surprisal (the README of surprisal)"
+        " surprisal (the package surprisal)"
     )
     assert len(lines) == 4
 

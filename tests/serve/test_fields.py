@@ -8,6 +8,7 @@ import pytest
 
 from distilgpt2_cli.engine import Context, GenerationOptions, Generator, Model
 from distilgpt2_cli.models import demo
+from tests.support.processes import wait_until
 from tests.support.run import environment
 from tests.support.server import Server, serving
 
@@ -117,7 +118,7 @@ def test_unknown_fields_are_ignored_with_a_warning(server: Server, stream: bool)
     assert warning.startswith('199 distil "Ignored fields: min_tokens, ')
     assert warning.isascii()
     assert "X" not in answer.headers
-    assert any("Ignored fields: min_tokens" in line for line in server.lines)
+    wait_until(lambda: any("Ignored fields: min_tokens" in line for line in server.lines))
     body = json.dumps({"input": "a", "truncate": True}).encode()
     embedded = server.request("POST", "/v1/embeddings", body)
     assert embedded.headers["warning"] == '199 distil "Ignored fields: truncate."'
