@@ -16,6 +16,7 @@ import numpy as np
 from distilgpt2_cli.engine import GenerationOptions, Model, open_generator
 from distilgpt2_cli.engine.llama.bindings import features
 from distilgpt2_cli.models import demo
+from tests.peers.beams import beams_lines
 from tests.peers.texts import ODDITIES, SCRIPTS, random_texts
 from tests.peers.transformers_peer import TransformersPeer
 from tests.support import gguf, raw_llama
@@ -25,6 +26,7 @@ from tests.support.numpy_gpt2 import ReferenceGPT2, log_softmax
 
 RANDOM_TEXTS = 5000
 GREEDY_TOKENS = 50
+BEAM_PROMPTS = 1
 PROMPTS = ("Once upon a time", "The rain", "In 1969", "def f(x):", "Всю ночь шёл", "雨が")
 TEXT = " ".join(SCRIPTS) * 4
 
@@ -124,6 +126,7 @@ def lines(path: Path) -> Iterator[str]:
         prompts = [model.tokenize(prompt) for prompt in PROMPTS]
     yield from number_lines(path, tokens, peer)
     yield greedy_line(path, prompts, peer)
+    yield from beams_lines(path, prompts[:BEAM_PROMPTS], peer)
 
 
 def main() -> None:

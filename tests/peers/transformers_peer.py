@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from distilgpt2_cli.engine import GenerationOptions
 from tests.support.raw_llama import Evaluation
 
 # Both are read when transformers is imported.
@@ -64,3 +65,29 @@ class TransformersPeer:
                 pad_token_id=self._model.config.eos_token_id,
             )
         return list(map(int, output[0, len(tokens) :]))
+
+    def search(
+        self, tokens: Sequence[int], options: GenerationOptions
+    ) -> list[tuple[list[int], float]]:
+        """Return the texts that a beam search finds, the best first, with their scores."""
+        end = self._model.config.eos_token_id
+        with self._torch.inference_mode():
+            output = self._model.generate(
+                self._torch.tensor([tokens]),
+                attention_mask=self._torch.ones(1, len(tokens), dtype=self._torch.int64),
+                max_new_tokens=options.max_tokens,
+                do_sample=False,
+                num_beams=options.num_beams,
+                num_return_sequences=options.num_beams,
+                length_penalty=options.length_penalty,
+                early_stopping=options.early_stopping,
+                no_repeat_ngram_size=options.no_repeat_ngram_size,
+                return_dict_in_generate=True,
+                output_scores=True,
+                pad_token_id=end,
+            )
+        texts = output.sequences[:, len(tokens) :].tolist()
+        return [
+            (text[: text.index(end) + 1] if end in text else text, score)
+            for text, score in zip(texts, output.sequences_scores.tolist(), strict=True)
+        ]
