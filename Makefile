@@ -24,7 +24,7 @@ LLAMA_BUILD := $(shell { cat tools/llama.cmake; echo "$${CMAKE_ARGS}$(PORTABLE)"
     grep -m 1 -E '^(flags|Features)' /proc/cpuinfo; } 2>/dev/null | cksum | cut -d ' ' -f 1)
 LLAMA_PACKAGE := $(shell sed -n 's/^  "\(llama-cpp-python[^"]*\)",$$/\1/p' pyproject.toml)
 
-.PHONY: demo test quick test-gpu test-web test-portable lint docs docs-check bench fuzz soak peers release-check clean
+.PHONY: demo test quick test-gpu test-web test-clients test-portable lint docs docs-check bench fuzz soak peers release-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/distil generate --model demo --seed 42 "Once upon a time"
@@ -47,6 +47,11 @@ test-gpu: $(GPU_VENV)/.installed
 test-web: $(VENV)/.web-test
 	tests/web/chromium.sh
 	$(BIN)/python -m pytest tests/web
+
+# Programs and libraries that use distil or its server; `make test` leaves out those that are not
+# installed.
+test-clients: $(VENV)/.clients-test
+	$(BIN)/python -m pytest tests/clients
 
 # The portable build, here and on older processors that QEMU emulates: the same bytes.
 test-portable:
@@ -129,6 +134,10 @@ $(GPU_VENV)/.installed: pyproject.toml tests/gpu/install.sh
 
 $(VENV)/.web-test: pyproject.toml $(VENV)/.llama
 	$(BIN)/python -m pip install --editable '.[web-test]'
+	@touch $@ $(VENV)/.installed $(VENV)/.test
+
+$(VENV)/.clients-test: pyproject.toml $(VENV)/.llama
+	$(BIN)/python -m pip install --editable '.[clients]'
 	@touch $@ $(VENV)/.installed $(VENV)/.test
 
 $(VENV)/.peers: pyproject.toml $(VENV)/.llama

@@ -121,6 +121,16 @@ def test_the_engine_knows_nothing_of_what_uses_it() -> None:
             assert "environ" not in modules()[module].read_text(), module
 
 
+def test_plugins_are_for_other_programs() -> None:
+    """distil does not import them, and they know nothing of its command line."""
+    plugins = f"{PACKAGE}.plugins"
+    for module, imported in imports().items():
+        if module.startswith(plugins):
+            assert not any(each.startswith(f"{PACKAGE}.cli") for each in imported), module
+        else:
+            assert not any(each.startswith(plugins) for each in imported), module
+
+
 def test_only_the_engine_imports_llama_cpp() -> None:
     """Neither with a statement nor by its name, as with import_module."""
     users = set()

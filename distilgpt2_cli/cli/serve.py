@@ -2,7 +2,7 @@
 
 import os
 import re
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +17,13 @@ from .shared.offload import notice_loading
 from .shared.options import Quiet, check_at_least_one
 
 if TYPE_CHECKING:
-    from ..serve.server import Address
+    from ..serve.address import Address
 
 EXAMPLES = """\b
 Examples:
   distil serve
   distil serve --model demo --port 0
+  distil serve --alias gpt-3.5-turbo-instruct --alias davinci-002
   DISTIL_API_KEY=$(cat key) distil serve --host 0.0.0.0
   distil serve --allow-origin http://localhost:3000
   curl http://127.0.0.1:8000/v1/completions -H 'Content-Type: application/json' \\
@@ -41,7 +42,10 @@ class _AddressOptions:
     """Where to listen, and who may use the server."""
 
     host: Annotated[
-        str, typer.Option(metavar="HOST", help="Host name or address to listen on.")
+        str,
+        typer.Option(
+            metavar="HOST", help="Address to listen on, or host name, for all of its addresses."
+        ),
     ] = "127.0.0.1"
     port: Annotated[
         int,
@@ -75,7 +79,7 @@ class _AddressOptions:
         Raises:
             UsageError: the options do not go together, or one can't be used.
         """
-        from ..serve.server import Address
+        from ..serve.address import Address
 
         _check_key(self.api_key)
         origins = tuple(_origin(each) for each in self.allow_origin or ())
@@ -87,6 +91,12 @@ class _AddressOptions:
 def serve(
     *,
     model: ModelOptions,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Further name of the model for clients; can be repeated."
+        ),
+    ] = None,
     where: _AddressOptions,
     parallel: Annotated[
         int, typer.Option(metavar="N", help="Completions to compute at once.")
@@ -121,6 +131,8 @@ def serve(
     terminal = Terminal.system(quiet=quiet)
     for name, value in (("parallel", parallel), ("max-tokens", max_tokens)):
         check_at_least_one(name, value)
+    if "" in (alias or ()):
+        raise UsageError("--alias is empty.", "Give it a name.")
     if queue < 0:
         raise UsageError(f"--queue can't be {queue}.", "Use 0 or more.")
     if not 0 < timeout <= 1e6:
@@ -147,27 +159,31 @@ def serve(
     file = model.locate(terminal)
     from ..engine.llama.loading import load
 
-    name = _name(file)
-    with closing(address.listen()) as listener:
-        terminal.notice(f"Loading {name}.")
+    names = _names(file, alias or ())
+    with address.listen() as listeners:
+        terminal.notice(f"Loading {names[0]}.")
         with load(file.path, offload) as loaded:
             notice_loading(terminal, loaded.placement)
             server.serve(
                 loaded,
-                name,
+                names,
                 int(file.path.stat().st_mtime),
                 limits,
                 address,
-                listener,
+                listeners,
                 threads=model.thread_count,
                 say=terminal.notice,
             )
 
 
-def _name(file: ModelFile) -> str:
-    """Return the model's name for clients: text, also where that of its file is not UTF-8."""
-    name = file.name.rpartition("/")[2].removesuffix(".gguf")
-    return os.fsencode(name).decode(errors="replace")
+def _names(file: ModelFile, aliases: Sequence[str]) -> Sequence[str]:
+    """Return the model's names for clients, each once: that of its file, and then its aliases.
+
+    They are text, also where the name of the file is not UTF-8.
+    """
+    own = file.name.rpartition("/")[2].removesuffix(".gguf")
+    names = (os.fsencode(name).decode(errors="replace") for name in (own, *aliases))
+    return tuple(dict.fromkeys(names))
 
 
 def _check_key(api_key: str | None) -> None:

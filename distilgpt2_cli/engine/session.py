@@ -93,15 +93,43 @@ def open_generator(
         DistilError: llama.cpp can't make the context.
     """
     start = time.perf_counter()
-    with load(path, offload) as model:
-        size = model.window
-        if prompt is not None and options.max_tokens >= 0:
-            size = min(size, max(len(model.tokenize(prompt)), 1) + options.max_tokens)
-        sequences = max(parallel, options.num_beams)
-        with Context(model, size, threads, sequences, flash_attention=flash_attention) as context:
-            generator = Generator(context, options, alternatives)
-            generator.load_seconds = time.perf_counter() - start
-            yield generator
+    with (
+        load(path, offload) as model,
+        generator_of(
+            model,
+            options,
+            prompt=prompt,
+            threads=threads,
+            parallel=parallel,
+            alternatives=alternatives,
+            flash_attention=flash_attention,
+        ) as generator,
+    ):
+        generator.load_seconds = time.perf_counter() - start
+        yield generator
+
+
+@contextmanager
+def generator_of(
+    model: Model,
+    options: GenerationOptions,
+    *,
+    prompt: str | None = None,
+    threads: int | None = None,
+    parallel: int = 1,
+    alternatives: int | None = None,
+    flash_attention: bool = False,
+) -> Iterator[Generator]:
+    """Make a context of a loaded model for completions, and free it when the block ends.
+
+    The arguments are those of `open_generator`, and so is what is raised.
+    """
+    size = model.window
+    if prompt is not None and options.max_tokens >= 0:
+        size = min(size, max(len(model.tokenize(prompt)), 1) + options.max_tokens)
+    sequences = max(parallel, options.num_beams)
+    with Context(model, size, threads, sequences, flash_attention=flash_attention) as context:
+        yield Generator(context, options, alternatives)
 
 
 @contextmanager

@@ -63,17 +63,20 @@ async def _metrics(service: Service, _request: Request) -> Response:
 
 
 async def _models(service: Service, _request: Request) -> Response:
-    return JSONResponse({"object": "list", "data": [_record(service)]})
+    return JSONResponse(
+        {"object": "list", "data": [_record(service, name) for name in service.names]}
+    )
 
 
 async def _model(service: Service, request: Request) -> Response:
-    service.check_model(request.path_params["name"])
-    return JSONResponse(_record(service))
+    name = request.path_params["name"]
+    service.check_model(name)
+    return JSONResponse(_record(service, name))
 
 
-def _record(service: Service) -> dict[str, object]:
+def _record(service: Service, name: str) -> dict[str, object]:
     return {
-        "id": service.name,
+        "id": name,
         "object": "model",
         "created": service.created,
         "owned_by": "distil",

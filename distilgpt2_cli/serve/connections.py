@@ -25,13 +25,17 @@ _PROBE_SECONDS = 0.05
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def most_connections() -> int:
+def most_connections(listeners: int) -> int:
     """Return how many connections the process can have, and raise its limit of files for them.
+
+    Args:
+        listeners: sockets that accept connections; each may accept one while another one does.
 
     Raises:
         DistilError: there is no room for a single one.
     """
-    used = sum(1 for _ in Path("/dev/fd").iterdir()) + _OWN_DESCRIPTORS + _REFUSED
+    beyond = _REFUSED + listeners - 1
+    used = sum(1 for _ in Path("/dev/fd").iterdir()) + _OWN_DESCRIPTORS + beyond
     room = _raise_limit(used + _MOST) - used
     if room < 1:
         raise DistilError(
@@ -66,7 +70,7 @@ class Acceptor:
         self._silent_until = 0.0
 
     async def run(self, listener: socket.socket, config: "Config", state: "ServerState") -> None:
-        """Accept until cancelled."""
+        """Accept until cancelled; there may be several listeners at the same time."""
         loop = asyncio.get_running_loop()
         listener.setblocking(False)
         while True:

@@ -45,7 +45,7 @@ class Service:
     """A model that answers requests. Everything here belongs to the event loop's thread.
 
     Attributes:
-        name: the model's name for clients.
+        names: the model's names for clients, the first one its own.
         created: the time of the model's file, in seconds since 1970.
         metrics: counts and times.
         is_ending: whether new requests are refused because the server is shutting down.
@@ -53,7 +53,12 @@ class Service:
     """
 
     def __init__(
-        self, model: Model, limits: Limits, threads: int | None, name: str, created: int
+        self,
+        model: Model,
+        limits: Limits,
+        threads: int | None,
+        names: Sequence[str],
+        created: int,
     ) -> None:
         """Make the context, in the thread of a running event loop.
 
@@ -62,7 +67,7 @@ class Service:
             DistilError: llama.cpp can't make the context.
         """
         self.limits = limits
-        self.name = name
+        self.names = names
         self.created = created
         self.metrics = Metrics()
         self.is_ending = False
@@ -71,6 +76,11 @@ class Service:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def name(self) -> str:
+        """The name that responses have."""
+        return self.names[0]
 
     @property
     def model(self) -> Model:
@@ -88,7 +98,7 @@ class Service:
         Raises:
             ApiError: it names another one.
         """
-        if name != self.name:
+        if name not in self.names:
             raise ApiError(
                 404,
                 f"This server has only the model {self.name}, not {str(name)[:100]}."

@@ -1,1 +1,1 @@
-"""Programs that others wrote, unmodified, beside `distil serve`."""
+"""Programs and libraries that use distil or its server; see ``make test-clients``."""

@@ -1,0 +1,1 @@
+"""distil within other programs; each module is imported by one of them, and never by distil."""
