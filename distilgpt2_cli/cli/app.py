@@ -36,6 +36,7 @@ COMMANDS = {
         "Compare variants of a prompt, for example to study a model's biases.",
     ),
     "tokenize": ("tokenize", "Show the tokens of a text, or decode token ids."),
+    "batch": ("batch", "Answer a file of requests in OpenAI's batch format."),
     "serve": ("serve", "Serve the model over HTTP, as OpenAI's completions API."),
     "info": ("info", "Describe a model file, and summarize its model card."),
     "download": ("download", "Download model files and print their paths."),

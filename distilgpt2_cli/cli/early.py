@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..engine.llama.placement import Offload
 
-_WITH_A_MODEL = ("generate", "write", "tokenize", "next", "score", "features", "probe")
+_WITH_A_MODEL = (
+    "generate", "write", "tokenize", "next", "score", "features", "probe", "batch",
+)  # fmt: skip
 _MODEL, _QUANT = ("--model", "-m"), ("--quant", "-q")
 _GPU_LAYERS, _DEVICE = ("--gpu-layers",), ("--device",)
 # With these, the model is not known yet, or none is needed.

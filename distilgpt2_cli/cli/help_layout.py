@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from ..terminal.layout import DEFAULT_WIDTH, MAX_WIDTH, fields, paragraph
 from ..terminal.output import columns_of
+from .optional_values import with_values
 
 _MIN_WIDTH = 40
 # A word of a shell command, with the spaces that are quoted in it.
@@ -63,9 +64,13 @@ class _Context(typer.Context):
 
 
 class Command(TyperCommand):
-    """A command whose help fits the terminal."""
+    """A command whose help fits the terminal, and with options whose value can be left out."""
 
     context_class = _Context
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments, of which some may leave out a value."""
+        return super().parse_args(ctx, with_values(args, self.params))
 
 
 def _laid_out(part: str, width: int) -> str:

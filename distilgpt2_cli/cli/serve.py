@@ -15,6 +15,7 @@ from .shared.extras import check_extra
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
 from .shared.options import Quiet, check_at_least_one
+from .shared.record import client_name
 
 if TYPE_CHECKING:
     from ..serve.address import Address
@@ -179,11 +180,10 @@ def serve(
 def _names(file: ModelFile, aliases: Sequence[str]) -> Sequence[str]:
     """Return the model's names for clients, each once: that of its file, and then its aliases.
 
-    They are text, also where the name of the file is not UTF-8.
+    They are text, also where they are not UTF-8.
     """
-    own = file.name.rpartition("/")[2].removesuffix(".gguf")
-    names = (os.fsencode(name).decode(errors="replace") for name in (own, *aliases))
-    return tuple(dict.fromkeys(names))
+    others = (os.fsencode(name).decode(errors="replace") for name in aliases)
+    return tuple(dict.fromkeys([client_name(file), *others]))
 
 
 def _check_key(api_key: str | None) -> None:

@@ -46,8 +46,7 @@ class Generator:
         # The newest ones: to go through the vocabulary takes time.
         self._constraint: Constraint | None = None
         self._banned: BannedTexts | None = None
-        if options.grammar is not None:
-            self._constraint_of(options.grammar)
+        self.prepare(options)
 
     @property
     def context(self) -> Context:
@@ -112,6 +111,15 @@ class Generator:
     def running_batch(self) -> RunningBatch:
         """Return an empty batch for whoever begins and ends completions between its steps."""
         return RunningBatch(self._context, self._prompts, self)
+
+    def prepare(self, options: GenerationOptions) -> None:
+        """Make sure that requests can have these options of their own.
+
+        Raises:
+            UsageError: the grammar asks for what the model's vocabulary does not have.
+        """
+        if options.grammar is not None:
+            self._constraint_of(options.grammar)
 
     def prompt_of(self, request: Request) -> Sequence[int]:
         """Return the tokens of a request's prompt that are evaluated."""

@@ -97,8 +97,8 @@ def complete_again(
         yield completion, tokens
 
 
-def interrupted_text(generator: Generator, tokens: Sequence[Token]) -> str:
-    """Return the text that an interruption after these tokens leaves."""
-    model, stream = generator.context.model, TextStream(generator.options.stop)
+def interrupted_text(generator: Generator, stop: Sequence[str], tokens: Sequence[Token]) -> str:
+    """Return the text that an interruption after these tokens leaves, with these stop texts."""
+    model, stream = generator.context.model, TextStream(stop)
     pieces = (b"" if model.ends_text(token.id) else model.piece(token.id) for token in tokens)
     return "".join(map(stream.feed, pieces)) + stream.finish()

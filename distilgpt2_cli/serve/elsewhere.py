@@ -11,6 +11,10 @@ _NO_FILES = (
     "it keeps no files",
     'Send all texts in one request to POST /v1/completions: "prompt" can be a list.',
 )
+_NO_BATCHES = (
+    "it keeps no files",
+    "Run a file of requests with `distil batch FILE`, which needs no server.",
+)
 _NO_TRAINING = (
     "it does not train models",
     "Train with another program, and serve the result with `distil serve --model FILE`.",
@@ -34,7 +38,7 @@ _INSTEAD = {
     ),
     "files": _NO_FILES,
     "uploads": _NO_FILES,
-    "batches": _NO_FILES,
+    "batches": _NO_BATCHES,
     "containers": _NO_FILES,
     "vector_stores": (
         "it keeps no vectors",

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from starlette.responses import Response
+from ..errors import DistilError
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
 
 _TYPES = {
     401: "authentication_error",
@@ -52,8 +55,10 @@ class ApiError(Exception):
         return {"error": error}
 
     @property
-    def response(self) -> Response:
+    def response(self) -> "Response":
         """The whole HTTP response."""
+        from starlette.responses import Response  # it is of an extra, and a batch does without it
+
         body = json.dumps(self.record) + "\n"
         return Response(body, self.status, self.headers, media_type="application/json")
 
@@ -61,3 +66,10 @@ class ApiError(Exception):
 def invalid(param: str, message: str, code: str | None = None) -> ApiError:
     """Return the error of a field with a wrong value."""
     return ApiError(400, message, param=param, code=code)
+
+
+def failed(error: Exception) -> ApiError:
+    """Return the error of a request that could not be answered."""
+    if isinstance(error, DistilError):
+        return ApiError(500, str(error))
+    return ApiError(500, f"Unexpected error in the server: {type(error).__name__}: {error}.")

@@ -8,8 +8,7 @@ from typing import Any
 from starlette.types import Receive, Scope
 
 from ..engine.scheduling import Job, Update
-from ..errors import DistilError
-from .errors import ApiError
+from .errors import ApiError, failed
 from .service import Service
 
 # How long after the time limit a client that reads nothing is disconnected.
@@ -51,7 +50,7 @@ class RequestJobs:
             self._has_token = True
             self._service.metrics.first_token.observe(time.perf_counter() - self.started)
         if update.error:
-            self._fail(_as_api_error(update.error))
+            self._fail(failed(update.error))
         if update.is_last:
             self._unfinished.discard(update.job)
         self._updated.set()
@@ -124,9 +123,3 @@ def _timeout(seconds: float) -> ApiError:
         f"The request took longer than {seconds:g} seconds and was stopped. Ask for fewer tokens.",
         code="timeout",
     )
-
-
-def _as_api_error(error: Exception) -> ApiError:
-    if isinstance(error, DistilError):
-        return ApiError(500, str(error))
-    return ApiError(500, f"Unexpected error in the server: {type(error).__name__}: {error}.")

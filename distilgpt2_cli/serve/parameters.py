@@ -8,8 +8,8 @@ from ..engine.llama.model import Model
 from ..engine.options import MAX_SEED, GenerationOptions, draw_seed
 from .errors import invalid
 from .fields import Fields, texts_or_tokens
+from .offer import MAX_TEXTS, NO_LIMIT, Offer
 from .sampling import DEFAULTS, sampling_options
-from .service import MAX_TEXTS, Service
 
 MAX_LOGPROBS = 20
 _RANDOM = -1
@@ -96,24 +96,32 @@ class CompletionCall:
         return sum(len(prompt.tokens) for prompt in self.prompts)
 
 
-def parse(body: bytes, service: Service) -> CompletionCall:
-    """Parse a request body; omitted fields have OpenAI's defaults.
+def parse(body: bytes, offer: Offer) -> CompletionCall:
+    """Parse the body of a request for completions; omitted fields have OpenAI's defaults.
+
+    Raises:
+        ApiError: it is not a JSON object, or a field is wrong or not supported.
+    """
+    return completion_call(Fields.of_body(body), offer)
+
+
+def completion_call(fields: Fields, offer: Offer) -> CompletionCall:
+    """Return what the fields of a body ask for.
 
     Raises:
         ApiError: a field is wrong, unknown or not supported.
     """
-    fields = Fields.of_body(body)
-    check_model(fields, service)
+    check_model(fields, offer)
     n = fields.integer("n", 1, 1, MAX_TEXTS)
     best_of = fields.integer("best_of", n, 1, MAX_TEXTS)
     echo, stream = fields.boolean("echo"), fields.boolean("stream")
     logprobs = fields.integer("logprobs", -1, 0, MAX_LOGPROBS)
-    max_tokens = _max_tokens(fields, service.limits.max_tokens, echo=echo)
+    max_tokens = _max_tokens(fields, offer.max_tokens, echo=echo)
     call = CompletionCall(
-        prompts=_prompts(fields, service, best_of),
+        prompts=_prompts(fields, offer, best_of),
         n=n,
         seed=_seed(fields),
-        options=sampling_options(fields, service.model, max(max_tokens, 1)),
+        options=sampling_options(fields, offer.model, max(max_tokens, 1)),
         generates=max_tokens > 0,
         logprobs=logprobs if logprobs >= 0 else None,
         echo=echo,
@@ -121,8 +129,8 @@ def parse(body: bytes, service: Service) -> CompletionCall:
         include_usage=_includes_usage(fields, stream),
         deterministic=fields.boolean("deterministic"),
         best_of=best_of,
-        scores_together=fields.boolean("score_together", service.limits.score_together),
-        ignored=_ignored(fields, service),
+        scores_together=fields.boolean("score_together", offer.score_together),
+        ignored=_ignored(fields, offer),
     )
     if best_of < n:
         raise invalid("best_of", f"best_of must be n or more, and n is {n}.")
@@ -133,7 +141,7 @@ def parse(body: bytes, service: Service) -> CompletionCall:
     return call
 
 
-def _ignored(fields: Fields, service: Service) -> list[str]:
+def _ignored(fields: Fields, offer: Offer) -> list[str]:
     """Return the fields that are left and not known here, after refusing what can't be obeyed."""
     fields.refuse(
         "suffix", ("",), "the model continues texts, and can't fill in what is between two."
@@ -142,18 +150,18 @@ def _ignored(fields: Fields, service: Service) -> list[str]:
         fields.take(name)
     for name, harmless in _WITHOUT_EFFECT.items():
         fields.refuse(name, harmless)
-    return fields.end(strict=service.limits.strict)
+    return fields.end(strict=offer.strict)
 
 
-def check_model(fields: Fields, service: Service) -> None:
-    """Check that a request is for the model that is served, if it names one.
+def check_model(fields: Fields, offer: Offer) -> None:
+    """Check that a request is for the model that answers, if it names one.
 
     Raises:
         ApiError: it is for another one.
     """
     name = fields.take("model")
     if name is not None:
-        service.check_model(name)
+        offer.check_model(name)
 
 
 def tokenized(name: str, value: str | list[int], model: Model, window: int) -> list[int]:
@@ -173,9 +181,9 @@ def tokenized(name: str, value: str | list[int], model: Model, window: int) -> l
     return tokens or [model.start_token]
 
 
-def _prompts(fields: Fields, service: Service, n: int) -> list[Prompt]:
+def _prompts(fields: Fields, offer: Offer, n: int) -> list[Prompt]:
     value = fields.take("prompt")
-    model, window = service.model, service.scheduler.window
+    model, window = offer.model, offer.window
     values = texts_or_tokens(
         "prompt", "" if value is None else value, model.vocabulary_size, MAX_TEXTS // n
     )
@@ -193,7 +201,7 @@ def _text(model: Model, tokens: Sequence[int]) -> str:
 
 
 def _max_tokens(fields: Fields, most: int, *, echo: bool) -> int:
-    remedy = "For more, start the server with a larger --max-tokens."
+    remedy = "" if most == NO_LIMIT else "For more, start the server with a larger --max-tokens."
     default = min(DEFAULTS.max_tokens, most)
     max_tokens = fields.integer("max_tokens", default, 0, most, remedy)
     if max_tokens == 0 and not echo:

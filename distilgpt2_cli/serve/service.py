@@ -9,9 +9,6 @@ from ..engine.scheduling import Scheduler, Update
 from .errors import ApiError
 from .metrics import Metrics
 
-MAX_TEXTS = 128
-"""The most completions, or inputs for embeddings, of one request."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -86,6 +83,26 @@ class Service:
     def model(self) -> Model:
         """The model that generates."""
         return self.scheduler.model
+
+    @property
+    def window(self) -> int:
+        """The tokens that a text may have."""
+        return self.scheduler.window
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens of one completion."""
+        return self.limits.max_tokens
+
+    @property
+    def strict(self) -> bool:
+        """Whether fields that are not known are refused, and not ignored."""
+        return self.limits.strict
+
+    @property
+    def score_together(self) -> bool:
+        """Whether the prompts of a request are scored together unless it says."""
+        return self.limits.score_together
 
     def start(self) -> None:
         """Start the scheduler; call it in the thread of a running event loop."""

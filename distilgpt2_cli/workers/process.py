@@ -119,7 +119,7 @@ def _listen(connection: "Connection[Message, Any]", items: "SimpleQueue[Items]")
     try:
         while True:
             items.put(connection.recv())
-    except (EOFError, OSError):
+    finally:  # also if it can't be read: the other side must not wait for ever
         os._exit(0)
 
 

@@ -23,7 +23,8 @@ from tests.support.stock import stock
     ],
 )
 def test_the_model_on_the_command_line(arguments: tuple[str, ...]) -> None:
-    for command in ("generate", "write", "next", "score", "features", "tokenize", "probe"):
+    commands = ("generate", "write", "next", "score", "features", "tokenize", "probe", "batch")
+    for command in commands:
         assert likely_model([command, *arguments], {"DISTIL_MODEL": "x"}) == demo().path
 
 

@@ -1,5 +1,6 @@
 """One run of each command, on the demo model or a small file from a Hub."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,16 @@ RUNS = {
     "features": (*DEMO, "--pool", "mean", TEXT),
     "probe": (*DEMO, "-n", "2", "--max-tokens", "5", "The {boy|girl} said"),
     "tokenize": (*DEMO, TEXT),
+    "batch": (*DEMO, "--quiet", "-"),
     "info": DEMO,
     "models": (),
     "bench": (*DEMO, "--tokens", "4", "--repetitions", "1", "--threads", "1", "--quiet"),
     "doctor": (),
     "help": ("generate",),
 }
+TEXT_20 = f"{TEXT}\n".encode() * 20
+REQUEST = {"custom_id": "a", "method": "POST", "url": "/v1/completions", "body": {"prompt": TEXT}}
+STDIN = {"batch": json.dumps(REQUEST).encode()}
 OF_DOWNLOADS = ("download", "verify", "remove")
 ELSEWHERE = ("replay", "write", "serve")
 
@@ -35,7 +40,7 @@ ELSEWHERE = ("replay", "write", "serve")
 @pytest.mark.parametrize("command", RUNS)
 def test_a_run(hub: Hub, command: str) -> None:
     env = stock(hub).environment()
-    result = run(command, *RUNS[command], env=env, stdin=f"{TEXT}\n".encode() * 20)
+    result = run(command, *RUNS[command], env=env, stdin=STDIN.get(command, TEXT_20))
     assert result.returncode == ExitStatus.DONE, result.stderr
     assert result.stdout
 

@@ -55,6 +55,18 @@ def test_perplexity_of_what_is_no_number(env: dict[str, str], folder: Path, valu
     assert (result.returncode, result.stdout) == (4, b"")
 
 
+@pytest.mark.parametrize("url", ["/v1/completions", "/v1/embeddings"])
+@pytest.mark.parametrize("parallel", ["1", "2"])
+def test_a_batch_file(env: dict[str, str], folder: Path, url: str, parallel: str) -> None:
+    """No request could be answered: the run ends, and says why once."""
+    body = {"prompt" if "completions" in url else "input": "Hello there"}
+    requests = [{"custom_id": str(i), "method": "POST", "url": url, "body": body} for i in range(3)]
+    command = ("batch", "-m", str(model(folder, np.nan)), "--parallel", parallel, "-")
+    result = run(*command, env=env, stdin="\n".join(map(json.dumps, requests)).encode())
+    assert (result.returncode, result.stdout) == (4, b"")
+    assert result.stderr.startswith(b"Error: The model's output is not a number")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_is_beyond_all_bounds(
     env: dict[str, str], folder: Path, command: tuple[str, ...]

@@ -166,7 +166,7 @@ def test_no_such_path_or_method(server: Server) -> None:
         ("/v1/assistants", "POST /v1/completions."),
         ("/v1/threads/t_1/runs", "POST /v1/completions."),
         ("/v1/files", '"prompt" can be a list.'),
-        ("/v1/batches", '"prompt" can be a list.'),
+        ("/v1/batches", "`distil batch FILE`"),
         ("/v1/fine_tuning/jobs", "`distil serve --model FILE`."),
         ("/v1/vector_stores", "POST /v1/embeddings"),
         ("/v1/engines/demo/completions", "POST /v1/completions."),

@@ -1,18 +1,20 @@
 """``distil generate``: completions of one prompt or of many."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Literal
 
 import typer
 
 from ...engine.options import choose_seed
 from ...errors import UsageError
 from ...terminal import Terminal
+from ..optional_values import OPTIONAL_FORMAT
 from ..shared.model_options import ModelOptions
 from ..shared.options import (
     Json,
     Quiet,
-    TextsOptions,
+    TextOptions,
     WorkerCount,
     check_at_least_one,
     check_only_one,
@@ -31,13 +33,14 @@ Examples:
   distil generate --json --seed 7 "To be" | jq -r .text
   distil generate --one-line --num-sequences 100 "My name is" > names.txt
   distil generate --lines --parallel 16 < prompts.txt > texts.txt
+  distil generate --lines json < prompts.jsonl > texts.txt
   distil generate --choices " yes| no" "Is the sky blue? Answer:"
   distil generate --model story.gguf --temperature 0 --stop "." "It was a"
 """
 
 
 @dataclass(frozen=True)
-class _Prompts(TextsOptions):
+class _Prompts(TextOptions):
     text: Annotated[
         str | None,
         typer.Argument(
@@ -47,9 +50,13 @@ class _Prompts(TextsOptions):
         ),
     ] = None
     lines: Annotated[
-        bool,
-        typer.Option("--lines", help="Treat each line of the input as a prompt; skip empty lines."),
-    ] = False
+        Literal["text", "json"] | None,
+        typer.Option(
+            "--lines",
+            metavar=OPTIONAL_FORMAT,
+            help="Treat each line as a prompt, or with `json` as JSON with one; skip empty lines.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ def generate(
     )
     check_at_least_one("num-sequences", sampling.num_sequences)
     check_at_least_one("parallel", sampling.parallel)
-    count = parse_workers(workers, several=prompt.lines, what="--lines")
+    count = parse_workers(workers, several=bool(prompt.lines), what="--lines")
     offload = model.offload
     first_seed = choose_seed(sampling.seed)
     text = None if prompt.lines else read_prompt(terminal, prompt)
@@ -123,6 +130,7 @@ def generate(
     # Not before it is needed: shells ask for the options at every Tab.
     from ...workers.chunks import texts_to_generate
     from ...workers.run import Workers
+    from ..shared.json_options import prompt_of
     from ..shared.lines import OneText, line_source
     from ..tasks.generate import GenerateTask
     from .output import Output
@@ -148,7 +156,9 @@ def generate(
     # A grammar may well expect that words begin without a space.
     output = Output(terminal, task, first_seed if seed_is_news else None, grammar is None)
     if lines:
-        with line_source(lines, texts_to_generate(task.parallel, task.sequences)) as source:
+        parse = partial(prompt_of, defaults=chosen) if prompt.lines == "json" else None
+        texts = texts_to_generate(task.parallel, task.sequences)
+        with line_source(lines, texts, parse) as source:
             if output.notices_space:
                 source.notice_space(terminal)
             output.write(source, Workers(count, task.threads))

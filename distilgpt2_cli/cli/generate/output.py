@@ -17,7 +17,7 @@ from ..shared.offload import notice_loading
 from ..shared.sampling_options import notice_seed
 from ..shared.texts import notice_space
 from ..tasks.generate import Completed, GenerateTask, dropped_notice, later_notices, requests
-from ..tasks.lines import Text
+from ..tasks.lines import Failure, Text
 
 if TYPE_CHECKING:
     from ...engine import Completion, Completions, Generator
@@ -45,7 +45,7 @@ class Output:
 
         After Ctrl-C, the text so far of those that had started is written too.
         """
-        run: Run[Text, Completed] = Run(self.task, source, workers)
+        run: Run[Text, Completed | Failure] = Run(self.task, source, workers)
         with run, results_pending():
             self._begin(run.placement)
             with self._counting() as advance:
@@ -84,7 +84,10 @@ class Output:
             "completions", count if is_known and count > 1 else None
         )
 
-    def _show(self, completed: Completed, advance: Advance, source: TextSource) -> None:
+    def _show(self, completed: Completed | Failure, advance: Advance, source: TextSource) -> None:
+        if isinstance(completed, Failure):
+            source.fail(completed)
+            return
         for notice in completed.before:
             self.terminal.notice(notice)
         self.terminal.write(completed.text)

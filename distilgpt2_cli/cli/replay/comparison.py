@@ -49,7 +49,12 @@ def complete_again_and_compare(
     changed = _changes(first.record, file, generator)
     for chunk in _chunks(run):
         requests = [
-            Request(each.record["prompt"], each.record["seed"], each.record.get("line", 1))
+            Request(
+                each.record["prompt"],
+                each.record["seed"],
+                each.record.get("line", 1),
+                options=each.options,
+            )
             for each in chunk
         ]
         limits = [each.limit for each in chunk]
@@ -103,7 +108,8 @@ def _difference(
     reason: str | None = completion.finish_reason
     if recorded.was_interrupted and len(tokens) == recorded.token_count:
         # An interruption may have come between the draw of the last token and its text.
-        endings = [interrupted_text(generator, tokens[:end]) for end in (len(tokens), -1)]
+        stop = recorded.options.stop
+        endings = [interrupted_text(generator, stop, tokens[:end]) for end in (len(tokens), -1)]
         text, reason = endings[0], "interrupted"
         if any(ending.startswith(record["text"]) for ending in endings):
             text = record["text"]

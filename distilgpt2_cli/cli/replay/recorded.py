@@ -8,6 +8,7 @@ from typing import Any
 from ...engine.options import GenerationOptions, check_seed
 from ...engine.records import FINISH_REASONS
 from ...errors import DistilError, UsageError
+from ..shared.json_options import converted
 
 # Options that came later are missing in older records, and their defaults have no effect.
 _ALWAYS_RECORDED = (
@@ -44,6 +45,11 @@ class Recorded:
         return bool(self.record["finish_reason"] == "interrupted")
 
     @property
+    def has_own_options(self) -> bool:
+        """Whether its options are not those of all completions of its run."""
+        return "own_options" in self.record
+
+    @property
     def token_count(self) -> int:
         """How many tokens were drawn."""
         return int(self.record["tokens"]["completion"])
@@ -62,7 +68,7 @@ class Recorded:
             self._is_of_the_run_of(other)
             and (self.parallel, self.flash_attention, self.alternatives)
             == (other.parallel, other.flash_attention, other.alternatives)
-            and self.options == other.options
+            and (self.options == other.options or self.has_own_options or other.has_own_options)
             and all(self.record.get(key) == other.record.get(key) for key in same)
             and None not in (self.index, other.index)
             and (self.index or 0) > (other.index or 0)
@@ -163,47 +169,16 @@ def _flash_attention(rest: dict[str, Any]) -> bool:
 def _options(rest: dict[str, Any]) -> GenerationOptions:
     values: dict[str, Any] = {}
     for each in fields(GenerationOptions):
-        default = each.default
         if each.name in _ALWAYS_RECORDED and each.name not in rest:
             raise ValueError(f"its option {each.name!r} is missing")
-        value = rest.pop(each.name, default)
-        if each.name == "logit_bias":
-            value = _biases(value)
-        elif isinstance(default, tuple):
-            if not isinstance(value, list | tuple) or not all(
-                isinstance(one, str) for one in value
-            ):
-                raise ValueError(f"its option {each.name!r} is not a list of texts")
-            value = tuple(value)
-        elif each.name == "grammar":
-            if value is not None and not isinstance(value, str):
-                raise ValueError("its option 'grammar' is not a text")
-        elif not _is_like(value, default):
-            raise ValueError(f"its option {each.name!r} can't be {value!r}")
-        values[each.name] = value
+        if each.name in rest:
+            try:
+                values[each.name] = converted(each.name, rest.pop(each.name))
+            except ValueError as error:
+                raise ValueError(f"its option {each.name!r} {error}") from None
     if rest:
         raise ValueError(f"this version has no option {next(iter(rest))!r}")
     return GenerationOptions(**values)
-
-
-def _biases(value: Any) -> tuple[tuple[int, float | None], ...]:
-    try:
-        biases = tuple((token, bias) for token, bias in value)
-    except (TypeError, ValueError):
-        biases = ((None, None),)
-    if not all(_is_count(token) and _is_bias(bias) for token, bias in biases):
-        raise ValueError("its option 'logit_bias' is not a list of tokens with biases")
-    return biases
-
-
-def _is_bias(value: Any) -> bool:
-    return value is None or _is_like(value, 0.0)
-
-
-def _is_like(value: Any, default: Any) -> bool:
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    return isinstance(value, int | float if isinstance(default, float) else int)
 
 
 def _is_count(value: Any) -> bool:

@@ -12,9 +12,10 @@ from ...terminal.input import LineReader
 from ...workers.chunks import Cutter, Listed
 from ...workers.run import Run
 from ...workers.tasks import Source
-from ..tasks.lines import Failure, Text
+from ..tasks.lines import Failure, Own, Text
 from .texts import InputLines, notice_space
 
+Parse = Callable[[str], tuple[str, Own | None]]
 _Result = TypeVar("_Result")
 
 
@@ -25,17 +26,21 @@ class LineSource(Source[Text]):
     each line is read.
     """
 
-    def __init__(self, lines: InputLines, reader: LineReader, texts: int) -> None:
+    def __init__(
+        self, lines: InputLines, reader: LineReader, texts: int, parse: Parse | None = None
+    ) -> None:
         """Read nothing yet.
 
         Args:
             lines: counts the lines, and reports those that are not texts.
             reader: what is read.
             texts: how many texts a chunk has.
+            parse: returns the text that a line has in it; by default it is the text.
         """
         self.descriptor = reader.descriptor
         self._lines = lines
         self._reader = reader
+        self._parse = parse or (lambda line: (line, None))
         self._cutter = Cutter(texts)
         self._texts = 0
         self._noticing: Terminal | None = None
@@ -52,17 +57,20 @@ class LineSource(Source[Text]):
             line = next(self._reader)
         except StopIteration:
             return None
+        number = None  # which the error has that there may be before
         try:
-            text = self._lines.accept(line)
+            content = self._lines.accept(line)
+            if content is None:
+                return None, False
+            number = self._lines.count
+            text, own = self._parse(content)
         except DistilError as error:
-            self._show(partial(self._lines.skip, error))
+            self._show(partial(self._lines.skip, error, number))
             return None, self._cutter.ends_after_failure()
-        if text is None:
-            return None, False
         if self._noticing and text.endswith(" "):
             self._show(partial(notice_space, self._noticing, text))
             self._noticing = None
-        taken = Text(self._lines.count, text, self._texts)
+        taken = Text(self._lines.count, text, self._texts, own)
         self._texts += 1
         self._waiting.append(None)
         return taken, self._cutter.ends_after(text)
@@ -127,11 +135,11 @@ def shown(run: Run[Text, _Result | Failure], source: TextSource) -> Iterator[_Re
 
 
 @contextmanager
-def line_source(lines: InputLines, texts: int) -> Iterator[LineSource]:
-    """Open the lines of the input.
+def line_source(lines: InputLines, texts: int, parse: Parse | None = None) -> Iterator[LineSource]:
+    """Open the lines of the input; see `LineSource`.
 
     Raises:
         DistilError: they can't be read.
     """
     with lines.open() as reader:
-        yield LineSource(lines, reader, texts)
+        yield LineSource(lines, reader, texts, parse)

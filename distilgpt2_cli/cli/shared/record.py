@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,12 @@ def logprob_records(generator: "Generator", tokens: "Sequence[Token]") -> Iterat
             yield candidate_record(model, drawn) | {
                 "top": [candidate_record(model, candidate) for candidate in top]
             }
+
+
+def client_name(file: ModelFile) -> str:
+    """Return a model's name for clients: text, also where that of its file is not UTF-8."""
+    name = file.name.rpartition("/")[2].removesuffix(".gguf")
+    return os.fsencode(name).decode(errors="replace")
 
 
 @cache

@@ -1,6 +1,7 @@
 """Completions of prompts, each as it is written: as a line of text, or of JSON."""
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...engine.llama.placement import AUTO, Offload, Placement
 from ...engine.options import GenerationOptions, completion_seed
 from ...engine.records import Request, Token
+from ...errors import DistilError
 from ...models import ModelFile
 from ..shared.record import logprob_records, model_record, placement_record, versions_record
-from .lines import Text
+from .lines import Failure, Text
 
 if TYPE_CHECKING:
     from ...engine import Completion, Completions, Generator
@@ -114,22 +116,40 @@ class GenerateWork:
         self._generator = generator
         self._batch: Completions | None = None
         self._begun: tuple[Completion, list[Token]] | None = None
+        self._failures: deque[Failure] = deque()
 
     @property
     def placement(self) -> Placement:
         """Where the model's layers are."""
         return self._generator.context.placement
 
-    def results(self, items: Iterable[Text]) -> Iterator[Completed]:
+    def results(self, items: Iterable[Text]) -> Iterator[Completed | Failure]:
         """Yield the completions of prompts."""
-        self._batch = self._generator.complete_all(requests(self._task, items))
+        self._batch = self._generator.complete_all(requests(self._task, self._usable(items)))
         for completion in self._batch:
+            yield from self._failures_before(completion.request.number)
             tokens: list[Token] = []
             self._begun = completion, tokens
             tokens.extend(completion)
             result = self._completed(completion, tokens)
             self._begun = None
             yield result
+        yield from self._failures_before(None)
+
+    def _usable(self, items: Iterable[Text]) -> Iterator[Text]:
+        """Yield those texts whose own grammar the model can follow; note the others."""
+        for item in items:
+            try:
+                if item.own:
+                    self._generator.prepare(item.own.options)
+            except DistilError as error:
+                self._failures.append(Failure(item.number, error))
+            else:
+                yield item
+
+    def _failures_before(self, number: int | None) -> Iterator[Failure]:
+        while self._failures and (number is None or self._failures[0].number < number):
+            yield self._failures.popleft()
 
     def interrupted(self) -> Iterator[Completed]:
         """Yield the text so far of the completions that have begun."""
@@ -162,6 +182,8 @@ class GenerateWork:
 
         task, request, placement = self._task, completion.request, self.placement
         record: dict[str, Any] = {"line": request.number} if task.prompt is None else {}
+        if request.options is not None:
+            record["own_options"] = True
         record |= {
             "index": request.index,
             "prompt": request.prompt,
@@ -169,7 +191,7 @@ class GenerateWork:
             "seed": completion.seed,
             "finish_reason": completion.finish_reason,
             "tokens": {"prompt": len(completion.prompt), "completion": completion.token_count},
-            "options": asdict(task.options)
+            "options": asdict(request.options or task.options)
             | {
                 "parallel": task.parallel,
                 "flash_attention": self._generator.context.flash_attention,
@@ -189,12 +211,16 @@ class GenerateWork:
 
 
 def requests(task: GenerateTask, items: Iterable[Text]) -> Iterator[Request]:
-    """Yield the requests of every prompt, with seeds that count up over all of them."""
+    """Yield the requests of every prompt; seeds count up over those that have none of their own."""
     count = task.sequences
-    for number, text, place in items:
+    for number, text, place, own in items:
+        first = completion_seed(task.first_seed, (number - 1) * count)
+        if own and own.seed is not None:
+            first = own.seed
         for i in range(count):
-            seed = completion_seed(task.first_seed, (number - 1) * count + i)
-            yield Request(text, seed, number, place * count + i)
+            options = own.options if own else None
+            seed = completion_seed(first, i)
+            yield Request(text, seed, number, place * count + i, options)
 
 
 def dropped_notice(generator: "Generator", completion: "Completion") -> str | None:

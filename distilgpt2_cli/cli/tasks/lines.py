@@ -3,10 +3,23 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
+from ...engine.options import GenerationOptions
 from ...errors import DistilError
 
 _Prepared = TypeVar("_Prepared")
 _Result = TypeVar("_Result")
+
+
+class Own(NamedTuple):
+    """What a line of JSON asks for itself.
+
+    Attributes:
+        options: all options of its completions.
+        seed: of its first completion; None for the one that its place gives.
+    """
+
+    options: GenerationOptions
+    seed: int | None
 
 
 class Text(NamedTuple):
@@ -16,11 +29,13 @@ class Text(NamedTuple):
         number: of its line, from 1.
         text: the text itself.
         place: its own number among the texts, from 0.
+        own: what its line asks for, None for what all of them get.
     """
 
     number: int
     text: str
     place: int = 0
+    own: Own | None = None
 
 
 class Failure(NamedTuple):
