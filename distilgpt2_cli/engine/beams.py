@@ -136,12 +136,15 @@ class _Adjusted:
         free(self._chain)
 
 
-def beam_search(
+def beam_steps(
     context: Context, prompt: Sequence[int], options: GenerationOptions, bans: Bans | None
-) -> list[Beam]:
-    """Return the best texts after a prompt that sequence 0 holds and has the newest logits of.
+) -> Iterator[list[Beam] | None]:
+    """Find the best texts after a prompt that sequence 0 holds and has the newest logits of.
 
     The texts end where the context is full, if not before.
+
+    Yields:
+        None after each step, and then the texts.
 
     Raises:
         NotANumberError: the logits are NaN.
@@ -164,7 +167,8 @@ def beam_search(
             ]
             search.advance(np.array(logprobs))
             if search.is_over:
-                return search.found
+                yield search.found
+                return
             before, adjusted = (
                 adjusted,
                 [adjusted[beam.parent].after(beam.tokens[-1]) for beam in search.live],
@@ -172,6 +176,7 @@ def beam_search(
             for each in before:
                 each.free()
             held = _continue(context, held, search.live)
+            yield None
     finally:
         for each in adjusted:
             each.free()
@@ -224,8 +229,54 @@ class _Search:
 
     def nth(self, number: int) -> Beam:
         if self.found is None:
-            self.found = beam_search(self.context, self.prompt, self.options, self.bans)
-        return self.found[min(number, len(self.found) - 1)]
+            *_, self.found = beam_steps(self.context, self.prompt, self.options, self.bans)
+        assert self.found
+        return nth_of(self.found, number)
+
+
+def nth_of(found: Sequence[Beam], number: int) -> Beam:
+    """Return a text by its rank; the last one where a small vocabulary has not as many."""
+    return found[min(number, len(found) - 1)]
+
+
+def completion_of(
+    request: Request,
+    context: Context,
+    prompt: Sequence[int],
+    dropped_tokens: int,
+    options: GenerationOptions,
+    find: Callable[[], Beam],
+) -> Completion:
+    """Return a completion whose tokens are those of a text that was found.
+
+    Args:
+        request: what it completes.
+        context: where it was searched for.
+        prompt: the tokens that were evaluated.
+        dropped_tokens: those that were left out before them.
+        options: how its text ends.
+        find: returns the text; called for every token.
+    """
+    drawn = 0
+
+    def sample(_row: int) -> Draw:
+        nonlocal drawn
+        text = find()
+        completion.score = text.value
+        drawn += 1
+        return Draw(text.tokens[drawn - 1])
+
+    return (
+        completion := Completion(
+            request,
+            replace(options, max_tokens=most_tokens(context, prompt, options)),
+            context,
+            prompt,
+            dropped_tokens,
+            Sampler(sample, lambda: None),
+            lambda: completion.draw(-1),
+        )
+    )
 
 
 class BeamBatch:
@@ -297,24 +348,13 @@ class BeamBatch:
 
     def _completion(self, request: Request, search: _Search, number: int) -> Completion:
         dropped, seconds = self._about
-        limit = most_tokens(self._context, search.prompt, search.options)
-        drawn = 0
-
-        def sample(_row: int) -> Draw:
-            nonlocal drawn
-            text = search.nth(number)
-            completion.score = text.value
-            drawn += 1
-            return Draw(text.tokens[drawn - 1])
-
-        completion = Completion(
+        completion = completion_of(
             request,
-            replace(search.options, max_tokens=limit),
             self._context,
             search.prompt,
             dropped,
-            Sampler(sample, lambda: None),
-            lambda: completion.draw(-1),
+            search.options,
+            lambda: search.nth(number),
         )
         completion.prompt_seconds = seconds
         return completion

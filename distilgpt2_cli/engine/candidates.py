@@ -106,7 +106,7 @@ def check_any(data: NDArray[Any]) -> None:
     if not (data["logit"] > -np.inf).any():
         raise DistilError(
             "No token may come next: the options ban all of them.",
-            "Ban fewer texts, or use a larger --no-repeat-ngram-size.",
+            "Ban fewer texts, or longer n-grams only.",
         )
 
 

@@ -118,6 +118,19 @@ class ScoreRequest:
     then: Request | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BeamRequest:
+    """A prompt whose likeliest continuations are wanted.
+
+    Attributes:
+        request: the prompt as tokens, with its options.
+        count: how many continuations, at most as many as beams.
+    """
+
+    request: Request
+    count: int
+
+
 class ScoredToken(NamedTuple):
     """A token of a text that was scored.
 

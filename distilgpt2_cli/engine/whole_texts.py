@@ -1,18 +1,35 @@
 """Whole texts evaluated between the steps of completions."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from .completion import Completion
+from .llama.context import Context
 from .llama.model import Model
-from .records import FeatureRequest, FinishReason, Request, ScoredToken, ScoreRequest, Token
+from .records import (
+    BeamRequest,
+    FeatureRequest,
+    FinishReason,
+    Request,
+    ScoredToken,
+    ScoreRequest,
+    Token,
+)
 
 if TYPE_CHECKING:
     from .evaluate.evaluator import Evaluator, Rows
 
 _MOST_TOGETHER = 64
 
-TextRequest: TypeAlias = FeatureRequest | ScoreRequest
+TextRequest: TypeAlias = FeatureRequest | ScoreRequest | BeamRequest
+
+
+class Whole(NamedTuple):
+    """The tokens of a completion, and why it ended."""
+
+    tokens: Sequence[Token]
+    finish_reason: FinishReason | None
 
 
 class TextResult(NamedTuple):
@@ -21,14 +38,12 @@ class TextResult(NamedTuple):
     Attributes:
         features: those of a text.
         scores: the tokens of each text with their scores.
-        tokens: those of the completion after it.
-        finish_reason: of that completion.
+        texts: completions: the one after a text that was scored, or those of a beam search.
     """
 
     features: "Rows | None" = None
     scores: Sequence[Sequence[ScoredToken]] = ()
-    tokens: Sequence[Token] = ()
-    finish_reason: FinishReason | None = None
+    texts: Sequence[Whole] = ()
 
 
 class TextEvaluators:
@@ -55,6 +70,8 @@ class TextEvaluators:
         """
         if isinstance(request, FeatureRequest):
             yield TextResult(features=self._features(request.tokens))
+        elif isinstance(request, BeamRequest):
+            yield from self._beams(request)
         else:
             yield from self._scores(request)
 
@@ -96,9 +113,36 @@ class TextEvaluators:
             completion.draw(-1)
         finally:
             completion.interrupt()
-        return result._replace(
-            tokens=completion.take_ready(), finish_reason=completion.finish_reason
-        )
+        return result._replace(texts=[Whole(completion.take_ready(), completion.finish_reason)])
+
+    def _beams(self, asked: BeamRequest) -> Iterator[TextResult | None]:
+        from .bans import BannedTexts, Bans
+        from .beams import beam_steps, completion_of, nth_of
+
+        request, options = asked.request, asked.request.options
+        assert options
+        prompt = request.prompt
+        assert not isinstance(prompt, str)
+        size = self._model.window
+        if options.max_tokens >= 0:
+            size = min(size, len(prompt) + options.max_tokens)
+        texts = BannedTexts(self._model, options.ban) if options.ban else None
+        bans = Bans(self._model, prompt, options, texts) if options.bans else None
+        with Context(self._model, size, self._threads, options.num_beams) as context:
+            context.evaluate(prompt)
+            for found in beam_steps(context, prompt, options, bans):
+                if found is None:
+                    yield None
+                    continue
+                completions = [
+                    completion_of(
+                        request, context, prompt, 0, options, partial(nth_of, found, number)
+                    )
+                    for number in range(asked.count)
+                ]
+                yield TextResult(
+                    texts=[Whole(list(each), each.finish_reason) for each in completions]
+                )
 
     def _scores_together(self, request: ScoreRequest) -> Iterator[TextResult | None]:
         from .evaluate.scoring import scored_tokens_together

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..engine.llama.model import Model
 from ..engine.options import completion_seed
-from ..engine.records import FeatureRequest, Request, ScoreRequest
+from ..engine.records import BeamRequest, FeatureRequest, Request, ScoreRequest
 from ..engine.scheduling import Job, Update
 from .choices import Choice
 from .inputs import EmbeddingCall
@@ -116,6 +116,11 @@ class CompletionAnswer:
         call = self._call
         if not call.generates or call.draws_after_scores:
             return
+        if call.options.num_beams > 1:
+            for number in range(len(call.prompts)):
+                request = BeamRequest(self._request(number * call.n), call.n)
+                yield Job(request, partial(self._receive_beams, number))
+            return
         for index, choice in enumerate(self.choices):
             receive = partial(self._receive, choice)
             yield Job(self._request(index), receive, call.deterministic, not call.stream)
@@ -131,8 +136,14 @@ class CompletionAnswer:
             for number, scores in enumerate(update.result.scores, first):
                 for choice in self._of_prompt(number):
                     choice.add_prompt(scores)
-            if update.result.tokens:
-                self.choices[first].add(update.result.tokens, update.result.finish_reason)
+            for text in update.result.texts:
+                self.choices[first].add(*text)
+        self._note(update)
+
+    def _receive_beams(self, number: int, update: Update) -> None:
+        if update.result:
+            for choice, text in zip(self._of_prompt(number), update.result.texts, strict=True):
+                choice.add(*text)
         self._note(update)
 
     def _of_prompt(self, number: int) -> list[Choice]:

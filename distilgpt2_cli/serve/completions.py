@@ -54,8 +54,9 @@ class CompletionResponse:
         self._jobs = RequestJobs(service, self._answer.jobs, len(self._answer.choices))
 
     def _note(self, update: Update) -> None:
-        drawn = update.result.tokens if update.result else update.tokens
-        self._service.metrics.completion_tokens += len(drawn)
+        whole = update.result.texts if update.result else ()
+        count = len(update.tokens) + sum(len(text.tokens) for text in whole)
+        self._service.metrics.completion_tokens += count
         self._jobs.update(update)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -132,13 +132,27 @@ def completion_call(fields: Fields, offer: Offer) -> CompletionCall:
         scores_together=fields.boolean("score_together", offer.score_together),
         ignored=_ignored(fields, offer),
     )
+    _check_together(call)
+    return call
+
+
+def _check_together(call: CompletionCall) -> None:
+    """Check what fields that are right by themselves ask for together.
+
+    Raises:
+        ApiError: they can't be combined.
+    """
+    n, beams, best_of = call.n, call.options.num_beams, call.best_of
     if best_of < n:
         raise invalid("best_of", f"best_of must be n or more, and n is {n}.")
-    if best_of > n and (stream or max_tokens == 0):
+    if best_of > n and (call.stream or not call.generates):
         raise invalid(
             "best_of", "best_of chooses among whole texts: use neither stream nor 0 tokens."
         )
-    return call
+    if beams > 1 and n > beams:
+        raise invalid("n", f"{beams} beams give no {n} texts: n must be num_beams or less.")
+    if beams > 1 and (best_of > n or call.logprobs is not None):
+        raise invalid("num_beams", "num_beams can't be combined with best_of or logprobs.")
 
 
 def _ignored(fields: Fields, offer: Offer) -> list[str]:

@@ -15,8 +15,12 @@ MAX_BANS = 128
 # Those of OpenAI's API, which has no top-k.
 DEFAULTS = GenerationOptions(max_tokens=16, temperature=1.0, top_k=0)
 
-_BEAMS = ("num_beams", "length_penalty", "early_stopping")
-_OPENAI_RANGES = {"presence_penalty": (-2, 2), "frequency_penalty": (-2, 2)}
+_MAX_BEAMS = 64  # each takes the memory of a context window
+_NARROWER = {
+    "presence_penalty": (-2, 2),  # as OpenAI's API
+    "frequency_penalty": (-2, 2),
+    "num_beams": (1, _MAX_BEAMS),
+}
 _OF_LLAMA_CPP = {"repeat_penalty": "repetition_penalty"}
 _OFF = {"top_n_sigma": -1}  # what llama.cpp takes for off, besides 0
 
@@ -27,10 +31,6 @@ def sampling_options(fields: Fields, model: Model, max_tokens: int) -> Generatio
     Raises:
         ApiError: a field is wrong.
     """
-    for name, harmless in zip(_BEAMS, (1, 1, False), strict=True):
-        fields.refuse(
-            name, (harmless,), "the server draws texts. Use `distil generate --num-beams`."
-        )
     given: dict[str, Any] = _numbers(fields)
     temperature = fields.number("temperature", DEFAULTS.temperature, 0, 2)
     if 0 < temperature < 0.001:
@@ -47,6 +47,7 @@ def sampling_options(fields: Fields, model: Model, max_tokens: int) -> Generatio
             stop=texts("stop", fields.take("stop"), MAX_STOPS, MAX_STOP_CHARACTERS),
             ignore_eos=fields.boolean("ignore_eos"),
             grammar=_grammar(fields),
+            early_stopping=fields.boolean("early_stopping"),
             **given,
         )
     except ParameterError as error:
@@ -58,9 +59,7 @@ def sampling_options(fields: Fields, model: Model, max_tokens: int) -> Generatio
 def _numbers(fields: Fields) -> dict[str, float]:
     numbers = {}
     for name, usual in RANGES.items():
-        if name in _BEAMS:
-            continue
-        low, high = _OPENAI_RANGES.get(name, usual)
+        low, high = _NARROWER.get(name, usual)
         low = min(low, _OFF.get(name, low))
         default = getattr(DEFAULTS, name)
         take = fields.integer if isinstance(default, int) else fields.number

@@ -13,23 +13,17 @@ PROMPT = "Once upon a time"
 REPETITIVE = "The cat sat. The cat sat. The cat"
 COMMON = ("--model", "demo", "--seed", "1", "--max-tokens", "24")
 OPTIONS = {
-    "typical": ("--typical-p", "0.7", "--top-n-sigma", "2"),
-    "xtc": ("--xtc-probability", "0.5", "--xtc-threshold", "0.05"),
-    "dynatemp": ("--dynatemp-range", "0.5", "--dynatemp-exponent", "2"),
-    "mirostat": ("--mirostat", "2", "--mirostat-tau", "3", "--mirostat-eta", "0.2"),
-    "dry": (
-        "--dry-multiplier",
-        "20",
-        "--dry-allowed-length",
-        "1",
-        "--dry-sequence-breaker",
-        r"\n",
-        "--dry-base",
-        "1.5",
+    "filters": (
+        *("--typical-p", "0.7", "--top-n-sigma", "2", "--xtc-probability", "0.5"),
+        *("--xtc-threshold", "0.05", "--dynatemp-range", "0.5", "--dynatemp-exponent", "2"),
     ),
-    "newest": ("--repetition-penalty", "1.3", "--repeat-last-n", "8"),
-    "bans": ("--ban", "little", "--ban", r"\n", "--no-repeat-ngram-size", "2"),
-    "biases": ("--logit-bias", "12+1.5", "--logit-bias", "11-inf"),
+    "mirostat": ("--mirostat", "2", "--mirostat-tau", "3", "--mirostat-eta", "0.2"),
+    "penalties": (
+        *("--dry-multiplier", "20", "--dry-allowed-length", "1", "--dry-sequence-breaker", r"\n"),
+        *("--dry-base", "1.5", "--repetition-penalty", "1.3", "--repeat-last-n", "8"),
+        *("--logit-bias", "12+1.5", "--logit-bias", "11-inf"),
+        *("--ban", "little", "--ban", r"\n", "--no-repeat-ngram-size", "2"),
+    ),
     "beams": ("--num-beams", "4", "-n", "3", "--length-penalty", "0.5", "--early-stopping"),
 }
 

@@ -1,12 +1,13 @@
 """Samplers, constraints, best_of, unknown fields, and the tokenizer's paths."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from distilgpt2_cli.engine import Context, GenerationOptions, Generator, Model
+from distilgpt2_cli.engine import Context, GenerationOptions, Generator, Model, Request
 from distilgpt2_cli.models import demo
 from tests.support.processes import wait_until
 from tests.support.run import environment
@@ -109,6 +110,30 @@ def test_the_best_of_several(server: Server) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
+def test_beams(server: Server, model: Model, stream: bool) -> None:
+    fields = {"num_beams": 4, "length_penalty": 0.5, "no_repeat_ngram_size": 2, "max_tokens": 12}
+    prompts = [PROMPT, "The cat"]
+    answer = server.complete(prompt=prompts, n=3, stream=stream, ban="little", **fields)
+    found = [""] * 6
+    for event in answer.events if stream else [answer.json]:
+        for choice in event["choices"]:
+            found[choice["index"]] += choice["text"]
+    options = GenerationOptions(**fields, ban=("little",))  # type: ignore[arg-type]
+    with Context(model, None, 1, 4) as context:
+        requests = [Request(prompt, 0, i) for i, prompt in enumerate(prompts) for _ in range(3)]
+        completions = Generator(context, options).complete_all(requests)
+        assert found == ["".join(token.text for token in each) for each in completions]
+
+
+def test_beams_leave_the_steps_of_others_their_turns(server: Server) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        beams = pool.submit(server.complete, prompt=PROMPT, num_beams=16, max_tokens=200)
+        other = server.complete(prompt=PROMPT, max_tokens=20, ignore_eos=True)
+        assert other.json["usage"]["completion_tokens"] == 20
+        assert beams.result().status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
 def test_unknown_fields_are_ignored_with_a_warning(server: Server, stream: bool) -> None:
     answer = server.complete(
         prompt="a", max_tokens=1, stream=stream, min_tokens=3, **{'n"\r\nX: é': 1}
@@ -137,7 +162,6 @@ def test_what_is_refused_says_why(server: Server) -> None:
     assert message == (
         "suffix is not supported: the model continues texts, and can't fill in what is between two."
     )
-    assert "distil generate --num-beams" in server.complete(num_beams=2).json["error"]["message"]
 
 
 def post(server: Server, path: str, **fields: Any) -> Any:
