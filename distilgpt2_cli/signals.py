@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _GRACE_SECONDS = 0.1
+_CLEANUP_SECONDS = 0.002
+_IMPORT = "<frozen importlib._bootstrap>"  # whose function cb frees the lock of a module
+_WEAKREF = f"{os.sep}weakref.py"  # finalizers
 
 received = 0
 """The signal that ended the run; 0 while there was none."""
@@ -66,6 +69,10 @@ def results_pending() -> Iterator[None]:
 def _end(number: int, frame: FrameType | None) -> None:
     """Raise the exception that ends the run cleanly; a further signal ends it at once."""
     global received
+    if _is_in_cleanup(frame):
+        with suppress(RuntimeError):  # the system gives no further thread
+            _thread.start_new_thread(_send_again, (number,))
+            return
     received = number
     restore_defaults()
     interrupts = sys.modules.get("distilgpt2_cli.engine.llama.interrupts")
@@ -73,6 +80,21 @@ def _end(number: int, frame: FrameType | None) -> None:
     if interrupt is None:
         raise KeyboardInterrupt
     interrupt(KeyboardInterrupt(), frame)
+
+
+def _is_in_cleanup(frame: FrameType | None) -> bool:
+    """Return whether Python would print an exception that is raised here, and go on."""
+    while frame is not None:
+        name, file = frame.f_code.co_name, frame.f_code.co_filename
+        if name == "__del__" or (name, file) == ("cb", _IMPORT) or file.endswith(_WEAKREF):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send_again(number: int) -> None:
+    time.sleep(_CLEANUP_SECONDS)
+    os.kill(os.getpid(), number)
 
 
 def _watch(read_end: int) -> None:

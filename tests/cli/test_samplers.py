@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.run import run
+from tests.support.run import run, terminal
 
 PROMPT = "Once upon a time"
 REPETITIVE = "The cat sat. The cat sat. The cat"
@@ -58,6 +58,10 @@ def test_beams_give_the_best_text_first(env: dict[str, str]) -> None:
     alone = run("generate", *COMMON, "--num-beams", "4", PROMPT, env=env)
     assert alone.stdout.decode() == records[0]["text"] + "\n"
     assert alone.stderr == b""
+    with terminal("generate", *COMMON, "--num-beams", "2", "-n", "2", PROMPT, env=env) as screen:
+        assert screen.wait() == ExitStatus.DONE
+    assert b"2 of 2 " in screen.output
+    assert b"seed" not in screen.output
     without_a_seed = ("--model", "demo", "--max-tokens", "24", "--num-beams", "4", PROMPT)
     assert run("generate", *without_a_seed, env=env).stderr == b""
 

@@ -120,7 +120,8 @@ class Output:
         number, count = completion.request.index, self.task.sequences
         on_terminal = self.terminal.stdout_is_terminal
         if on_terminal and count > 1:
-            self.terminal.rule(f"{number + 1} of {count} · seed {completion.seed}")
+            seed = f" · seed {completion.seed}" if self.task.options.num_beams == 1 else ""
+            self.terminal.rule(f"{number + 1} of {count}{seed}")
         elif number > 0:
             self.terminal.write("\n")
         if self.task.echo or on_terminal:
