@@ -47,10 +47,10 @@ def kill(count: int, seed: int) -> Verdict:
                     verdict.add(OTHER_FAULT, f"{about}: {errors!r}")
                 written = output.read_bytes() if output.exists() else b""
                 if not expected.startswith(written) or (ended and written != expected):
-                    verdict.add(FALSE_FILE, f"{about}: {len(written)} bytes")
+                    verdict.add(FALSE_FILE, f"{about}: {len(written)} bytes, {errors!r}")
                 if ended:
                     ends += 1
-                    output.unlink()
+                    output.unlink(missing_ok=True)
     print(f"kills of batches survived: {len(WAYS) * count}, {ends} files at their end: {verdict}")
     return verdict
 
