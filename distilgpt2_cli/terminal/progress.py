@@ -90,30 +90,42 @@ def _drawn(
 
     text = cast("IO[str]", codecs.getwriter("utf-8")(stream))
     console = VisibleCursor(file=text, no_color=not coloured)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        *columns,
-        TextColumn("{task.fields[note]}", markup=False),
-        console=console,
-        redirect_stdout=False,
-        redirect_stderr=False,
-        transient=transient,
-    ) as display:
-        _drawn_on.add(stream)
+    with (
+        _noted(stream),
+        Progress(
+            TextColumn("{task.description}", markup=False),
+            *columns,
+            TextColumn("{task.fields[note]}", markup=False),
+            console=console,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            transient=transient,
+        ) as display,
+    ):
         task = display.add_task(one_line(visible(name)), total=total, completed=done, note="")
 
         def advance(count: int, note: str = "") -> None:
             display.update(task, advance=count, note=one_line(visible(note)))
 
-        try:
-            yield advance
-        finally:
-            _drawn_on.discard(stream)
+        yield advance
+
+
+@contextmanager
+def _noted(stream: BinaryIO) -> Iterator[None]:
+    """Have what is drawn on a stream erased if the process ends at once.
+
+    This begins before anything is drawn: the process can end at any moment.
+    """
+    _drawn_on.add(stream)
+    try:
+        yield
+    finally:
+        _drawn_on.discard(stream)
 
 
 def erase_drawn() -> None:
     """Erase what is on the last line of a terminal, for a process that ends at once."""
-    for stream in _drawn_on:
+    for stream in tuple(_drawn_on):  # another thread may draw
         os.write(stream.fileno(), ERASE_LINE)
 
 
@@ -195,9 +207,9 @@ class Waiting:
     def _show(self) -> None:
         with self._lock:
             if not self._is_over:
+                _drawn_on.add(self._stream)  # first, as in `_noted`
                 self._stream.write(self._message.encode(errors="backslashreplace"))
                 self._is_shown = True
-                _drawn_on.add(self._stream)
 
 
 @contextmanager
