@@ -9,6 +9,7 @@ number of tokens to the power of the length penalty, an end-of-text token counte
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from .llama.context import Context
 from .options import GenerationOptions
 from .prompts import PromptEvaluator
 from .records import Draw, Request
-from .sampling import Sampler, adjusters, free, new_chain, show
+from .sampling import Sampler, adjuster, free
 
 Logprobs = NDArray[np.float64]
 
@@ -153,26 +154,21 @@ def beam_steps(
     """
     model = context.model
     search = BeamSearch(options, most_tokens(context, prompt, options), model.end_tokens)
-    chain = new_chain(*adjusters(model, options))
-    show(chain, prompt)
-    adjusted = [_Adjusted(chain, bans)]
+    adjusted = [_Adjusted(adjuster(model, prompt, options), bans)]
     held = [0]  # the sequence of each live beam
     try:
         while True:
-            first_row = -len(held)
-            rows = [first_row + sorted(held).index(sequence) for sequence in held]
+            rows = {sequence: row for row, sequence in enumerate(sorted(held), -len(held))}
             logprobs = [
-                each.apply(_logprobs(context, row))
-                for each, row in zip(adjusted, rows, strict=True)
+                each.apply(_logprobs(context, rows[sequence]))
+                for each, sequence in zip(adjusted, held, strict=True)
             ]
             search.advance(np.array(logprobs))
             if search.is_over:
                 yield search.found
                 return
-            before, adjusted = (
-                adjusted,
-                [adjusted[beam.parent].after(beam.tokens[-1]) for beam in search.live],
-            )
+            before = adjusted
+            adjusted = [before[beam.parent].after(beam.tokens[-1]) for beam in search.live]
             for each in before:
                 each.free()
             held = _continue(context, held, search.live)
@@ -222,12 +218,32 @@ class _Search:
     """The texts for one prompt, searched for when the first of them is asked for."""
 
     context: Context
+    request: Request
     prompt: Sequence[int]
+    dropped_tokens: int
+    prompt_seconds: float
     options: GenerationOptions
     bans: Bans | None
     found: list[Beam] | None = None
+    handed_out: int = 0
 
-    def nth(self, number: int) -> Beam:
+    def answers(self, request: Request) -> bool:
+        return (self.request.number, self.request.prompt) == (request.number, request.prompt)
+
+    def next_completion(self, request: Request) -> Completion:
+        completion = completion_of(
+            request,
+            self.context,
+            self.prompt,
+            self.dropped_tokens,
+            self.options,
+            partial(self._nth, self.handed_out),
+        )
+        completion.prompt_seconds = self.prompt_seconds
+        self.handed_out += 1
+        return completion
+
+    def _nth(self, number: int) -> Beam:
         if self.found is None:
             *_, self.found = beam_steps(self.context, self.prompt, self.options, self.bans)
         assert self.found
@@ -305,11 +321,8 @@ class BeamBatch:
         self._prompts = prompts
         self._prepare = prepare
         self._requests = iter(requests)
-        self._of: tuple[int, object] | None = None
-        self._next = 0
         self._search: _Search | None = None
         self._handed_out: Completion | None = None
-        self._about: tuple[int, float] = 0, 0.0
 
     def __iter__(self) -> Iterator[Completion]:
         """Return the batch itself."""
@@ -320,14 +333,10 @@ class BeamBatch:
         if self._handed_out:
             self._handed_out.interrupt()
         request = next(self._requests)
-        if self._search is None or (request.number, request.prompt) != self._of:
-            self._begin(request)
-        search, number = self._search, self._next
-        assert search
-        self._next += 1
-        completion = self._completion(request, search, number)
-        self._handed_out = completion
-        return completion
+        if self._search is None or not self._search.answers(request):
+            self._search = self._begun(request)
+        self._handed_out = self._search.next_completion(request)
+        return self._handed_out
 
     def interrupt(self) -> list[Completion]:
         """End everything under way; there is nothing that was not handed out."""
@@ -336,25 +345,10 @@ class BeamBatch:
             self._handed_out.interrupt()
         return []
 
-    def _begin(self, request: Request) -> None:
+    def _begun(self, request: Request) -> _Search:
         options, prompt, dropped, bans = self._prepare(request)
         for sequence in range(self._context.sequences):
             self._context.rewind(0, sequence)
         self._prompts.forget_all()
         seconds = self._prompts.evaluate(prompt, 0)
-        self._search = _Search(self._context, prompt, options, bans)
-        self._of, self._next = (request.number, request.prompt), 0
-        self._about = dropped, seconds
-
-    def _completion(self, request: Request, search: _Search, number: int) -> Completion:
-        dropped, seconds = self._about
-        completion = completion_of(
-            request,
-            self._context,
-            search.prompt,
-            dropped,
-            search.options,
-            lambda: search.nth(number),
-        )
-        completion.prompt_seconds = seconds
-        return completion
+        return _Search(self._context, request, prompt, dropped, seconds, options, bans)

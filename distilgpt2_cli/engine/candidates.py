@@ -13,10 +13,10 @@ from .llama.bindings import lib
 from .llama.context import Context
 from .llama.native import NativeContext
 from .observation import observe
-from .options import GenerationOptions, check_seed
+from .options import GenerationOptions
 from .prompts import fit
 from .records import Draw, Observation
-from .sampling import Sampler, adjusters, choosers, free, new_chain, show
+from .sampling import Sampler, adjuster_and_chooser, free
 
 # llama_token_data in llama.h
 TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
@@ -43,12 +43,8 @@ def array_sampler(
     Raises:
         UsageError: the seed is out of range, or the model has no such token.
     """
-    check_seed(seed)
-    model = context.model
-    adjuster = new_chain(*adjusters(model, options))
-    chooser = new_chain(*choosers(model, options, seed))
-    show(adjuster, prompt)
-    size = model.vocabulary_size
+    adjuster, chooser = adjuster_and_chooser(context.model, prompt, options, seed)
+    size = context.model.vocabulary_size
     ids = np.arange(size, dtype=np.int32)
     data = np.zeros(size, TOKEN_DATA)
 

@@ -29,9 +29,9 @@ from .llama.bindings import lib
 from .llama.context import Context
 from .llama.model import Model
 from .observation import observe
-from .options import GenerationOptions, check_seed
+from .options import GenerationOptions
 from .records import Draw
-from .sampling import Sampler, adjusters, choosers, free, new_chain, show
+from .sampling import Sampler, adjuster_and_chooser, free
 
 _FIRST_PART = 256  # tokens that the grammar is asked about at least
 _ALONE = b"/alone"  # after a byte, for the token of just this byte
@@ -233,11 +233,8 @@ def constrained_sampler(
         DistilError: llama.cpp refuses the grammar.
     """
     model, greedy = context.model, options.temperature == 0
-    check_seed(seed)
+    adjuster, chooser = adjuster_and_chooser(model, prompt, options, seed)
     text = ConstrainedText(constraint)
-    chooser = new_chain(*choosers(model, options, seed))
-    adjuster = new_chain(*adjusters(model, options))
-    show(adjuster, prompt)
     wanted = options.draws_likeliest or model.vocabulary_size
 
     def sample(row: int) -> Draw:

@@ -105,6 +105,30 @@ def sampling_chain(
     return chain
 
 
+def adjuster_and_chooser(
+    model: Model, prompt: Sequence[int], options: GenerationOptions, seed: int
+) -> tuple[Any, Any]:
+    """Return the same in two chains, for whoever does something between them; `free` both.
+
+    Raises:
+        UsageError: the seed is out of range, or the model has no such token.
+    """
+    check_seed(seed)
+    return adjuster(model, prompt, options), new_chain(*choosers(model, options, seed))
+
+
+def adjuster(model: Model, prompt: Sequence[int], options: GenerationOptions) -> Any:
+    """Return a chain of what `adjusters` yields, which knows the prompt; `free` it.
+
+    Raises:
+        UsageError: the model has no such token.
+    """
+    chain = new_chain(*adjusters(model, options))
+    if counts_tokens(options):
+        show(chain, prompt)
+    return chain
+
+
 def new_chain(*samplers: object) -> Any:
     """Return samplers as one, which owns them."""
     chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
