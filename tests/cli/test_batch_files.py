@@ -1,10 +1,8 @@
-"""``distil batch``: files of requests in OpenAI's format, and runs that go on after any end."""
+"""``distil batch``: requests in OpenAI's format, and their results on standard output."""
 
 import json
-import random
 import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +12,11 @@ import pytest
 
 from distilgpt2_cli.children.process_cost import run_process
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.batches import COMPLETIONS, EMBEDDINGS, as_lines, many, request
+from tests.support.batches import COMPLETIONS, EMBEDDINGS, as_lines, command, many, request, results
 from tests.support.forked import Run, run_all
-from tests.support.processes import fed_by_yes, wait_until
-from tests.support.run import DISTIL, TIMEOUT, run, started, terminal
+from tests.support.processes import fed_by_yes
+from tests.support.run import DISTIL, TIMEOUT, run
 from tests.support.server import serving
-
-
-def command(model: Path | str, *options: str, threads: int = 1) -> tuple[str, ...]:
-    return ("batch", "-m", str(model), "--threads", str(threads), *options)
-
-
-def results(output: bytes) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in output.splitlines()]
-    assert all(each.keys() == {"id", "custom_id", "response", "error"} for each in found)
-    return found
 
 
 def bodies(output: bytes) -> list[Any]:
@@ -231,179 +219,6 @@ def test_embeddings_are_the_features(env: dict[str, str], tiny: Path) -> None:
         assert np.array_equal(np.array(each["embedding"], np.float32), expected)
 
 
-# Files of results, and going on with them.
-
-
-@pytest.mark.parametrize(("parallel", "kills"), [("1", 50), ("4", 15)])
-def test_killed_again_and_again(
-    env: dict[str, str], tiny: Path, tmp_path: Path, parallel: str, kills: int
-) -> None:
-    """At any moment of its start, or soon after it has written; nothing is twice or missing."""
-    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_bytes(as_lines(many(1500)))
-    base = command(tiny, "--parallel", parallel, "--workers", "1")
-    expected = run(*base, str(source), env=env).stdout
-    again = (*base, "--output", str(output), "--resume", str(source))
-    moment = random.Random(int(parallel))
-    for number in range(kills):
-        before = size(output)
-        with started(*again, env=env) as process:
-            if number % 3:
-                wait_until(lambda: size(output) > before or process.poll() is not None)  # noqa: B023
-            with suppress(subprocess.TimeoutExpired):  # a quick machine comes to the end
-                process.wait(moment.uniform(0, 0.02 if number % 3 else 0.4))
-            process.kill()
-        written = output.read_bytes() if output.exists() else b""
-        assert expected.startswith(written)
-        if written == expected:
-            output.unlink()
-    last = run(*again, env=env)
-    assert last.returncode == ExitStatus.FAILED
-    assert output.read_bytes() == expected
-
-
-def size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-@pytest.mark.parametrize("parallel", ["1", "3"])
-def test_going_on_from_any_byte(
-    env: dict[str, str], tiny: Path, tmp_path: Path, parallel: str
-) -> None:
-    """As a kill in the middle of a write could leave it, also within a chunk."""
-    source = tmp_path / "in.jsonl"
-    source.write_bytes(as_lines(many(70)))
-    base = command(tiny, "--parallel", parallel, "--workers", "1")
-    expected = run(*base, str(source), env=env).stdout
-    end = expected.index(b"\n", len(expected) * 2 // 3)
-    places = [0, 1, 12, 30, end - 1, end, end + 1, end + 2, end + 9, end + 60, len(expected) - 1]
-    outputs = [tmp_path / f"{place}.jsonl" for place in (*places, len(expected))]
-    for place, output in zip((*places, len(expected)), outputs, strict=True):
-        output.write_bytes(expected[:place])
-    runs = [Run([*base, "--output", str(output), "--resume", str(source)]) for output in outputs]
-    failed = expected.count(b'"status_code": 400')
-    for result, output in zip(run_all(runs, env, tmp_path), outputs, strict=True):
-        assert (result.status, result.output) == (ExitStatus.FAILED, "")
-        assert f"Error: {failed} of 70 requests failed." in result.errors
-        assert output.read_bytes() == expected
-
-
-def test_results_of_something_else_are_refused(
-    env: dict[str, str], tiny: Path, tmp_path: Path
-) -> None:
-    """And not touched: of other requests, options or models, and files of any other kind."""
-    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    requests = many(6)
-    source.write_bytes(as_lines(requests))
-    base = command(tiny, "--workers", "1")
-    whole = run(*base, str(source), env=env).stdout
-    shorter, changed = tmp_path / "shorter.jsonl", tmp_path / "changed.jsonl"
-    shorter.write_bytes(as_lines(requests[:4]))
-    changed.write_bytes(as_lines([*requests[:4], request("complete 4", prompt="Other"),
-                                  requests[5]]))  # fmt: skip
-    lines = whole.splitlines(keepends=True)
-    cases: list[tuple[bytes, tuple[str, ...], int]] = [
-        (whole, (*base, str(shorter)), 5),
-        (whole, (*base, str(changed)), 5),
-        (whole, (*base, "--parallel", "2", str(source)), 1),
-        (whole, (*command("demo", "--workers", "1"), str(source)), 1),
-        (b"".join(lines[1:]), (*base, str(source)), 1),
-        (lines[0] + lines[0], (*base, str(source)), 2),
-        (lines[0] + b"notes\n", (*base, str(source)), 2),
-        (lines[0] + b"notes", (*base, str(source)), 2),
-        (b"notes", (*base, str(source)), 1),
-        (b"[]\n", (*base, str(source)), 1),
-        (bytes(50), (*base, str(source)), 1),
-        (whole + b"x", (*base, str(source)), 7),
-    ]
-    for content, arguments, line in cases:
-        output.write_bytes(content)
-        (result,) = run_all([Run([*arguments, "--output", str(output), "--resume"])], env, tmp_path)
-        assert (result.status, result.output) == (ExitStatus.FAILED, "")
-        assert result.errors.startswith(f"Error: Line {line} of {output} is not the result of")
-        assert output.read_bytes() == content
-
-
-def test_no_file_is_overwritten(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
-    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_bytes(as_lines(many(3)))
-    output.write_text("notes")
-    base = command(tiny, "--workers", "1", str(source), "--output")
-    for arguments, status, said in (
-        ((*base, str(output)), ExitStatus.FAILED, "already exists"),
-        ((*base, str(source)), ExitStatus.FAILED, "already exists"),
-        ((*base, str(source), "--force"), ExitStatus.USAGE, "is the file of the requests"),
-        ((*base, str(source), "--resume"), ExitStatus.USAGE, "is the file of the requests"),
-        ((*base, "/dev/null", "--force"), ExitStatus.FAILED, "is not a regular file"),
-        ((*base, str(tmp_path), "--force"), ExitStatus.FAILED, "Is a directory"),
-        ((*base, str(tmp_path / "no/out")), ExitStatus.FAILED, "No such file or directory"),
-        ((*base, str(output), "--force", "--resume"), ExitStatus.USAGE, "can't be combined"),
-        ((*base[:-1], "--resume"), ExitStatus.USAGE, "--output"),
-    ):
-        result = run(*arguments, env=env)
-        assert (result.returncode, result.stdout) == (status, b"")
-        assert said in result.stderr.decode()
-        assert result.stderr.count(b"\n") == 1
-    assert (output.read_text(), source.read_bytes()) == ("notes", as_lines(many(3)))
-    assert run(*base, str(output), "--force", env=env).stderr == b""
-    assert len(results(output.read_bytes())) == 3
-
-
-def test_a_run_that_can_t_begin_leaves_nothing(
-    env: dict[str, str], tiny: Path, tmp_path: Path
-) -> None:
-    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_bytes(as_lines(many(3)))
-    missing = run(*command("none.gguf", str(source), "--output", str(output)), env=env)
-    assert missing.returncode == ExitStatus.MODEL_UNAVAILABLE
-    unread = run(*command(tiny, "none.jsonl", "--output", str(output)), env=env)
-    assert unread.returncode == ExitStatus.FAILED
-    assert not output.exists()
-
-
-def test_one_process_writes_a_file(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
-    output = tmp_path / "out.jsonl"
-    with subprocess.Popen(
-        [*DISTIL, *command(tiny, "--output", str(output), "-")],
-        env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        wait_until(output.exists)
-        second = run(*command(tiny, "--output", str(output), "--resume", "-"), env=env)
-        assert second.returncode == ExitStatus.FAILED
-        assert b"Another process writes" in second.stderr
-        _, errors = process.communicate(as_lines(many(2)), TIMEOUT)
-    assert (process.returncode, errors) == (ExitStatus.DONE, b"")
-    assert len(results(output.read_bytes())) == 2
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_says_how_to_go_on(
-    env: dict[str, str], tiny: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    endless = request("endless", prompt="Hi", max_tokens=10**9, ignore_eos=True)
-    source.write_bytes(as_lines([*many(3), endless]))
-    with started(*command(tiny, "--output", str(output), str(source)), env=env) as process:
-        wait_until(lambda: size(output) > 0 and output.read_bytes().count(b"\n") == 3)
-        process.send_signal(number)
-        made, errors = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 128 + number
-    assert made == b""
-    assert errors.decode() == f"The results so far are in {output}: go on with --resume.\n"
-    assert len(results(output.read_bytes())) == 3
-
-
-def test_progress_on_a_terminal(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
-    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    endless = request("endless", prompt="Hi", max_tokens=10**9, ignore_eos=True)
-    source.write_bytes(as_lines([*many(3), endless]))
-    arguments = command(tiny, "--output", str(output), str(source))
-    with terminal(*arguments, env=env, columns=100) as screen:
-        screen.wait_for(b"3/4")
-        screen.type(b"\x03")
-        assert screen.wait() == ExitStatus.INTERRUPTED
-
-
 # Standard output.
 
 
@@ -421,7 +236,7 @@ def test_output_that_has_no_room(env: dict[str, str], tiny: Path, tmp_path: Path
     )
     assert limited.returncode == ExitStatus.FAILED
     assert b"can't be written: File too large." in limited.stderr
-    assert size(output) == 1024
+    assert output.stat().st_size == 1024
     run(*arguments, env=env)
     assert output.read_bytes() == run(*command(tiny, str(source)), env=env).stdout
 

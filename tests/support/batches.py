@@ -1,6 +1,7 @@
 """Requests in OpenAI's batch format."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 COMPLETIONS, EMBEDDINGS = "/v1/completions", "/v1/embeddings"
@@ -34,3 +35,15 @@ def _numbered(i: int) -> dict[str, Any]:
     if i % 6 == 2:
         body |= {"logprobs": 2, "echo": True}
     return request(f"complete {i}", **body)
+
+
+def command(model: Path | str, *options: str, threads: int = 1) -> tuple[str, ...]:
+    """Return the arguments of a run without those for its input and output."""
+    return ("batch", "-m", str(model), "--threads", str(threads), *options)
+
+
+def results(output: bytes) -> list[dict[str, Any]]:
+    """Return what a run has written, each line a result."""
+    found = [json.loads(line) for line in output.splitlines()]
+    assert all(each.keys() == {"id", "custom_id", "response", "error"} for each in found)
+    return found
