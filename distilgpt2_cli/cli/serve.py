@@ -115,7 +115,7 @@ def serve(
         bool,
         typer.Option(
             "--score-together",
-            help="Score the prompts of a request together: faster, but in other digits.",
+            help="Score prompts of a request together: faster with max_tokens 0, in other digits.",
         ),
     ] = False,
     strict: Annotated[
