@@ -15,6 +15,7 @@ _BLOCK = 8  # rows that a thread has in work: a few MB, which the processor's ca
 
 Rows = NDArray[np.float32]
 Logprobs = NDArray[np.float64]
+_NEVER = np.float32(-1e30)  # in place of minus infinity, whose product with 0 is not a number
 _Part = TypeVar("_Part")
 _Logits = TypeVar("_Logits", Rows, Logprobs)
 
@@ -30,6 +31,27 @@ class RowDivergences(NamedTuple):
 
     kullback_leibler: Logprobs
     same_top: NDArray[np.bool_]
+
+
+class TokenStatistics(NamedTuple):
+    """What the distribution at each place says of the token that stands there.
+
+    Attributes:
+        logprobs: of the token, in nats.
+        ranks: its place among all tokens by their probability, from 1; of equally likely ones, the
+            one with the lower number comes first.
+        entropies: of the whole distribution, in nats (Shannon, 1948).
+        shares: the log-probability of each set of tokens in nats: places by sets.
+        top_ids: the tokens that are most likely there, the likeliest first.
+        top: their log-probabilities in nats.
+    """
+
+    logprobs: Logprobs
+    ranks: NDArray[np.int64]
+    entropies: Logprobs
+    shares: Logprobs
+    top_ids: NDArray[np.int64]
+    top: Logprobs
 
 
 class RankedLogprobs(NamedTuple):
@@ -87,6 +109,61 @@ def ranked_logprobs_of(rows: Rows, targets: Sequence[int], count: int) -> Ranked
     if np.isnan(ranked.targets).any():
         raise NotANumberError
     return ranked
+
+
+def statistics_of(
+    rows: Rows, targets: Sequence[int], sets: Rows, count: int = 0
+) -> TokenStatistics:
+    """Return what each row says of its target token.
+
+    Args:
+        rows: logits, places by tokens.
+        targets: a token for each place.
+        sets: for each token 1 in the sets that it belongs to, and otherwise 0: tokens by sets.
+        count: how many of the most likely tokens to give.
+
+    Raises:
+        NotANumberError: the logits are NaN.
+    """
+    tokens = np.asarray(targets)
+    chosen = rows[np.arange(len(rows)), tokens]
+
+    def of_block(block: slice) -> TokenStatistics:
+        logits, own = rows[block], chosen[block]
+        highest = logits.max(axis=1)
+        shifted = np.maximum(logits - highest[:, None], _NEVER)
+        weights = np.exp(shifted)
+        total = weights.sum(axis=1)
+        spread = np.log(total)
+        with np.errstate(divide="ignore"):
+            shares = np.log(weights @ sets) - spread[:, None]
+        shifted *= weights
+        entropies = spread - shifted.sum(axis=1) / total
+        normalizers = highest + spread
+        top_ids = _most_likely(logits, count)
+        top_logits = np.take_along_axis(logits, top_ids, axis=1).astype(np.float64)
+        return TokenStatistics(
+            own.astype(np.float64) - normalizers,
+            _ranks(logits, own, tokens[block]),
+            np.maximum(entropies, 0).astype(np.float64),
+            shares.astype(np.float64),
+            top_ids,
+            top_logits - normalizers[:, None],
+        )
+
+    blocks = list(_in_blocks(of_block, len(rows)))
+    found = TokenStatistics(*(np.concatenate(part) for part in zip(*blocks, strict=True)))
+    if np.isnan(found.logprobs).any():
+        raise NotANumberError
+    return found
+
+
+def _ranks(logits: Rows, own: Rows, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+    ranks: NDArray[np.int64] = np.count_nonzero(logits > own[:, None], axis=1) + 1
+    if (np.count_nonzero(logits >= own[:, None], axis=1) > ranks).any():
+        equal = logits == own[:, None]
+        ranks += np.count_nonzero(equal & (np.arange(logits.shape[1]) < tokens[:, None]), axis=1)
+    return ranks
 
 
 def _most_likely(logits: Rows, count: int) -> NDArray[np.int64]:

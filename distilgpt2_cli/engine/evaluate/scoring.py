@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import NotANumberError, UsageError
 from ..records import ScoredToken
 from .evaluator import Evaluator, Rows, packed
+from .places import Places, Wanted, joined, places_of, window_places
 from .probabilities import Logprobs, log_softmax, logprobs_of, ranked_logprobs_of
 from .windows import Window, sliding
 
@@ -23,12 +24,14 @@ class Score:
         logprobs: natural logarithms, one for each token.
         prefix_tokens: how many tokens stood before them that were not scored.
         byte_count: the bytes of the text in UTF-8.
+        places: more about each token, where that was asked for.
     """
 
     tokens: Sequence[int]
     logprobs: Logprobs
     prefix_tokens: int
     byte_count: int
+    places: Places | None = None
 
     @property
     def surprisals(self) -> Logprobs:
@@ -83,13 +86,29 @@ class ScoredText:
 class Scorer:
     """Scores texts of any length with an evaluator.
 
-    Those longer than its window are cut into windows that overlap by half.
+    Those longer than its window are cut into windows that overlap, by half if nothing else is said.
+
+    Attributes:
+        window: tokens in a window.
+        stride: tokens from one window to the next.
     """
 
-    def __init__(self, evaluator: Evaluator) -> None:
-        """Use the evaluator; its sequences are the texts that are evaluated at once."""
+    def __init__(
+        self, evaluator: Evaluator, stride: int | None = None, wanted: Wanted | None = None
+    ) -> None:
+        """Use an evaluator.
+
+        Args:
+            evaluator: its sequences are the texts that are evaluated at once.
+            stride: tokens from one window to the next.
+            wanted: give `Places` too; if it has sets, also for the place after the text.
+        """
         self._evaluator = evaluator
         self._model = evaluator.model
+        self.window = evaluator.size
+        self.stride = max(self.window // 2, 1) if stride is None else stride
+        self._wanted = wanted
+        self._after = [self._model.start_token] if wanted and wanted.sets.shape[1] else []
 
     def tokens(self, text: str, prefix: str = "") -> ScoredText:
         """Tokenize a text and what stands before it apart, so that no prefix changes the text.
@@ -104,7 +123,7 @@ class Scorer:
         if not scored:
             raise UsageError("There is no text to score.", "Give it at least one character.")
         before = self._model.tokenize(prefix) or [self._model.start_token]
-        return ScoredText([*before, *scored], len(before), len(data))
+        return ScoredText([*before, *scored, *self._after], len(before), len(data))
 
     def score(self, text: str, prefix: str = "") -> Score:
         """Score a text.
@@ -148,19 +167,35 @@ class Scorer:
         rows = self._evaluator.logits_of_many(
             [text.tokens[:-1] for text in group], [text.before - 1 for text in group]
         )
-        logprobs = logprobs_of(rows, [token for text in group for token in text.scored])
-        ends = np.cumsum([len(text.scored) for text in group])
-        return map(_score, group, np.split(logprobs, ends[:-1]))
+        targets = [token for text in group for token in text.scored]
+        ends = np.cumsum([len(text.scored) for text in group])[:-1]
+        if not self._wanted:
+            yield from map(self._score, group, np.split(logprobs_of(rows, targets), ends))
+            return
+        contexts = np.concatenate([np.arange(text.before, len(text)) for text in group])
+        places = places_of(rows, targets, contexts, self._wanted)
+        starts = [0, *ends.tolist()]
+        for text, start in zip(group, starts, strict=True):
+            own = places.at(slice(start, start + len(text.scored)))
+            yield self._score(text, own.logprobs, own)
 
     def _score_alone(self, text: ScoredText) -> Score:
-        size = self._evaluator.size
-        windows = sliding(text.tokens, size, max(size // 2, 1))
-        logprobs = np.concatenate([window_logprobs(self._evaluator, each) for each in windows])
-        return _score(text, logprobs[text.before - 1 :])
+        windows = sliding(text.tokens, self.window, self.stride)
+        first = text.before - 1
+        if not self._wanted:
+            parts = [window_logprobs(self._evaluator, each) for each in windows]
+            return self._score(text, np.concatenate(parts)[first:])
+        pieces = [
+            piece
+            for each in windows
+            for piece in window_places(self._evaluator, each, self._wanted)
+        ]
+        places = joined(pieces).at(slice(first, None))
+        return self._score(text, places.logprobs, places)
 
-
-def _score(text: ScoredText, logprobs: Logprobs) -> Score:
-    return Score(text.scored, logprobs, text.before, text.byte_count)
+    def _score(self, text: ScoredText, logprobs: Logprobs, places: Places | None = None) -> Score:
+        end = len(text.scored) - len(self._after)
+        return Score(text.scored[:end], logprobs[:end], text.before, text.byte_count, places)
 
 
 def perplexity_of(mean_logprob: float) -> float:
