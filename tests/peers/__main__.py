@@ -19,6 +19,7 @@ from distilgpt2_cli.models import demo
 from tests.peers.beams import beams_lines
 from tests.peers.texts import ODDITIES, SCRIPTS, random_texts
 from tests.peers.transformers_peer import TransformersPeer
+from tests.peers.words import words_lines
 from tests.support import gguf, raw_llama
 from tests.support.differences import Rows, relative
 from tests.support.gguf_tensors import Array
@@ -127,11 +128,15 @@ def lines(path: Path) -> Iterator[str]:
     yield from number_lines(path, tokens, peer)
     yield greedy_line(path, prompts, peer)
     yield from beams_lines(path, prompts[:BEAM_PROMPTS], peer)
+    yield from words_lines(path, peer)
 
 
 def main() -> None:
     """Compare all files."""
-    packages = ("transformers", "torch", "numpy", "llama-cpp-python", "tokenizers")
+    packages = (
+        *("transformers", "torch", "numpy", "llama-cpp-python", "tokenizers"),
+        *("minicons", "surprisal"),
+    )
     print(", ".join(f"{name} {version(name)}" for name in packages))
     print(f"{platform.platform()}, {features()}")
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,12 @@ os.environ["TQDM_DISABLE"] = "1"
 
 
 class TransformersPeer:
-    """A model and its tokenizer, in 32-bit floats on the processor."""
+    """A model and its tokenizer, in 32-bit floats on the processor.
+
+    Attributes:
+        model: transformers' own object.
+        tokenizer: transformers' own object.
+    """
 
     def __init__(self, path: Path) -> None:
         """Load a GGUF file."""
@@ -30,20 +35,20 @@ class TransformersPeer:
         config = AutoConfig.from_pretrained(**file)
         # It reads the number of positions, but not into the field that the model is made from.
         config.n_positions = config.n_ctx
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(**file)
-        self._model: Any = AutoModelForCausalLM.from_pretrained(
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(**file)
+        self.model: Any = AutoModelForCausalLM.from_pretrained(
             **file, config=config, dtype=torch.float32
         ).eval()
         self._torch: Any = torch
 
     def tokens(self, text: str) -> list[int]:
         """Return the tokens of a text, in which special tokens are text."""
-        return list(self._tokenizer.encode(text, split_special_tokens=True))
+        return list(self.tokenizer.encode(text, split_special_tokens=True))
 
     def text(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, leaving out special ones."""
         return str(
-            self._tokenizer.decode(
+            self.tokenizer.decode(
                 tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
         )
@@ -51,18 +56,18 @@ class TransformersPeer:
     def evaluate(self, tokens: Sequence[int]) -> Evaluation:
         """Return logits and hidden states of all positions."""
         with self._torch.inference_mode():
-            output = self._model(self._torch.tensor([tokens]), output_hidden_states=True)
+            output = self.model(self._torch.tensor([tokens]), output_hidden_states=True)
         return Evaluation(output.logits[0].numpy(), output.hidden_states[-1][0].numpy())
 
     def continue_greedily(self, tokens: Sequence[int], count: int) -> list[int]:
         """Return up to ``count`` most likely tokens after a text, as far as its end."""
         with self._torch.inference_mode():
-            output = self._model.generate(
+            output = self.model.generate(
                 self._torch.tensor([tokens]),
                 attention_mask=self._torch.ones(1, len(tokens), dtype=self._torch.int64),
                 max_new_tokens=count,
                 do_sample=False,
-                pad_token_id=self._model.config.eos_token_id,
+                pad_token_id=self.model.config.eos_token_id,
             )
         return list(map(int, output[0, len(tokens) :]))
 
@@ -70,9 +75,9 @@ class TransformersPeer:
         self, tokens: Sequence[int], options: GenerationOptions
     ) -> list[tuple[list[int], float]]:
         """Return the texts that a beam search finds, the best first, with their scores."""
-        end = self._model.config.eos_token_id
+        end = self.model.config.eos_token_id
         with self._torch.inference_mode():
-            output = self._model.generate(
+            output = self.model.generate(
                 self._torch.tensor([tokens]),
                 attention_mask=self._torch.ones(1, len(tokens), dtype=self._torch.int64),
                 max_new_tokens=options.max_tokens,

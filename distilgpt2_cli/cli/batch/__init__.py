@@ -33,9 +33,9 @@ from ..shared.sources import (
 )
 
 if TYPE_CHECKING:
-    from ...batches.output import ResultFile
     from ...batches.requests import BatchRequest, RequestLines
     from ...batches.results import Result
+    from ...growing_file import GrowingFile
     from ...workers.run import Run, Workers
     from ..tasks.batch import BatchTask
     from .source import RequestSource
@@ -81,14 +81,14 @@ class _OutputOptions:
             )
 
     @contextmanager
-    def open(self, source: str) -> "Iterator[ResultFile | None]":
+    def open(self, source: str) -> "Iterator[GrowingFile | None]":
         """Open the output file, if there is one; what is read may not be the same file."""
         if self.output is None:
             yield None
             return
-        from ...batches.output import open_results
+        from ...growing_file import open_growing_file
 
-        with open_results(self.output, force=self.force, resume=self.resume) as results:
+        with open_growing_file(self.output, force=self.force, resume=self.resume) as results:
             if _is_same(source, self.output):
                 raise UsageError(
                     f"{self.output} is the file of the requests.", "Use another --output."
@@ -157,7 +157,7 @@ class _Answers:
         self._source = source
         self._total = total
 
-    def write(self, task: "BatchTask", workers: "Workers", results: "ResultFile | None") -> None:
+    def write(self, task: "BatchTask", workers: "Workers", results: "GrowingFile | None") -> None:
         """Answer all requests.
 
         Raises:

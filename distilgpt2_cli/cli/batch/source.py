@@ -2,10 +2,10 @@
 
 from collections import deque
 
-from ...batches.output import ResultFile
 from ...batches.requests import BatchRequest, RequestLines
 from ...batches.results import beginning, known
 from ...errors import DistilError
+from ...growing_file import GrowingFile
 from ...terminal.input import LineReader
 from ...workers.chunks import Cutter, texts_to_generate
 from ...workers.tasks import Source
@@ -39,7 +39,7 @@ class RequestSource(Source[BatchRequest]):
         self._depend = parallel > 1
         self._again: deque[_Taken] = deque()  # what was read to find where to go on
 
-    def pass_over(self, results: ResultFile) -> None:
+    def pass_over(self, results: GrowingFile) -> None:
         """Go on after the results of an earlier run.
 
         Raises:
@@ -62,18 +62,18 @@ class RequestSource(Source[BatchRequest]):
             self._check_torn(results, taken[0])
             self._again.append(taken)
 
-    def _next_request(self, results: ResultFile) -> _Taken:
+    def _next_request(self, results: GrowingFile) -> _Taken:
         while (taken := self._read()) is not None:
             if taken[0]:
                 return taken
         raise self._foreign(results)
 
-    def _check_torn(self, results: ResultFile, request: BatchRequest | None) -> None:
+    def _check_torn(self, results: GrowingFile, request: BatchRequest | None) -> None:
         expected = beginning(request) if request else b""
         if not (expected.startswith(results.torn) or results.torn.startswith(expected)):
             raise self._foreign(results)
 
-    def _foreign(self, results: ResultFile) -> DistilError:
+    def _foreign(self, results: GrowingFile) -> DistilError:
         return DistilError(
             f"Line {self.done + 1} of {results.path} is not the result of the request there, with"
             " this model and --parallel.",

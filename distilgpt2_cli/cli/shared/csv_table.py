@@ -30,9 +30,9 @@ class CsvTable:
         self._terminal.write("".join(map(csv_line, picked)))
 
 
-def csv_line(values: Iterable[Any]) -> str:
+def csv_line(values: Iterable[Any], separator: str = ",") -> str:
     """Return a row with its line end; a list or an object is written as JSON."""
-    return ",".join(map(_cell, values)) + "\n"
+    return separator.join(map(_cell, values)) + "\n"
 
 
 def _cell(value: Any) -> str:

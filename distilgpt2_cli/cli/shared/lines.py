@@ -4,19 +4,49 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ...errors import DistilError
 from ...terminal import Terminal
-from ...terminal.input import LineReader
 from ...workers.chunks import Cutter, Listed
 from ...workers.run import Run
 from ...workers.tasks import Source
-from ..tasks.lines import Failure, Own, Text
+from ..tasks.lines import Cuts, Failure, Own, Text
 from .texts import InputLines, notice_space
 
-Parse = Callable[[str], tuple[str, Own | None]]
+Parse = Callable[[Any], tuple[str, Own | Cuts | None]]
 _Result = TypeVar("_Result")
+
+
+class Lines(Protocol):
+    """Counts the lines of an input, or other parts of it, and reports those that are not texts.
+
+    Attributes:
+        count: the number of the last one.
+    """
+
+    count: int
+
+    def accept(self, line: Any) -> Any:
+        """Count a line, and return what is in it, None if it is empty."""
+
+    def skip(self, error: DistilError, number: int | None = None) -> None:
+        """Report a line that failed, and count it; without ``number``, the error has it."""
+
+
+class Reader(Protocol):
+    """Reads such lines; see `LineReader`."""
+
+    descriptor: int
+
+    def __next__(self) -> Any:
+        """Return the next one, and wait for it."""
+
+    def ready(self) -> bool:
+        """Return whether the next one, or the end, is there."""
+
+    def has(self, count: int, size: int) -> bool:
+        """Return whether so many, or some of so many bytes, are there within a moment."""
 
 
 class LineSource(Source[Text]):
@@ -27,7 +57,7 @@ class LineSource(Source[Text]):
     """
 
     def __init__(
-        self, lines: InputLines, reader: LineReader, texts: int, parse: Parse | None = None
+        self, lines: Lines, reader: Reader, texts: int, parse: Parse | None = None
     ) -> None:
         """Read nothing yet.
 
@@ -46,6 +76,29 @@ class LineSource(Source[Text]):
         self._noticing: Terminal | None = None
         # What is shown in this order: None stands for the results of a text.
         self._waiting: deque[Callable[[], object] | None] = deque()
+        self._again: deque[tuple[Text | None, bool]] = deque()
+
+    def pass_over(self, number: int) -> int:
+        """Leave out what an earlier run has done, up to the text with a number.
+
+        A chunk of which it has done a part is computed again, so that its results are the same.
+
+        Returns:
+            How many of the first results that run has written.
+        """
+        chunk: list[tuple[Text | None, bool]] = []
+        while (taken := self.take()) is not None:
+            chunk.append(taken)
+            text, is_last = taken
+            if is_last:
+                for each, _ in chunk:
+                    if each:
+                        self.done()
+                chunk = []
+            if text and text.number >= number:
+                break
+        self._again.extend(chunk)
+        return sum(text is not None for text, _ in chunk)
 
     def notice_space(self, terminal: Terminal) -> None:
         """Report the first text that ends in a space."""
@@ -53,6 +106,8 @@ class LineSource(Source[Text]):
 
     def take(self) -> tuple[Text | None, bool] | None:
         """Return the text of the next line, None if it has none."""
+        if self._again:
+            return self._again.popleft()
         try:
             line = next(self._reader)
         except StopIteration:
@@ -63,14 +118,15 @@ class LineSource(Source[Text]):
             if content is None:
                 return None, False
             number = self._lines.count
-            text, own = self._parse(content)
+            text, parsed = self._parse(content)
         except DistilError as error:
             self._show(partial(self._lines.skip, error, number))
             return None, self._cutter.ends_after_failure()
         if self._noticing and text.endswith(" "):
             self._show(partial(notice_space, self._noticing, text))
             self._noticing = None
-        taken = Text(self._lines.count, text, self._texts, own)
+        own, cuts = (None, parsed) if isinstance(parsed, Cuts) else (parsed, None)
+        taken = Text(number, text, self._texts, own, cuts)
         self._texts += 1
         self._waiting.append(None)
         return taken, self._cutter.ends_after(text)
@@ -105,9 +161,9 @@ class LineSource(Source[Text]):
 class OneText(Listed[Text]):
     """A single text, whose failure ends the command."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, cuts: Cuts | None = None) -> None:
         """Take the text."""
-        super().__init__([[Text(1, text)]])
+        super().__init__([[Text(1, text, cuts=cuts)]])
 
     def fail(self, failure: Failure) -> None:
         """Raise why the text has no result."""

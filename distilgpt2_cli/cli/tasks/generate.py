@@ -213,7 +213,7 @@ class GenerateWork:
 def requests(task: GenerateTask, items: Iterable[Text]) -> Iterator[Request]:
     """Yield the requests of every prompt; seeds count up over those that have none of their own."""
     count = task.sequences
-    for number, text, place, own in items:
+    for number, text, place, own, _ in items:
         first = completion_seed(task.first_seed, (number - 1) * count)
         if own and own.seed is not None:
             first = own.seed

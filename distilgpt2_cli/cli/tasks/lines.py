@@ -1,7 +1,7 @@
 """The items and results of tasks that compute texts: lines of the input, or a single text."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from ...engine.options import GenerationOptions
 from ...errors import DistilError
@@ -22,6 +22,21 @@ class Own(NamedTuple):
     seed: int | None
 
 
+class Cuts(NamedTuple):
+    """How a text is cut into words, and what the input has beside it.
+
+    Attributes:
+        spans: the words, each from a character to before another one; None for what stands between
+            white space.
+        regions: the region of each word, from 1; None without regions.
+        kept: values of columns of the input: those of all words, or for each word its own.
+    """
+
+    spans: Sequence[tuple[int, int]] | None = None
+    regions: Sequence[int] | None = None
+    kept: Sequence[Sequence[Any]] = ()
+
+
 class Text(NamedTuple):
     """A text.
 
@@ -30,12 +45,14 @@ class Text(NamedTuple):
         text: the text itself.
         place: its own number among the texts, from 0.
         own: what its line asks for, None for what all of them get.
+        cuts: its words, where they are wanted.
     """
 
     number: int
     text: str
     place: int = 0
     own: Own | None = None
+    cuts: Cuts | None = None
 
 
 class Failure(NamedTuple):

@@ -1,6 +1,7 @@
 """The scores of texts, each as it is written: as a line of text, of CSV or of JSON."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,19 +36,32 @@ class ScoreTask:
         file: the model file.
         prefix: the text before each of them.
         format: how the scores are written.
+        window: tokens in a window; None for the model's.
+        stride: tokens from one window to the next; None for half a window.
         parallel: texts evaluated at once.
         threads: the number of threads; None for the engine's choice.
         offload: where the model's layers are wanted.
+        detailed: give each token's rank, entropy and context; always so in JSON.
+        top: so many of the most likely tokens at each place, if it is detailed.
         model: the record of the model file, if it was made before.
     """
 
     file: ModelFile
     prefix: str = ""
     format: Literal["text", "csv", "json"] = "text"
+    window: int | None = None
+    stride: int | None = None
     parallel: int = 1
     threads: int | None = None
     offload: Offload = AUTO
+    detailed: bool = False
+    top: int = 0
     model: Mapping[str, str | None] | None = None
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether more is wanted of each token than how likely it is."""
+        return self.detailed or self.format == "json"
 
     @contextmanager
     def open(self) -> "Iterator[ScoreWork]":
@@ -55,7 +69,11 @@ class ScoreTask:
         from ...engine import open_evaluator
 
         with open_evaluator(
-            self.file.path, threads=self.threads, sequences=self.parallel, offload=self.offload
+            self.file.path,
+            size=self.window,
+            threads=self.threads,
+            sequences=self.parallel,
+            offload=self.offload,
         ) as evaluator:
             yield ScoreWork(self, evaluator)
 
@@ -72,24 +90,31 @@ class ScoreTask:
 
 
 class ScoreWork:
-    """Scores texts with an evaluator."""
+    """Scores texts with an evaluator.
+
+    Attributes:
+        evaluator: what evaluates.
+        scorer: scores texts with it.
+    """
 
     def __init__(self, task: ScoreTask, evaluator: "Evaluator") -> None:
         """Use the evaluator of the task."""
         from ...engine import Scorer
+        from ...engine.evaluate.places import Wanted, no_sets
 
+        wanted = Wanted(no_sets(evaluator.model), task.top) if task.is_detailed else None
+        self.evaluator = evaluator
+        self.scorer = Scorer(evaluator, task.stride, wanted)
         self._task = task
-        self._evaluator = evaluator
-        self._scorer = Scorer(evaluator)
 
     @property
     def placement(self) -> Placement:
         """Where the model's layers are."""
-        return self._evaluator.placement
+        return self.evaluator.placement
 
     def results(self, items: Iterable[Text]) -> Iterator[Scored | Failure]:
         """Yield the scores of texts."""
-        scorer, task = self._scorer, self._task
+        scorer, task = self.scorer, self._task
         for result in in_groups(
             items,
             lambda text: scorer.tokens(text, task.prefix),
@@ -108,7 +133,7 @@ class ScoreWork:
 
     def _written(self, text: Text, score: "Score") -> str:
         if self._task.format == "json":
-            record = score_record(self._evaluator, self._task, text.text, score)
+            record = score_record(self, self._task, text.text, score)
             return json.dumps({"line": text.number} | record, allow_nan=False) + "\n"
         if self._task.format == "csv":
             row = {"line": text.number, "text": text.text, "tokens": len(score.tokens)}
@@ -120,17 +145,17 @@ class ScoreWork:
         )
 
 
-def score_record(
-    evaluator: "Evaluator", task: ScoreTask, text: str, score: "Score"
-) -> dict[str, Any]:
+def score_record(work: ScoreWork, task: ScoreTask, text: str, score: "Score") -> dict[str, Any]:
     """Return the record of a text and of each token."""
-    placement = evaluator.placement
+    placement = work.placement
     return {
         "prefix": task.prefix,
         "text": text,
         "tokens": {"prefix": score.prefix_tokens, "text": len(score.tokens)},
         **figures_record(score),
-        "scores": list(token_records(evaluator.model, score)),
+        "window": work.scorer.window,
+        "stride": work.scorer.stride,
+        "scores": list(token_records(work.evaluator.model, score)),
         "model": task.model or model_record(task.file),
         "placement": placement_record(placement),
         "warnings": list(placement.warnings),
@@ -139,9 +164,19 @@ def score_record(
 
 
 def token_records(model: "Model", score: "Score") -> Iterator[dict[str, Any]]:
-    """Yield the record of each token."""
-    for token, logprob, bits in rows_of(score):
-        yield piece_record(model, token) | {"logprob": logprob, "surprisal": bits}
+    """Yield the record of each token of a detailed score."""
+    places = score.places
+    assert places is not None
+    ranks, entropies = places.ranks.tolist(), (places.entropies / math.log(2)).tolist()
+    contexts = places.contexts.tolist()
+    for place, (token, logprob, bits) in enumerate(rows_of(score)):
+        yield piece_record(model, token) | {
+            "logprob": logprob,
+            "surprisal": bits,
+            "rank": ranks[place],
+            "entropy": entropies[place],
+            "context": contexts[place],
+        }
 
 
 def rows_of(score: "Score") -> Iterator[tuple[int, float, float]]:

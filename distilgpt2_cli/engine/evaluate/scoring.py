@@ -12,7 +12,7 @@ from ..records import ScoredToken
 from .evaluator import Evaluator, Rows, packed
 from .places import Places, Wanted, joined, places_of, window_places
 from .probabilities import Logprobs, log_softmax, logprobs_of, ranked_logprobs_of
-from .windows import Window, sliding
+from .windows import Window, check_stride, sliding
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,15 @@ class Scorer:
             evaluator: its sequences are the texts that are evaluated at once.
             stride: tokens from one window to the next.
             wanted: give `Places` too; if it has sets, also for the place after the text.
+
+        Raises:
+            ParameterError: ``stride`` is more than a window.
         """
         self._evaluator = evaluator
         self._model = evaluator.model
         self.window = evaluator.size
         self.stride = max(self.window // 2, 1) if stride is None else stride
+        check_stride(self.stride, self.window)
         self._wanted = wanted
         self._after = [self._model.start_token] if wanted and wanted.sets.shape[1] else []
 

@@ -32,8 +32,7 @@ def sliding(tokens: Iterable[int], size: int, stride: int) -> Iterator[Window]:
     Raises:
         ParameterError: ``stride`` is not from 1 to ``size``.
     """
-    if not 0 < stride <= size:
-        raise ParameterError("stride", stride, f"a number from 1 to {size}")
+    check_stride(stride, size)
     rest = iter(tokens)
     window = list(islice(rest, size))
     new = len(window)
@@ -46,6 +45,16 @@ def sliding(tokens: Iterable[int], size: int, stride: int) -> Iterator[Window]:
         following = list(islice(rest, stride))
         window = window[stride:] + following
         new = len(following)
+
+
+def check_stride(stride: int, size: int) -> None:
+    """Make sure that windows of a size follow each other without gaps.
+
+    Raises:
+        ParameterError: ``stride`` is not from 1 to ``size``.
+    """
+    if not 0 < stride <= size:
+        raise ParameterError("stride", stride, f"a number from 1 to {size}")
 
 
 def disjoint(tokens: Iterable[int], size: int, start_token: int | None) -> Iterator[Window]:

@@ -7,7 +7,7 @@ Schuler, 2024, https://arxiv.org/abs/2406.10851).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -15,10 +15,12 @@ import numpy as np
 
 from ...errors import UsageError
 from ..llama.model import Model
-from .places import Places, Wanted
+from .places import Places, Wanted, joined
 from .probabilities import Logprobs
 
 _SPACE, _WHITE = range(2)  # the sets of tokens that begin with a space, and with any white space
+_ASCII_WHITE = frozenset(bytes([byte]) for byte in b" \t\n\r\v\f")
+_PART = 1024  # tokens
 _WORD = re.compile(r"\S+")
 
 
@@ -62,6 +64,45 @@ class Part(NamedTuple):
     places: Places
     goes_on: bool
     next_token: int | None = None
+
+
+def parts_of(
+    model: Model, stream: Iterable[tuple[Sequence[int], Places]], *, goes_on: bool
+) -> Iterator[tuple[str, Part]]:
+    """Yield a text of any size in parts, each with what its tokens spell, cut before some word.
+
+    Args:
+        model: whose tokens they are.
+        stream: tokens with their places, as `stream_places` yields them; the last one stands for
+            the place after the text.
+        goes_on: whether there is text before.
+    """
+    tokens: list[int] = []
+    held: list[Places] = []
+    for more, places in stream:
+        tokens += more
+        held.append(places)
+        cut = _last_cut(model, tokens) if len(tokens) >= _PART else 0
+        if cut:
+            known = joined(held)
+            text = _spelled(model, tokens[:cut])
+            yield text, Part(tokens[:cut], known.at(slice(cut + 1)), goes_on, tokens[cut])
+            tokens, held, goes_on = tokens[cut:], [known.at(slice(cut, None))], True
+    if held:
+        yield _spelled(model, tokens[:-1]), Part(tokens[:-1], joined(held), goes_on)
+
+
+def _last_cut(model: Model, tokens: Sequence[int]) -> int:
+    """Return the last token, but for the first, that begins with white space after none; or 0."""
+    for place in range(len(tokens) - 1, 0, -1):
+        before, own = model.piece(tokens[place - 1]), model.piece(tokens[place])
+        if own[:1] in _ASCII_WHITE and before[-1:] not in _ASCII_WHITE:
+            return place
+    return 0
+
+
+def _spelled(model: Model, tokens: Sequence[int]) -> str:
+    return b"".join(map(model.piece, tokens)).decode(errors="replace")
 
 
 def words_in(text: str) -> list[Span]:

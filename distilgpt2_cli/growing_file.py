@@ -1,4 +1,4 @@
-"""A file of results that grows by whole lines, and that a later run can go on with."""
+"""A file that grows by whole lines, and that a later run can go on with."""
 
 import fcntl
 import os
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import DistilError
-from ..files import cannot_write
+from .errors import DistilError
+from .files import cannot_write
 
 _REMEDY = "Choose another file with --output."
 
 
-class ResultFile:
-    """An open file of results, which no other process writes meanwhile.
+class GrowingFile:
+    """An open file, which no other process writes meanwhile.
 
     Attributes:
         path: of the file.
@@ -72,13 +72,13 @@ class ResultFile:
 
 
 @contextmanager
-def open_results(path: Path, *, force: bool, resume: bool) -> Iterator[ResultFile]:
-    """Open a file of results; a new one in which nothing was written is removed at the end.
+def open_growing_file(path: Path, *, force: bool, resume: bool) -> Iterator[GrowingFile]:
+    """Open such a file; a new one in which nothing was written is removed at the end.
 
     Args:
         path: of the file.
         force: it may replace another file.
-        resume: it may have results already.
+        resume: it may have lines already.
 
     Raises:
         DistilError: it exists and may not be written, or another process writes it.
@@ -96,7 +96,7 @@ def open_results(path: Path, *, force: bool, resume: bool) -> Iterator[ResultFil
         raise cannot_write(error, path, _REMEDY) from None
     try:
         _check(path, descriptor)
-        yield ResultFile(path, descriptor)
+        yield GrowingFile(path, descriptor)
     finally:
         if is_new and os.fstat(descriptor).st_size == 0:
             with suppress(OSError):

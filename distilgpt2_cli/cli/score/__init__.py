@@ -1,0 +1,133 @@
+"""``distil score``: how likely each token of a text is for the model."""
+
+from typing import Annotated
+
+import typer
+
+from ...errors import UsageError
+from ...terminal import Terminal
+from ...workers.chunks import texts_to_evaluate
+from ...workers.run import Run, Workers
+from ..shared.csv_table import CsvTable
+from ..shared.lines import line_source, shown
+from ..shared.model_options import ModelOptions
+from ..shared.offload import notice_loading
+from ..shared.options import (
+    FormatOptions,
+    Parallel,
+    Quiet,
+    TextsOptions,
+    WorkerCount,
+    check_parallel,
+    parse_workers,
+)
+from ..shared.texts import InputLines, argument_text, notice_file_name, notice_space, read_text
+from ..tasks.lines import Failure, Text
+from ..tasks.score import LINE_COLUMNS, Scored, ScoreTask
+from ..tasks.words import Layout, WordsTask
+from .options import OutputOptions, WindowOptions, WordOptions, WordTexts
+from .rows import Format
+from .tokens import score_text
+from .words import score_words
+
+EXAMPLES = """\b
+Examples:
+  distil score "The cat sat on the mat."
+  distil score --prefix "The capital of France is" " Paris"
+  distil score --json "To be, or not to be" | jq .perplexity
+  distil score --lines --parallel 16 < sentences.txt | sort -n
+  distil score --csv --file story.txt > surprisal.csv
+  distil score --words --spillover 2 --file story.txt > words.tsv
+  distil score --words --column sentence --file items.csv --output words.parquet
+"""
+
+
+def score(
+    *,
+    text: TextsOptions,
+    model: ModelOptions,
+    prefix: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="Text before the scored text; it is not scored itself.",
+            show_default=False,
+        ),
+    ] = "",
+    words: WordOptions,
+    windows: WindowOptions,
+    file: OutputOptions,
+    parallel: Parallel = 1,
+    workers: WorkerCount = "auto",
+    output: FormatOptions,
+    quiet: Quiet = False,
+) -> None:
+    """Score each token of a text, given the tokens before it.
+
+    The first token is scored given the prefix, or the model's start token if there is no prefix.
+    On a terminal with colours, the text is shown, shaded by surprisal; otherwise a table. With
+    --lines, each text gives a line, separated by tabs: perplexity, bits per byte, log-probability,
+    tokens, the number of the line, and the text. --csv has the same rows, with a header.
+    With --words, each word has a row, and the probability that it ends there is part of its own.
+    """
+    terminal = Terminal.system(quiet=quiet)
+    several = text.lines or words.column is not None
+    check_parallel(parallel, several)
+    count = parse_workers(workers, several=several, what="--lines")
+    offload = model.offload
+    input_lines = InputLines(terminal, text, "score") if text.lines and not words.words else None
+    prefix = argument_text(prefix, "--prefix")
+    notice_file_name(terminal, prefix)
+    notice_space(terminal, prefix, "--prefix")
+    written: Format = "json" if output.json else "csv" if output.csv else "text"
+    threads = model.thread_count
+    if words.words:
+        texts = WordTexts(text, written)
+        if file.resume:
+            texts.check_resumable()
+        words_task = WordsTask(
+            model.locate(terminal),
+            Layout(),
+            prefix,
+            words.plain_sum,
+            windows.window,
+            windows.stride,
+            parallel,
+            threads,
+            offload,
+        )
+        score_words(terminal, texts, words, file, words_task, Workers(count, threads))
+        return
+    if file.output:
+        raise UsageError("--output is for words.", "Use it with --words.")
+    single = None if input_lines else read_text(terminal, text)
+    task = ScoreTask(
+        model.locate(terminal),
+        prefix,
+        written,
+        windows.window,
+        windows.stride,
+        parallel,
+        threads,
+        offload,
+    )
+    if input_lines is None:
+        score_text(terminal, task, single or "")
+    else:
+        _score_lines(terminal, task, input_lines, Workers(count, task.threads))
+
+
+def _score_lines(
+    terminal: Terminal, task: ScoreTask, input_lines: InputLines, workers: Workers
+) -> None:
+    with line_source(input_lines, texts_to_evaluate(task.parallel)) as source:
+        run: Run[Text, Scored | Failure] = Run(task, source, workers)
+        with run:
+            notice_loading(terminal, run.placement)
+            if task.format == "csv":
+                CsvTable(terminal, LINE_COLUMNS)
+            with terminal.counting_results("texts", None) as advance:
+                for scored in shown(run, source):
+                    terminal.write(scored.text)
+                    advance(1)
+    input_lines.check()
