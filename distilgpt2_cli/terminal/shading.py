@@ -29,6 +29,27 @@ def legend() -> list[tuple[str, str]]:
     return list(zip([*ranges, f" {edges[-1]}+ "], _SHADES, strict=True))
 
 
+# Green, yellow, red and purple, as GLTR has them.
+_RANK_SHADES = (
+    "\x1b[38;5;16;48;5;157m",
+    "\x1b[38;5;16;48;5;228m",
+    "\x1b[38;5;16;48;5;216m",
+    "\x1b[38;5;16;48;5;183m",
+)
+RANK_BOUNDS = (10, 100, 1000)
+"""The lowest ranks of all classes of ranks but the last one, which has no such bound."""
+
+
+def rank_class(rank: int) -> int:
+    """Return the class of a rank, from 0 for the likeliest tokens to 3."""
+    return sum(rank > bound for bound in RANK_BOUNDS)
+
+
+def rank_shade(rank: int) -> str:
+    """Return the escape sequence of the shade for a rank."""
+    return _RANK_SHADES[rank_class(rank)]
+
+
 def bar(part: float, width: int) -> str:
     """Return a bar for ``part``, from 0 to 1, of ``width`` columns; an eighth of one is visible."""
     whole, rest = divmod(round(part * width * 8), 8)

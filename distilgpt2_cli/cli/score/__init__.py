@@ -25,7 +25,7 @@ from ..shared.texts import InputLines, argument_text, notice_file_name, notice_s
 from ..tasks.lines import Failure, Text
 from ..tasks.score import LINE_COLUMNS, Scored, ScoreTask
 from ..tasks.words import Layout, WordsTask
-from .options import OutputOptions, WindowOptions, WordOptions, WordTexts
+from .options import OutputOptions, PictureOptions, WindowOptions, WordOptions, WordTexts
 from .rows import Format
 from .tokens import score_text
 from .words import score_words
@@ -37,6 +37,7 @@ Examples:
   distil score --json "To be, or not to be" | jq .perplexity
   distil score --lines --parallel 16 < sentences.txt | sort -n
   distil score --csv --file story.txt > surprisal.csv
+  distil score --ranks --html ranks.html --file essay.txt
   distil score --words --spillover 2 --file story.txt > words.tsv
   distil score --words --column sentence --file items.csv --output words.parquet
 """
@@ -56,6 +57,7 @@ def score(
     ] = "",
     words: WordOptions,
     windows: WindowOptions,
+    picture: PictureOptions,
     file: OutputOptions,
     parallel: Parallel = 1,
     workers: WorkerCount = "auto",
@@ -81,6 +83,8 @@ def score(
     notice_space(terminal, prefix, "--prefix")
     written: Format = "json" if output.json else "csv" if output.csv else "text"
     threads = model.thread_count
+    if words.words and (picture.ranks or picture.html):
+        raise UsageError("--ranks and --html show tokens.", "Leave out --words.")
     if words.words:
         texts = WordTexts(text, written)
         if file.resume:
@@ -98,6 +102,8 @@ def score(
         )
         score_words(terminal, texts, words, file, words_task, Workers(count, threads))
         return
+    if input_lines and (picture.ranks or picture.html):
+        raise UsageError("--ranks and --html show a single text.", "Leave out --lines.")
     if file.output:
         raise UsageError("--output is for words.", "Use it with --words.")
     single = None if input_lines else read_text(terminal, text)
@@ -112,7 +118,7 @@ def score(
         offload,
     )
     if input_lines is None:
-        score_text(terminal, task, single or "")
+        score_text(terminal, task, single or "", picture, force=file.force)
     else:
         _score_lines(terminal, task, input_lines, Workers(count, task.threads))
 

@@ -8,7 +8,7 @@ import typer
 
 from ...errors import UsageError
 from ...files import own_path
-from ..shared.options import TextsOptions, check_at_least_one, check_only_one
+from ..shared.options import TextsOptions, check_at_least_one, check_only_one, new_file_option
 from ..shared.sources import STDIN, can_be_read_again, source_name
 from ..tasks.words import Unit
 from .rows import Format, ResumableTable
@@ -103,6 +103,20 @@ class WindowOptions:
         for name, value in (("window", self.window), ("stride", self.stride)):
             if value is not None:
                 check_at_least_one(name, value)
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """A text as a detector of generated text looks at it."""
+
+    ranks: Annotated[
+        bool,
+        typer.Option("--ranks", help="Shade tokens by rank instead of surprisal, and count ranks."),
+    ] = False
+    html: Annotated[
+        Path | None,
+        new_file_option("Write the text shaded by rank, with alternatives, to this .html file."),
+    ] = None
 
 
 @dataclass(frozen=True)

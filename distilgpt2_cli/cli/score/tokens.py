@@ -1,33 +1,48 @@
 """The tokens of a scored text: shaded, as a table, or as CSV."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ...files import check_new_file
 from ...terminal import Terminal
+from ...terminal.shading import RANK_BOUNDS, bar, legend, rank_shade, shade
 from ..shared.csv_table import CsvTable
 from ..shared.offload import notice_loading
 from ..shared.record import quoted
 from ..tasks.score import ScoreTask, rows_of, score_record, token_records
+from .options import PictureOptions
+from .ranks import TOP, check_size, rank_counts, write_page
 
 if TYPE_CHECKING:
     from ...engine import Evaluator, Score
 
+_BAR_WIDTH = 40
 _TOKEN_COLUMNS = (
     "position", "id", "text", "bytes", "logprob", "surprisal", "rank", "entropy", "context",
 )  # fmt: skip
 
 
-def score_text(terminal: Terminal, task: ScoreTask, text: str) -> None:
-    """Print the tokens of a text.
+def score_text(
+    terminal: Terminal, task: ScoreTask, text: str, picture: PictureOptions, *, force: bool
+) -> None:
+    """Print the tokens of a text, and write its page if one is wanted.
 
     Raises:
-        DistilError: the model can't be loaded, or can't evaluate it.
+        UsageError: the text is empty, or too long for a page.
+        DistilError: the model can't be loaded, or can't evaluate it; or the page can't be written.
     """
-    with replace(task, detailed=True).open() as work:
+    if picture.html:
+        check_new_file(picture.html, (".html",), force=force)
+    with replace(task, detailed=True, top=TOP if picture.html else 0).open() as work:
         notice_loading(terminal, work.placement)
+        if picture.html:
+            check_size(len(work.scorer.tokens(text).scored))
         with terminal.counting_results("texts", None):
             score = work.scorer.score(text, task.prefix)
-        view = TokenView(terminal, work.evaluator, task.prefix)
+        if picture.html:
+            write_page(picture.html, work, task, score, force=force)
+        view = TokenView(terminal, work.evaluator, task.prefix, ranks=picture.ranks)
         if task.format == "json":
             terminal.write_json(score_record(work, task, text, score))
         elif task.format == "csv":
@@ -39,18 +54,32 @@ def score_text(terminal: Terminal, task: ScoreTask, text: str) -> None:
 class TokenView:
     """Shows the scores of a text."""
 
-    def __init__(self, terminal: Terminal, evaluator: "Evaluator", prefix: str) -> None:
-        """Show nothing yet."""
+    def __init__(
+        self, terminal: Terminal, evaluator: "Evaluator", prefix: str, *, ranks: bool
+    ) -> None:
+        """Show nothing yet; with ``ranks`` shade by rank, and count ranks."""
         self._terminal = terminal
         self._model = evaluator.model
         self._prefix = prefix
+        self._ranks = ranks
 
     def write_text(self, score: "Score") -> None:
         """Show one text: shaded if the terminal has colours, otherwise as a table."""
-        if self._terminal.stdout_has_colours:
-            self._write_shaded(score)
+        ranks = score.places.ranks.tolist() if score.places else []
+        if not self._terminal.stdout_has_colours:
+            self._write_table(score, ranks)
+        elif self._ranks:
+            self._write_shaded(score, map(rank_shade, ranks))
         else:
-            self._write_table(score)
+            self._write_shaded(score, map(shade, score.surprisals.tolist()))
+            self._terminal.write("bits ")
+            for meaning, style in legend():
+                self._terminal.write(meaning, style=style)
+            self._terminal.write("\n\nMost surprising:\n")
+            self._write_places(score)
+            self._terminal.write("\n")
+        if self._ranks:
+            self._write_counts(ranks)
         self._terminal.write(_summary(score))
 
     def write_rows(self, score: "Score") -> None:
@@ -60,28 +89,38 @@ class TokenView:
             for position, record in enumerate(token_records(self._model, score))
         )
 
-    def _write_table(self, score: "Score") -> None:
+    def _write_table(self, score: "Score", ranks: Sequence[int]) -> None:
+        header = (" LOGPROB", "    BITS", *((" RANK",) if self._ranks else ()), "TOKEN")
         rows = [
-            (f"{logprob:>8.4f}", f"{bits:>8.4f}", quoted(self._model.piece(token)))
-            for token, logprob, bits in rows_of(score)
+            (
+                f"{logprob:>8.4f}",
+                f"{bits:>8.4f}",
+                *((f"{rank:>5}",) if self._ranks else ()),
+                quoted(self._model.piece(token)),
+            )
+            for (token, logprob, bits), rank in zip(rows_of(score), ranks, strict=True)
         ]
-        self._terminal.write_table((" LOGPROB", "    BITS", "TOKEN"), rows)
+        self._terminal.write_table(header, rows)
         self._terminal.write("\n")
 
-    def _write_shaded(self, score: "Score") -> None:
+    def _write_shaded(self, score: "Score", styles: Iterable[str]) -> None:
         from ...engine.text import TextStream
-        from ...terminal.shading import legend, shade
 
         self._terminal.write(self._prefix)
         stream = TextStream()
-        for token, _, bits in rows_of(score):
-            self._terminal.write(stream.feed(self._model.piece(token)), style=shade(bits))
-        self._terminal.write(stream.finish() + "\n\nbits ")
-        for meaning, style in legend():
-            self._terminal.write(meaning, style=style)
-        self._terminal.write("\n\nMost surprising:\n")
-        self._write_places(score)
-        self._terminal.write("\n")
+        for token, style in zip(score.tokens, styles, strict=True):
+            self._terminal.write(stream.feed(self._model.piece(token)), style=style)
+        self._terminal.write(stream.finish() + "\n\n")
+
+    def _write_counts(self, ranks: Sequence[int]) -> None:
+        """Print how many tokens have which ranks, and what that does not mean."""
+        lowest = (1, *(bound + 1 for bound in RANK_BOUNDS))
+        for (name, count), rank in zip(rank_counts(ranks), lowest, strict=True):
+            share = count / len(ranks)
+            self._terminal.write(f"{name:<11}", style=rank_shade(rank))
+            shown = f" {count:>6} {share:>7.1%}  {bar(share, _BAR_WIDTH)}"
+            self._terminal.write(shown.rstrip() + "\n")
+        self._terminal.write("\nThis does not tell who wrote the text.\n\n")
 
     def _write_places(self, score: "Score", count: int = 5) -> None:
         """List the tokens with the highest surprisal, each with the text before it."""
