@@ -31,6 +31,10 @@ COMMANDS = {
     "score": ("score", "Score each token of a text, given the tokens before it."),
     "perplexity": ("perplexity", "Measure the perplexity of models on text files."),
     "features": ("features", "Print the hidden states of a text."),
+    "lens": (
+        "lens",
+        "Show what each layer of the model would say next, and where its heads look.",
+    ),
     "probe": (
         "probe",
         "Compare variants of a prompt, for example to study a model's biases.",

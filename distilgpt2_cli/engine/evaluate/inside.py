@@ -7,6 +7,7 @@ each layer, with that layer's states in place of what the last block gives. For 
 lens is what the model says.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import NotANumberError
+from ...errors import DistilError, NotANumberError
+from ...units import format_bytes
+from ..llama.cores import available_bytes
 from ..llama.model import Model
 from ..llama.taps import Array, Receiver, Taps
 from .evaluator import Evaluator, Rows, threads_for
@@ -88,7 +91,8 @@ def look_inside(
     Raises:
         UsageError: the text does not fit the window.
         NotANumberError: the model computes NaN.
-        DistilError: llama.cpp can't evaluate the text, or not in layers that can be seen.
+        DistilError: llama.cpp can't evaluate the text, or not in layers that can be seen; or there
+            is no memory for the attention.
     """
     with InsideEvaluator(model, len(tokens), threads) as evaluator:
         return evaluator.look(tokens, top=top, attention=attention)
@@ -174,7 +178,9 @@ class _WeightCollector:
     """Takes the attention of all layers, without what llama.cpp's cache has beyond the text."""
 
     def __init__(self, model: Model, tokens: int) -> None:
-        self._weights = np.zeros((model.layers, model.heads, tokens, tokens), np.float32)
+        shape = (model.layers, model.heads, tokens, tokens)
+        _check_memory(shape)
+        self._weights = np.zeros(shape, np.float32)
         self._counts = [0] * model.layers
         self.receivers = {_weights(block): self._receiver(block) for block in range(model.layers)}
 
@@ -194,6 +200,17 @@ class _WeightCollector:
             if count != tokens:
                 raise unseen(_weights(block))
         return self._weights
+
+
+def _check_memory(shape: tuple[int, ...]) -> None:
+    """Make sure that there is memory for an array, which the system gives only as it is filled."""
+    size, free = 4 * math.prod(shape), available_bytes()
+    if free is not None and size > free:
+        raise DistilError(
+            f"The attention of {shape[-1]:,} tokens takes {format_bytes(size)}, and"
+            f" {format_bytes(free)} are free.",
+            "Use a shorter text, or a machine with more memory.",
+        )
 
 
 def _weights(block: int) -> str:
