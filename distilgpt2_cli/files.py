@@ -38,7 +38,8 @@ def check_new_file(path: Path, endings: Sequence[str], *, force: bool) -> None:
             written.
     """
     if path.suffix not in endings:
-        known = f"{', '.join(endings[:-1])} or {endings[-1]}"
+        others = ", ".join(endings[:-1])
+        known = f"{others} or {endings[-1]}" if others else endings[-1]
         raise UsageError(f"{path} must end in {known}.", "Change the name of the file.")
     if not path.parent.is_dir():
         raise DistilError(
