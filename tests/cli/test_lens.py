@@ -182,8 +182,9 @@ def test_a_text_over_the_window(env: dict[str, str], tiny: Path, tmp_path: Path)
     runs = [
         Run([*model, text]),
         Run([*model, "--overflow", "end", "--json", "--npz", str(tmp_path / "a.npz"), text]),
+        Run([*model, "--overflow", "end", "--html", str(tmp_path / "a.html"), text]),
     ]
-    refused, end = run_all(runs, env, tmp_path)
+    refused, end, _ = run_all(runs, env, tmp_path)
     assert (refused.status, refused.output) == (ExitStatus.USAGE, "")
     assert "the context window 128." in refused.errors
     assert "use --overflow end for its last 128 tokens." in refused.errors
@@ -193,6 +194,7 @@ def test_a_text_over_the_window(env: dict[str, str], tiny: Path, tmp_path: Path)
     assert f"The first {count - 128} of {count} tokens are left out." in end.errors
     with np.load(tmp_path / "a.npz") as archive:
         assert archive["left_out"] == count - 128
+        assert f'"leftOut":{count - 128},' in (tmp_path / "a.html").read_text()
         assert archive["attentions"].shape == (2, 2, 128, 128)
 
 
