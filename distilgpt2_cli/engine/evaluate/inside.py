@@ -99,7 +99,7 @@ def look_inside(
 
 
 class InsideEvaluator(Evaluator):
-    """An evaluator without flash attention, which never has the matrices of attention."""
+    """An evaluator that sees what is computed; without flash attention, which has no weights."""
 
     def __init__(self, model: Model, size: int | None = None, threads: int | None = None) -> None:
         """Make room for a text of ``size`` tokens, and raise what `Evaluator` raises."""
