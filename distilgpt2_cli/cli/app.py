@@ -30,7 +30,11 @@ COMMANDS = {
     "next": ("next_tokens", "Show the most likely next tokens and their probabilities."),
     "score": ("score", "Score each token of a text, given the tokens before it."),
     "perplexity": ("perplexity", "Measure the perplexity of models on text files."),
-    "features": ("features", "Print the hidden states of a text after the final layer norm."),
+    "features": ("features", "Print the hidden states of a text."),
+    "lens": (
+        "lens",
+        "Show what each layer of the model would say next, and where its heads look.",
+    ),
     "probe": (
         "probe",
         "Compare variants of a prompt, for example to study a model's biases.",

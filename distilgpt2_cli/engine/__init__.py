@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .completion import Completion as Completion
     from .evaluate.evaluator import Evaluator as Evaluator
     from .evaluate.features import FeatureExtractor as FeatureExtractor
+    from .evaluate.inside import Inside as Inside
+    from .evaluate.inside import Lens as Lens
+    from .evaluate.inside import look_inside as look_inside
     from .evaluate.perplexity import Perplexity as Perplexity
     from .evaluate.perplexity import ReferenceComparison as ReferenceComparison
     from .evaluate.perplexity import measure as measure
@@ -54,6 +57,7 @@ _EXPORTS = {
     ".completion": ("Completion",),
     ".evaluate.evaluator": ("Evaluator",),
     ".evaluate.features": ("FeatureExtractor",),
+    ".evaluate.inside": ("Inside", "Lens", "look_inside"),
     ".evaluate.perplexity": ("Perplexity", "ReferenceComparison", "measure"),
     ".evaluate.scoring": ("Score", "ScoredText", "Scorer"),
     ".evaluate.streaming": ("stream_tokens",),

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,6 +140,7 @@ def open_evaluator(
     threads: int | None = None,
     sequences: int = 1,
     hidden_states: bool = False,
+    layer: int | None = None,
     offload: Offload = AUTO,
 ) -> Iterator["Evaluator"]:
     """Load a model for the evaluation of whole texts, and free it when the block ends.
@@ -150,21 +151,27 @@ def open_evaluator(
         threads: by default as many as there are cores.
         sequences: the texts that may be evaluated at once.
         hidden_states: give hidden states, and no logits.
+        layer: whose hidden states, from 0 for the embeddings; by default those of the last one,
+            after the final layer norm.
         offload: where the model's layers are wanted.
 
     Raises:
         NoDeviceError: ``offload`` asks for a device that isn't there.
         DeviceMemoryError: the devices have no room for what is wanted there.
         ModelDamagedError: llama.cpp can't load the file.
-        UsageError: ``size`` or ``sequences`` is out of range.
+        UsageError: ``size``, ``sequences`` or ``layer`` is out of range.
         DistilError: llama.cpp can't make the context.
     """
     start = time.perf_counter()
     from .evaluate.evaluator import Evaluator  # it needs NumPy, which takes long to import
+    from .evaluate.layers import LayerEvaluator
 
-    with (
-        load(path, offload) as model,
-        Evaluator(model, size, threads, sequences, hidden_states=hidden_states) as evaluator,
-    ):
+    with load(path, offload) as model, ExitStack() as stack:
+        evaluator = (
+            Evaluator(model, size, threads, sequences, hidden_states=hidden_states)
+            if layer is None or layer == model.layers
+            else LayerEvaluator(model, layer, size, threads, sequences)
+        )
+        stack.enter_context(evaluator)
         evaluator.load_seconds = time.perf_counter() - start
         yield evaluator

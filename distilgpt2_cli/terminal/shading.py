@@ -1,5 +1,9 @@
-"""Text shaded from expected to surprising for a terminal with colours, and bars of characters."""
+"""Text shaded from expected to surprising, or by a share, and bars of characters.
 
+Shades are for a terminal with colours.
+"""
+
+from collections.abc import Sequence
 from itertools import pairwise
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -16,6 +20,17 @@ _SHADES = (
 # The lowest surprisal in bits of each shade but the first.
 _BOUNDS = (1, 3, 6, 9, 12)
 
+# From white to blue, for parts of a whole in percent.
+_SHARES = (
+    "\x1b[38;5;16;48;5;231m",
+    "\x1b[38;5;16;48;5;195m",
+    "\x1b[38;5;16;48;5;153m",
+    "\x1b[38;5;16;48;5;111m",
+    "\x1b[38;5;16;48;5;69m",
+    "\x1b[38;5;231;48;5;26m",
+)
+_SHARE_BOUNDS = (2, 5, 10, 25, 50)
+
 
 def shade(bits: float) -> str:
     """Return the escape sequence of the shade for a surprisal in bits."""
@@ -24,9 +39,23 @@ def shade(bits: float) -> str:
 
 def legend() -> list[tuple[str, str]]:
     """Return what each shade means, with its escape sequence."""
-    edges = ("0", *map(str, _BOUNDS))
+    return _legend(_BOUNDS, _SHADES)
+
+
+def share_shade(share: float) -> str:
+    """Return the escape sequence of the shade for a share from 0 to 1."""
+    return _SHARES[sum(share * 100 >= bound for bound in _SHARE_BOUNDS)]
+
+
+def share_legend() -> list[tuple[str, str]]:
+    """Return what each shade of a share means in percent, with its escape sequence."""
+    return _legend(_SHARE_BOUNDS, _SHARES)
+
+
+def _legend(bounds: Sequence[int], shades: Sequence[str]) -> list[tuple[str, str]]:
+    edges = ("0", *map(str, bounds))
     ranges = [f" {low}-{high} " for low, high in pairwise(edges)]
-    return list(zip([*ranges, f" {edges[-1]}+ "], _SHADES, strict=True))
+    return list(zip([*ranges, f" {edges[-1]}+ "], shades, strict=True))
 
 
 # Green, yellow, red and purple, as GLTR has them.

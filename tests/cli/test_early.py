@@ -23,7 +23,10 @@ from tests.support.stock import stock
     ],
 )
 def test_the_model_on_the_command_line(arguments: tuple[str, ...]) -> None:
-    commands = ("generate", "write", "next", "score", "features", "tokenize", "probe", "batch")
+    commands = (
+        *("generate", "write", "next", "score", "features", "lens", "tokenize"),
+        *("probe", "batch"),
+    )
     for command in commands:
         assert likely_model([command, *arguments], {"DISTIL_MODEL": "x"}) == demo().path
 

@@ -21,6 +21,7 @@ RUNS = {
     "score": (*DEMO, TEXT),
     "perplexity": (*DEMO, "--quiet", "-"),
     "features": (*DEMO, "--pool", "mean", TEXT),
+    "lens": (*DEMO, TEXT),
     "probe": (*DEMO, "-n", "2", "--max-tokens", "5", "The {boy|girl} said"),
     "tokenize": (*DEMO, TEXT),
     "batch": (*DEMO, "--quiet", "-"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distilgpt2_cli.engine import Evaluator, Model
+from distilgpt2_cli.engine import Evaluator, Model, look_inside
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.run import TIMEOUT, run, started
 
@@ -87,6 +87,30 @@ def test_texts_of_several_lengths(env: dict[str, str], tiny_gpt2: Path, tmp_path
     assert [part.count("\n") for part in text.split("\n\n")] == [0, 2, 0]
 
 
+@pytest.mark.parametrize("layer", [0, 1])
+def test_the_states_of_a_layer(env: dict[str, str], tiny: Path, layer: int) -> None:
+    with Model(tiny) as model:
+        expected = look_inside(model, model.tokenize(TEXT)).hidden_states[layer]
+    chosen = ("--layer", str(layer))
+    record = json.loads(output(env, tiny, *chosen, "--json", TEXT))
+    assert record["layer"] == layer
+    assert np.array_equal(np.array(record["features"], np.float32), expected)
+    lines = f"One\n{TEXT}\nTwo and three\n".encode()
+    options = (*chosen, "--lines", "--pool", "last")
+    rows = output(env, tiny, *options, stdin=lines)
+    assert np.array_equal(np.loadtxt(io.BytesIO(rows), dtype=np.float32)[1], expected[-1])
+    assert rows == output(env, tiny, *options, "--workers", "2", stdin=lines)
+    together = output(env, tiny, *options, "--parallel", "3", stdin=lines)
+    np.testing.assert_allclose(
+        np.loadtxt(io.BytesIO(together)), np.loadtxt(io.BytesIO(rows)), atol=2e-3, rtol=1e-3
+    )
+
+
+def test_the_last_layer_is_the_one_without_the_option(env: dict[str, str], tiny: Path) -> None:
+    assert output(env, tiny, "--layer", "2", TEXT) == output(env, tiny, TEXT)
+    assert json.loads(output(env, tiny, "--json", TEXT))["layer"] == 2
+
+
 def test_no_lines(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
     for name in ("none.npy", "none.npz", "none.jsonl"):
         output(env, tiny, "--lines", "--pool", "last", "-o", str(tmp_path / name))
@@ -150,6 +174,8 @@ def test_a_file_appears_when_it_is_whole(env: dict[str, str], tiny: Path, tmp_pa
         ),
         (("--json", "--output", "f.npy", "a"), 2, "--json and --output can't be combined."),
         (("--parallel", "2", "a"), 2, "--parallel is for several texts."),
+        (("--layer", "3", "a"), 2, "--layer can't be 3. Use a number from 0 to 2."),
+        (("--layer", "-1", "a"), 2, "--layer can't be -1. Use a number from 0 to 2."),
         (("--output", "/dev/null/f.npy", "a"), 1, "/dev/null is not a folder."),
         (("--output", "/proc/f.npy", "a"), 1, "can't be written"),
     ],

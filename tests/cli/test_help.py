@@ -82,7 +82,8 @@ def test_the_options_of_a_command_need_no_engine_and_no_other_process() -> None:
     script = (
         "import sys\n"
         "from importlib import import_module\n"
-        "for name in ('generate', 'score', 'features', 'perplexity', 'probe', 'next_tokens'):\n"
+        "for name in ('generate', 'score', 'features', 'perplexity', 'lens', 'probe',"
+        " 'next_tokens'):\n"
         "    import_module(f'distilgpt2_cli.cli.{name}')\n"
         "unwanted = ('numpy', 'multiprocessing', 'distilgpt2_cli.engine.llama.bindings')\n"
         "assert not [name for name in unwanted if name in sys.modules]\n"

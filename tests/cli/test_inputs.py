@@ -261,6 +261,7 @@ TEXT_COMMANDS = {
     "score": ["score", *DEMO],
     "tokenize": ["tokenize", "-m", "demo"],
     "features": ["features", *DEMO, "--pool", "mean"],
+    "lens": ["lens", *DEMO],
     "probe": ["probe", *DEMO, "-n", "0", "--csv", "next"],
 }
 
@@ -284,7 +285,7 @@ def test_a_text_of_a_file(env: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "t.txt"
     path.write_text("{One|Two} day\r\n\nTwo\r\n")
     once = [[*command] for command in TEXT_COMMANDS.values()]
-    runs = [*once, *([*each, "--lines"] for each in once if each[0] != "probe")]
+    runs = [*once, *([*each, "--lines"] for each in once if each[0] not in ("lens", "probe"))]
     pairs = [
         [Run([*each, "--file", str(path)]), Run(each, stdin=path.read_bytes().decode())]
         for each in runs

@@ -35,6 +35,7 @@ TABLES = [
     ("next", "-m", "demo", "-t", "2", "Once upon a"),
     ("tokenize", "-m", "demo", "Once upon a time"),
     ("score", "-m", "demo", "Once upon a time"),
+    ("lens", "-m", "demo", "Once upon a time"),
     ("models",),
     ("info", "-m", "demo"),
     ("probe", "-m", "demo", "-n", "4", "-s", "1", "--max-tokens", "8", "The {日本|中国の人} man"),

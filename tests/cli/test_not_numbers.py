@@ -18,6 +18,7 @@ COMMANDS = (
     ("score", "--json"),
     ("features", "--pool", "mean"),
     ("features", "--json"),
+    ("lens",),
 )
 
 

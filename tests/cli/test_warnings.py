@@ -27,6 +27,7 @@ def test_every_command_says_it(env: dict[str, str], tmp_path: Path, old: str) ->
         ["next", "--json", "Hi"],
         ["score", "--json", "Hi there"],
         ["features", "--json", "--pool", "mean", "Hi"],
+        ["lens", "--json", "Hi"],
         ["perplexity", "--json", str(text)],
         ["probe", "--json", "--seed", "1", "-n", "2", "--max-tokens", "1", "{A|B}"],
     ]

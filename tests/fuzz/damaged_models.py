@@ -24,6 +24,7 @@ ARGUMENTS = {
     "info": (),
     "score": ("--threads", "1", "--json", "Hello there"),
     "next": ("--threads", "1", "--json", "Hello there"),
+    "lens": ("--threads", "1", "--json", "Hello there"),
     "features": ("--threads", "1", "--json", "Hello there"),
     "tokenize": ("--json", "Hello there"),
 }

@@ -130,6 +130,8 @@ COMMAND_LINES: tuple[tuple[str, ...], ...] = (
     ("perplexity", *_DEMO, "text.txt", "-"),
     ("features", *_DEMO, "--pool", "mean", "--json", "Hi"),
     ("features", *_DEMO, "--output", "new.npy", "Hi"),
+    ("lens", *_DEMO, "--npz", "new.npz", "Hi"),
+    ("lens", *_DEMO, "--json", "Hi"),
     ("probe", *_DEMO, "-n", "2", "--max-tokens", "2", "--seed", "1", "The {boy|girl} ran"),
     ("probe", *_DEMO, "--pairs", "pairs.jsonl", "--json"),
     ("tokenize", "-m", "demo", "--json", "Hi"),

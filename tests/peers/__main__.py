@@ -17,6 +17,7 @@ from distilgpt2_cli.engine import GenerationOptions, Model, open_generator
 from distilgpt2_cli.engine.llama.bindings import features
 from distilgpt2_cli.models import demo
 from tests.peers.beams import beams_lines
+from tests.peers.inside import inside_lines
 from tests.peers.texts import ODDITIES, SCRIPTS, random_texts
 from tests.peers.transformers_peer import TransformersPeer
 from tests.peers.words import words_lines
@@ -126,6 +127,7 @@ def lines(path: Path) -> Iterator[str]:
         assert len(tokens) == model.window
         prompts = [model.tokenize(prompt) for prompt in PROMPTS]
     yield from number_lines(path, tokens, peer)
+    yield from inside_lines(path, tokens, peer)
     yield greedy_line(path, prompts, peer)
     yield from beams_lines(path, prompts[:BEAM_PROMPTS], peer)
     yield from words_lines(path, peer)

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from distilgpt2_cli.engine import GenerationOptions
+from tests.support.numpy_gpt2 import ReferenceInside
 from tests.support.raw_llama import Evaluation
 
 # Both are read when transformers is imported.
@@ -58,6 +61,23 @@ class TransformersPeer:
         with self._torch.inference_mode():
             output = self.model(self._torch.tensor([tokens]), output_hidden_states=True)
         return Evaluation(output.logits[0].numpy(), output.hidden_states[-1][0].numpy())
+
+    def look_inside(self, tokens: Sequence[int]) -> ReferenceInside:
+        """Return hidden states and attention of all layers, and the logits of the logit lens."""
+        usual = self.model.config._attn_implementation
+        self.model.set_attn_implementation("eager")  # the others have no attention to give
+        with self._torch.inference_mode():
+            output = self.model(
+                self._torch.tensor([tokens]), output_hidden_states=True, output_attentions=True
+            )
+            norm, head = self.model.transformer.ln_f, self.model.lm_head
+            lens = [head(norm(states)) for states in output.hidden_states[:-1]]
+        self.model.set_attn_implementation(usual)
+        stacked = (
+            np.stack([each[0].numpy() for each in layers])
+            for layers in (output.hidden_states, output.attentions, [*lens, output.logits])
+        )
+        return ReferenceInside(*stacked)
 
     def continue_greedily(self, tokens: Sequence[int], count: int) -> list[int]:
         """Return up to ``count`` most likely tokens after a text, as far as its end."""

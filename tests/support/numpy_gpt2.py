@@ -9,7 +9,8 @@ and Wolf 2017, arXiv:1608.05859).
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +35,20 @@ class Arithmetic:
         x = states
         phi: Array = (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x * x * x))) / 2
         return x * phi
+
+
+class ReferenceInside(NamedTuple):
+    """What a model computes on the way; see `distilgpt2_cli.engine.Inside` for the numbering.
+
+    Attributes:
+        hidden_states: layers + 1 by tokens by width, the last one after the final layer norm.
+        attentions: layers by heads by tokens by tokens.
+        lens: logits of the logit lens, layers + 1 by tokens by vocabulary.
+    """
+
+    hidden_states: Array
+    attentions: Array
+    lens: Array
 
 
 class ReferenceGPT2:
@@ -84,23 +99,27 @@ class ReferenceGPT2:
         Raises:
             ValueError: there are no tokens, or more than the window has.
         """
-        if not 0 < len(tokens) <= self.window:
-            raise ValueError(f"{len(tokens)} tokens, where 1 to {self.window} fit")
-        states = (
-            self._tensors["token_embd.weight"].rows(tokens)
-            + self._tensors["position_embd.weight"].values[: len(tokens)]
-        )
-        for layer in range(self.layers):
-            block = f"blk.{layer}."
-            states = states + self._attention(block, self._norm(block + "attn_norm", states))
-            states = states + self._feed_forward(block, self._norm(block + "ffn_norm", states))
+        *_, states = self._states(tokens)
         return self._norm("output_norm", states)
 
     def logits(self, tokens: Sequence[int]) -> Array:
         """Return the logits of the token after each, of the shape (tokens, vocabulary)."""
-        tied = "output.weight" not in self._tensors
-        matrix = self._tensors["token_embd.weight" if tied else "output.weight"]
-        return self._arithmetic.product(self.hidden_states(tokens), matrix)
+        return self._output(self.hidden_states(tokens))
+
+    def look_inside(self, tokens: Sequence[int]) -> ReferenceInside:
+        """Return what is computed between the embeddings and the logits."""
+        states = list(self._states(tokens))
+        normed = [self._norm("output_norm", each) for each in states]
+        attentions = []
+        for layer in range(self.layers):
+            block = f"blk.{layer}."
+            projected = self._projected(block, self._norm(block + "attn_norm", states[layer]))
+            attentions.append(attention_weights(*projected[:2]))
+        return ReferenceInside(
+            np.stack([*states[:-1], normed[-1]]),
+            np.stack(attentions),
+            np.stack([self._output(each) for each in normed]),
+        )
 
     def log_probabilities(self, tokens: Sequence[int]) -> Array:
         """Return the natural logarithms of the probabilities, of the same shape as `logits`."""
@@ -137,10 +156,34 @@ class ReferenceGPT2:
         """Return exp of the mean nats of a token, by `token_log_probabilities`."""
         return float(np.exp(-self.token_log_probabilities(tokens, window, stride).mean()))
 
-    def _attention(self, block: str, states: Array) -> Array:
+    def _states(self, tokens: Sequence[int]) -> Iterator[Array]:
+        """Yield the embeddings, and then what each block gives."""
+        if not 0 < len(tokens) <= self.window:
+            raise ValueError(f"{len(tokens)} tokens, where 1 to {self.window} fit")
+        states = (
+            self._tensors["token_embd.weight"].rows(tokens)
+            + self._tensors["position_embd.weight"].values[: len(tokens)]
+        )
+        yield states
+        for layer in range(self.layers):
+            block = f"blk.{layer}."
+            states = states + self._attention(block, self._norm(block + "attn_norm", states))
+            states = states + self._feed_forward(block, self._norm(block + "ffn_norm", states))
+            yield states
+
+    def _output(self, states: Array) -> Array:
+        tied = "output.weight" not in self._tensors
+        matrix = self._tensors["token_embd.weight" if tied else "output.weight"]
+        return self._arithmetic.product(states, matrix)
+
+    def _projected(self, block: str, states: Array) -> Array:
+        """Return queries, keys and values, each of the shape (heads, tokens, width of a head)."""
         projected = self._affine(block + "attn_qkv", states)
         split = projected.reshape(len(states), 3, self.heads, self.width // self.heads)
-        mixed = self._arithmetic.attention(*split.transpose(1, 2, 0, 3))
+        return split.transpose(1, 2, 0, 3)
+
+    def _attention(self, block: str, states: Array) -> Array:
+        mixed = self._arithmetic.attention(*self._projected(block, states))
         return self._affine(block + "attn_output", mixed.transpose(1, 0, 2).reshape(states.shape))
 
     def _feed_forward(self, block: str, states: Array) -> Array:

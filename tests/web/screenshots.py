@@ -1,4 +1,4 @@
-"""Make the pictures of ``docs/page.md``: ``python -m tests.web.screenshots``."""
+"""Make the pictures of the documentation: ``python -m tests.web.screenshots``."""
 
 from io import BytesIO
 from pathlib import Path
@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
-from tests.support.run import environment
+from tests.support.run import environment, run
 from tests.support.server import serving
 from tests.web.browser import Writer, chromium
 
@@ -20,29 +20,46 @@ Only Lily was out: she had found a little door in the old garden wall.
 
 When she opened it, she saw"""
 SEED = "29"
+LENS_TEXT = "Tom and Lily went to the park. Lily was"
 
 
 def main() -> None:
-    """Write a few lines on a server with the demo model."""
+    """Write a few lines on a server with the demo model, and look inside it."""
     IMAGES.mkdir(exist_ok=True)
-    with (
-        TemporaryDirectory() as home,
-        serving("--model", "demo", env=environment(Path(home))) as server,
-        chromium() as browser,
-    ):
-        take_pictures(browser, server.url)
+    with TemporaryDirectory() as home, chromium() as browser:
+        env = environment(Path(home))
+        page = Path(home) / "lens.html"
+        run("lens", "--model", "demo", "--html", str(page), LENS_TEXT, env=env).check_returncode()
+        take_lens_picture(browser, page.as_uri())
+        with serving("--model", "demo", env=env) as server:
+            take_pictures(browser, server.url)
+
+
+def take_lens_picture(browser: Browser, address: str) -> None:
+    """Take one of both views, of the places that ``docs/lens.md`` explains."""
+    context = browser.new_context(
+        viewport={"width": 1000, "height": 1050}, color_scheme="light", device_scale_factor=1.5
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.locator('td[data-layer="5"][data-place="8"]').hover()
+    page.get_by_role("combobox", name="Layer").select_option("6")
+    page.get_by_role("combobox", name="Head").select_option("1")
+    page.locator("#tokens button").nth(8).hover()
+    page.evaluate("scrollTo(0, 0)")
+    save(page, "lens.png")
 
 
 def take_pictures(browser: Browser, address: str) -> None:
     """Take one of each: light, dark with the settings, narrow."""
     light = written(browser, address, 1100, 660, scheme="light")
-    save(light, "page-light.png")
+    save(light.page, "page-light.png")
     dark = written(browser, address, 1100, 660, scheme="dark")
     dark.press("2")
     dark.page.get_by_role("button", name="Settings").click()
-    save(dark, "page-dark.png")
+    save(dark.page, "page-dark.png")
     narrow = written(browser, address, 320, 600, scheme="light")
-    save(narrow, "page-narrow.png")
+    save(narrow.page, "page-narrow.png")
 
 
 def written(browser: Browser, address: str, width: int, height: int, scheme: Scheme) -> Writer:
@@ -62,9 +79,9 @@ def written(browser: Browser, address: str, width: int, height: int, scheme: Sch
     return writer
 
 
-def save(writer: Writer, name: str) -> None:
+def save(page: Page, name: str) -> None:
     """Take the picture."""
-    picture = Image.open(BytesIO(writer.page.screenshot()))
+    picture = Image.open(BytesIO(page.screenshot()))
     picture.convert("RGB").quantize(COLOURS).save(IMAGES / name, optimize=True)
 
 

@@ -1,6 +1,7 @@
 """``distil features``: hidden states of texts, as features for other programs."""
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,6 +33,7 @@ EXAMPLES = """\b
 Examples:
   distil features --pool mean "Replace me by any text you'd like."
   distil features --output states.npy "Replace me by any text you'd like."
+  distil features --layer 3 --pool mean --json "Once upon a time"
   distil features --lines --pool mean --parallel 16 --output matrix.npy < texts.txt
   distil features --lines --json < texts.txt | jq -c .features
 """
@@ -40,14 +42,29 @@ Examples:
 Overflow = Literal["error", "split"]
 
 
+@dataclass(frozen=True)
+class _States:
+    """Which hidden states are printed."""
+
+    pool: Annotated[
+        Pool,
+        typer.Option(help="States of all tokens, their mean, or the last token's."),
+    ] = "none"
+    layer: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="States of this layer; 0 is the embeddings.",
+            show_default="the last one",
+        ),
+    ] = None
+
+
 def features(
     *,
     text: TextsOptions,
     model: ModelOptions,
-    pool: Annotated[
-        Pool,
-        typer.Option(help="States of all tokens, their mean, or the last token's."),
-    ] = "none",
+    states: _States,
     overflow: Annotated[
         Overflow,
         typer.Option(help="Refuse or split a text longer than the context window."),
@@ -69,9 +86,10 @@ def features(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Print the hidden states of a text after the final layer norm.
+    """Print the hidden states of a text.
 
-    They are 32-bit floats: a row for each token, or one row with --pool. Without --output, rows go
+    They are those after the final layer norm, or with --layer those that a block gives. They are
+    32-bit floats: a row for each token, or one row with --pool. Without --output, rows go
     to standard output as numbers separated by spaces; with --lines and no --pool, an empty line
     ends the rows of each text. The output file appears only when it is complete.
     """
@@ -84,7 +102,7 @@ def features(
     from .files import Origin, open_output
 
     count = parse_workers(workers, several=text.lines, what="--lines")
-    matrix = text.lines and pool != "none"
+    matrix = text.lines and states.pool != "none"
     offload = model.offload
     input_lines = InputLines(terminal, text, "features") if text.lines else None
     single = None if input_lines else read_text(terminal, text)
@@ -92,7 +110,15 @@ def features(
         terminal, output, json=json, lines=text.lines, matrix=matrix, force=force
     ) as sink:
         file = model.locate(terminal)
-        task = FeaturesTask(file, pool, overflow == "split", parallel, model.thread_count, offload)
+        task = FeaturesTask(
+            file,
+            states.pool,
+            overflow == "split",
+            parallel,
+            model.thread_count,
+            offload,
+            states.layer,
+        )
         counting = terminal.counting if output else terminal.counting_results
         opened = (
             line_source(input_lines, texts_to_evaluate(parallel))

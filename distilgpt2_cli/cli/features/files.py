@@ -121,6 +121,7 @@ class JsonSink:
         record = line | {
             "text": features.text,
             "tokens": {"text": features.tokens},
+            "layer": features.layer,
             "features": _numbers(features.values),
             "model": model_record(origin.file),
             "placement": placement_record(origin.placement),

@@ -25,7 +25,7 @@ from ..shared.texts import InputLines, argument_text, notice_file_name, notice_s
 from ..tasks.lines import Failure, Text
 from ..tasks.score import LINE_COLUMNS, Scored, ScoreTask
 from ..tasks.words import Layout, WordsTask
-from .options import OutputOptions, PictureOptions, WindowOptions, WordOptions, WordTexts
+from .options import OutputOptions, WindowOptions, WordOptions, WordTexts
 from .rows import Format
 from .tokens import score_text
 from .words import score_words
@@ -57,8 +57,7 @@ def score(
     ] = "",
     words: WordOptions,
     windows: WindowOptions,
-    picture: PictureOptions,
-    file: OutputOptions,
+    files: OutputOptions,
     parallel: Parallel = 1,
     workers: WorkerCount = "auto",
     output: FormatOptions,
@@ -83,11 +82,11 @@ def score(
     notice_space(terminal, prefix, "--prefix")
     written: Format = "json" if output.json else "csv" if output.csv else "text"
     threads = model.thread_count
-    if words.words and (picture.ranks or picture.html):
+    if words.words and files.is_picture:
         raise UsageError("--ranks and --html show tokens.", "Leave out --words.")
     if words.words:
         texts = WordTexts(text, written)
-        if file.resume:
+        if files.resume:
             texts.check_resumable()
         words_task = WordsTask(
             model.locate(terminal),
@@ -100,11 +99,11 @@ def score(
             threads,
             offload,
         )
-        score_words(terminal, texts, words, file, words_task, Workers(count, threads))
+        score_words(terminal, texts, words, files, words_task, Workers(count, threads))
         return
-    if input_lines and (picture.ranks or picture.html):
+    if input_lines and files.is_picture:
         raise UsageError("--ranks and --html show a single text.", "Leave out --lines.")
-    if file.output:
+    if files.output:
         raise UsageError("--output is for words.", "Use it with --words.")
     single = None if input_lines else read_text(terminal, text)
     task = ScoreTask(
@@ -118,7 +117,7 @@ def score(
         offload,
     )
     if input_lines is None:
-        score_text(terminal, task, single or "", picture, force=file.force)
+        score_text(terminal, task, single or "", files)
     else:
         _score_lines(terminal, task, input_lines, Workers(count, task.threads))
 

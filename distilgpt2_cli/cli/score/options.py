@@ -106,8 +106,8 @@ class WindowOptions:
 
 
 @dataclass(frozen=True)
-class PictureOptions:
-    """A text as a detector of generated text looks at it."""
+class OutputOptions:
+    """What is shown or written beside the tokens, and a file for the rows of words."""
 
     ranks: Annotated[
         bool,
@@ -117,12 +117,6 @@ class PictureOptions:
         Path | None,
         new_file_option("Write the text shaded by rank, with alternatives, to this .html file."),
     ] = None
-
-
-@dataclass(frozen=True)
-class OutputOptions:
-    """A file for the rows of words."""
-
     output: Annotated[
         Path | None,
         typer.Option(
@@ -147,6 +141,11 @@ class OutputOptions:
             raise UsageError(
                 "--resume needs the file that it goes on with.", "Name it with --output."
             )
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether a text is to be shaded by rank."""
+        return self.ranks or self.html is not None
 
     def table(self) -> ResumableTable | None:
         """Return the file, if there is one.

@@ -11,7 +11,7 @@ from ..shared.csv_table import CsvTable
 from ..shared.offload import notice_loading
 from ..shared.record import quoted
 from ..tasks.score import ScoreTask, rows_of, score_record, token_records
-from .options import PictureOptions
+from .options import OutputOptions
 from .ranks import TOP, check_size, rank_counts, write_page
 
 if TYPE_CHECKING:
@@ -23,26 +23,24 @@ _TOKEN_COLUMNS = (
 )  # fmt: skip
 
 
-def score_text(
-    terminal: Terminal, task: ScoreTask, text: str, picture: PictureOptions, *, force: bool
-) -> None:
+def score_text(terminal: Terminal, task: ScoreTask, text: str, files: OutputOptions) -> None:
     """Print the tokens of a text, and write its page if one is wanted.
 
     Raises:
         UsageError: the text is empty, or too long for a page.
         DistilError: the model can't be loaded, or can't evaluate it; or the page can't be written.
     """
-    if picture.html:
-        check_new_file(picture.html, (".html",), force=force)
-    with replace(task, detailed=True, top=TOP if picture.html else 0).open() as work:
+    if files.html:
+        check_new_file(files.html, (".html",), force=files.force)
+    with replace(task, detailed=True, top=TOP if files.html else 0).open() as work:
         notice_loading(terminal, work.placement)
-        if picture.html:
+        if files.html:
             check_size(len(work.scorer.tokens(text).scored))
         with terminal.counting_results("texts", None):
             score = work.scorer.score(text, task.prefix)
-        if picture.html:
-            write_page(picture.html, work, task, score, force=force)
-        view = TokenView(terminal, work.evaluator, task.prefix, ranks=picture.ranks)
+        if files.html:
+            write_page(files.html, work, task, score, force=files.force)
+        view = TokenView(terminal, work.evaluator, task.prefix, ranks=files.ranks)
         if task.format == "json":
             terminal.write_json(score_record(work, task, text, score))
         elif task.format == "csv":

@@ -26,12 +26,14 @@ class Features:
         number: its line's number, from 1.
         text: the text itself.
         tokens: how many tokens were evaluated for it.
+        layer: whose states they are, from 0 for the embeddings.
         values: 32-bit floats, tokens by width or width.
     """
 
     number: int
     text: str
     tokens: int
+    layer: int
     values: "NDArray[np.float32]"
 
 
@@ -46,6 +48,7 @@ class FeaturesTask:
         parallel: texts evaluated at once.
         threads: the number of threads; None for the engine's choice.
         offload: where the model's layers are wanted.
+        layer: whose states; None for the last one.
     """
 
     file: ModelFile
@@ -54,6 +57,7 @@ class FeaturesTask:
     parallel: int = 1
     threads: int | None = None
     offload: Offload = AUTO
+    layer: int | None = None
 
     @contextmanager
     def open(self) -> "Iterator[FeaturesWork]":
@@ -65,6 +69,7 @@ class FeaturesTask:
             threads=self.threads,
             sequences=self.parallel,
             hidden_states=True,
+            layer=self.layer,
             offload=self.offload,
         ) as evaluator:
             yield FeaturesWork(self, evaluator)
@@ -88,6 +93,7 @@ class FeaturesWork:
         from ...engine import FeatureExtractor
 
         self._parallel = task.parallel
+        self._layer = evaluator.model.layers if task.layer is None else task.layer
         self._evaluator = evaluator
         self._extractor = FeatureExtractor(evaluator, task.pool, split=task.split)
 
@@ -104,7 +110,7 @@ class FeaturesWork:
                 yield result
             else:
                 text, tokens, values = result
-                yield Features(text.number, text.text, len(tokens), values)
+                yield Features(text.number, text.text, len(tokens), self._layer, values)
 
     def interrupted(self) -> Iterator[Features | Failure]:
         """Yield nothing: a text has all of its features or none."""

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..llama.micro_batches import FIRST_SPLIT_POSITION, parts
 from ..llama.model import Model
 from ..llama.native import NativeContext
 from ..llama.settings import context_params
+from ..llama.taps import Taps
 
 MAX_ROWS = 1024
 """Tokens evaluated by one call. It bounds the memory of the logits: 206 MB for GPT-2."""
@@ -28,8 +30,8 @@ class Evaluator(NativeContext):
     """Evaluates texts from their beginning. Close it, or use it as a context manager.
 
     Every text is evaluated by itself unless several are given at once, when each is a sequence of
-    one batch. All are evaluated with flash attention, in micro-batches whose results do not depend
-    on the number of threads.
+    one batch. All are evaluated with flash attention unless it is switched off, in micro-batches
+    whose results do not depend on the number of threads.
 
     Attributes:
         capacity: the tokens, of all texts together, that `logits_of_many` and
@@ -45,6 +47,8 @@ class Evaluator(NativeContext):
         sequences: int = 1,
         *,
         hidden_states: bool = False,
+        flash_attention: bool = True,
+        taps: Taps | None = None,
     ) -> None:
         """Make room for texts of ``size`` tokens, by default of the model's whole window.
 
@@ -54,6 +58,8 @@ class Evaluator(NativeContext):
             threads: by default as many as there are cores.
             sequences: the texts that may be evaluated at once.
             hidden_states: give hidden states, and no logits.
+            flash_attention: compute without the matrices of attention; they are never in memory.
+            taps: what is done with tensors meanwhile.
 
         Raises:
             UsageError: ``size`` is above the model's window, or there are too many sequences.
@@ -63,13 +69,15 @@ class Evaluator(NativeContext):
         self.load_seconds = 0.0
         self.capacity = min(self.size, MAX_ROWS)
         self.sequences = sequences
-        params = context_params(self.size, sequences, flash_attention=True)
+        params = context_params(self.size, sequences, flash_attention=flash_attention)
         params.n_batch = max(self.capacity, sequences)
         params.n_outputs_max = params.n_batch
         # Texts of different lengths then go through the model together.
         params.kv_unified = True
         params.embeddings = hidden_states
         params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
+        if taps:
+            params.cb_eval = taps.callback
         self._open(params)
         self.threads = threads or usable_cores()
         self._use_threads(self.threads)
@@ -159,12 +167,18 @@ class Evaluator(NativeContext):
         tokens = _Tokens(texts, skipped, position)
         cuts = list(parts(len(tokens), self.capacity))
         found = []
-        with interrupts.heeded(self.pointer):
+        with self._computing():
             for part in cuts:
                 self._decode(tokens.batch(part))
                 rows = self._rows(tokens.wanted_in(part))
                 found.append(rows if len(cuts) == 1 else rows.copy())
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Let evaluations be left early; a subclass adds what else it needs meanwhile."""
+        with interrupts.heeded(self.pointer):
+            yield
 
     def _rows(self, count: int) -> Rows:
         if self._hidden:
@@ -226,11 +240,14 @@ def evaluator_for(model: Model, longest: int, threads: int | None) -> Evaluator:
     Raises:
         DistilError: llama.cpp can't make the context.
     """
+    return Evaluator(model, min(model.window, longest), threads_for(longest, threads))
+
+
+def threads_for(longest: int, threads: int | None) -> int | None:
+    """Return the threads of `evaluator_for`, whose arguments these are."""
     # Threads wait for each other by spinning. A short text gains little by a second one, and on
     # cores that others use too, it was found to take ten times as long and more.
-    if threads is None and longest <= _SHORT:
-        threads = 1
-    return Evaluator(model, min(model.window, longest), threads)
+    return 1 if threads is None and longest <= _SHORT else threads
 
 
 def packed(

@@ -39,6 +39,7 @@ class Model:
         window: the most tokens that a text may have.
         width: numbers in a hidden state.
         layers: blocks between the embedding and the output layer.
+        heads: of the attention of a block.
     """
 
     def __init__(self, path: str | os.PathLike[str], offload: Offload = AUTO) -> None:
@@ -69,6 +70,7 @@ class Model:
         self.window: int = min(trained_on, MAX_WINDOW)
         self.width: int = lib.llama_model_n_embd_out(self.pointer)
         self.layers: int = lib.llama_model_n_layer(self.pointer)
+        self.heads: int = lib.llama_model_n_head(self.pointer)
 
     def _load(self) -> None:
         """Load the file; if a GPT-2 does not name its pre-tokenizer, with the one of GPT-2."""
