@@ -20,6 +20,10 @@ Only Lily was out: she had found a little door in the old garden wall.
 
 When she opened it, she saw"""
 SEED = "29"
+RANKS_TEXT = (
+    "Once upon a time, there was a little girl named Lily. She loved to play outside in the sun."
+    " One day, she negotiated a mortgage with a reluctant bank."
+)
 LENS_TEXT = "Tom and Lily went to the park. Lily was"
 
 
@@ -31,6 +35,9 @@ def main() -> None:
         page = Path(home) / "lens.html"
         run("lens", "--model", "demo", "--html", str(page), LENS_TEXT, env=env).check_returncode()
         take_lens_picture(browser, page.as_uri())
+        page = Path(home) / "ranks.html"
+        run("score", "--model", "demo", "--html", str(page), RANKS_TEXT, env=env).check_returncode()
+        take_ranks_picture(browser, page.as_uri())
         with serving("--model", "demo", env=env) as server:
             take_pictures(browser, server.url)
 
@@ -48,6 +55,17 @@ def take_lens_picture(browser: Browser, address: str) -> None:
     page.locator("#tokens button").nth(8).hover()
     page.evaluate("scrollTo(0, 0)")
     save(page, "lens.png")
+
+
+def take_ranks_picture(browser: Browser, address: str) -> None:
+    """Take one of the counts and of a token's figures."""
+    context = browser.new_context(
+        viewport={"width": 900, "height": 560}, color_scheme="light", device_scale_factor=1.5
+    )
+    page = context.new_page()
+    page.goto(address)
+    page.locator("p.text > .t").nth(16).hover()
+    save(page, "ranks.png")
 
 
 def take_pictures(browser: Browser, address: str) -> None:
