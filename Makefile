@@ -91,9 +91,11 @@ fuzz: $(VENV)/.test
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak
 
-# Needs PyTorch; a build for the processor alone that was installed before is kept.
-peers: $(VENV)/.peers
+# Needs PyTorch; a build for the processor alone that was installed before is kept. Compiles
+# llama.cpp's own programs once.
+peers: $(VENV)/.peers $(VENV)/llama.cpp/version
 	$(BIN)/python -m tests.peers
+	$(BIN)/python -m tests.peers.llama_divergence
 
 # The archives of a release in dist/, and a text from the wheel in a clean environment.
 release-check: $(VENV)/.dev

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from .batch import Completions as Completions
     from .candidates import observe_next as observe_next
     from .completion import Completion as Completion
+    from .evaluate.comparing import Estimate as Estimate
+    from .evaluate.comparing import ReferenceComparison as ReferenceComparison
+    from .evaluate.comparing import Spread as Spread
     from .evaluate.evaluator import Evaluator as Evaluator
     from .evaluate.features import FeatureExtractor as FeatureExtractor
     from .evaluate.inside import Inside as Inside
     from .evaluate.inside import Lens as Lens
     from .evaluate.inside import look_inside as look_inside
     from .evaluate.perplexity import Perplexity as Perplexity
-    from .evaluate.perplexity import ReferenceComparison as ReferenceComparison
     from .evaluate.perplexity import measure as measure
+    from .evaluate.perplexity import measure_each as measure_each
     from .evaluate.scoring import Score as Score
     from .evaluate.scoring import ScoredText as ScoredText
     from .evaluate.scoring import Scorer as Scorer
@@ -55,10 +58,11 @@ _EXPORTS = {
     ".batch": ("Batch", "Completions"),
     ".candidates": ("observe_next",),
     ".completion": ("Completion",),
+    ".evaluate.comparing": ("Estimate", "ReferenceComparison", "Spread"),
     ".evaluate.evaluator": ("Evaluator",),
     ".evaluate.features": ("FeatureExtractor",),
     ".evaluate.inside": ("Inside", "Lens", "look_inside"),
-    ".evaluate.perplexity": ("Perplexity", "ReferenceComparison", "measure"),
+    ".evaluate.perplexity": ("Perplexity", "measure", "measure_each"),
     ".evaluate.scoring": ("Score", "ScoredText", "Scorer"),
     ".evaluate.streaming": ("stream_tokens",),
     ".evaluate.windows": ("Window", "disjoint", "sliding"),

@@ -92,12 +92,145 @@ def test_several_models(env: dict[str, str], tiny_gpt2: Path, book: Path, tmp_pa
     assert [line.split()[0] for line in lines[1:]] == list(found)
 
 
+@pytest.fixture
+def files(tiny_gpt2: Path, tmp_path: Path) -> list[Path]:
+    """The same model in 32-bit floats, the largest file, and quantized."""
+    made = [gguf.write(tmp_path / f"{kind}.gguf", quantization=kind) for kind in ("Q8_0", "Q4_0")]
+    return [tiny_gpt2, *made]
+
+
+def named(files: list[Path]) -> list[str]:
+    return [f"--model={file}" for file in files]
+
+
+def test_a_comparison(env: dict[str, str], files: list[Path], book: Path) -> None:
+    options = (*named(files), "--window", "64")
+    base, fine, coarse = records(env, *options, "--compare", book)
+    assert base["comparison"] is None
+    for found in (fine, coarse):
+        comparison = found["comparison"]
+        assert comparison["reference"] == base["model"]["name"]
+        assert comparison["tokens"] == found["tokens"]["scored"]
+        assert comparison["reference_perplexity"] == {
+            "value": pytest.approx(base["perplexity"], rel=1e-12),
+            "standard_error": pytest.approx(base["standard_error"], rel=1e-12),
+        }
+        ratio = found["perplexity"] / base["perplexity"]
+        assert comparison["ratio"]["value"] == pytest.approx(ratio)
+        assert comparison["log_ratio"]["value"] == pytest.approx(math.log(ratio))
+        assert comparison["difference"]["value"] == pytest.approx(
+            found["perplexity"] - base["perplexity"]
+        )
+        assert comparison["divergence"]["mean"]["value"] == found["divergence"]
+        assert comparison["same_top"]["value"] == found["top_agreement"]
+        for name in ("divergence", "delta_p"):
+            values = [value for value in comparison[name].values() if isinstance(value, float)]
+            assert len(values) == 13
+            assert values == sorted(values, reverse=True)
+    assert fine["comparison"]["divergence"]["p99"] < coarse["comparison"]["divergence"]["median"]
+    changes = [each["comparison"]["delta_p"]["rms"]["value"] for each in (fine, coarse)]
+    assert changes[0] < changes[1]
+    plain = records(env, *options, book)
+    assert [each["comparison"] for each in plain] == [None] * 3
+    assert [each["divergence"] for each in plain] == [
+        None,
+        fine["divergence"],
+        coarse["divergence"],
+    ]
+
+
+def test_how_a_comparison_is_written(env: dict[str, str], files: list[Path], book: Path) -> None:
+    options: list[str | Path] = [*named(files), "--compare", book]
+    lines = output(env, *options).splitlines()
+    assert lines[0].split()[0] == "MODEL"
+    assert lines.index("Q8_0.gguf compared with " + files[0].name) < lines.index(
+        "Q4_0.gguf compared with " + files[0].name
+    )
+    for label in ("reference perplexity", "log ratio", "same top", "mean", "99.9%", "minimum"):
+        assert sum(line.startswith(label + " ") for line in lines) == 2
+    header, *rows = output(env, *options, "--csv").splitlines()
+    assert len({len(row.split(",")) for row in (header, *rows)}) == 1
+    (_, fine, _), names = (row.split(",") for row in rows), header.split(",")
+    cells = dict(zip(names, fine, strict=True))
+    (_, record, _) = records(env, *options)
+    comparison = record["comparison"]
+    assert float(cells["divergence_p99_9"]) == comparison["divergence"]["p99_9"]
+    assert (
+        float(cells["delta_p_rms_standard_error"]) == comparison["delta_p"]["rms"]["standard_error"]
+    )
+    assert float(cells["ratio"]) == comparison["ratio"]["value"]
+    assert (cells["window"], cells["stride"], cells["method"]) == ("128", "64", '"sliding"')
+    assert dict(zip(names, rows[0].split(","), strict=True))["ratio"] == ""
+
+
+def test_a_comparison_by_several_processes(
+    env: dict[str, str], files: list[Path], book: Path, tmp_path: Path
+) -> None:
+    texts = [tmp_path / name for name in "abc"]
+    for number, text in enumerate(texts, 1):
+        text.write_text(TEXT[: 300 * number])
+    options: list[str | Path] = [*named(files[:2]), "--compare", *texts, book]
+    alone, shared = (records(env, *options, "--workers", count) for count in "13")
+    for each in (*alone, *shared):
+        each.pop("timings")
+    assert alone == shared
+
+
+def test_what_says_how_texts_were_cut(env: dict[str, str], tiny: Path, book: Path) -> None:
+    for options, cut in (
+        ((), (128, 64, "sliding")),
+        (("--window", "50", "--stride", "7"), (50, 7, "sliding")),
+        (("--window", "33"), (33, 16, "sliding")),
+        (("--window", "64", "--method", "llama.cpp"), (64, 64, "llama.cpp")),
+    ):
+        (found,) = records(env, "-m", tiny, *options, book)
+        assert (found["window"], found["stride"], found["method"]) == cut
+
+
+def test_nothing_is_left_of_a_comparison(
+    env: dict[str, str], files: list[Path], book: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    options: list[str | Path] = [*named(files), "--compare", book]
+    output({**env, "TMPDIR": str(folder)}, *options)
+    assert list(folder.iterdir()) == []
+    result = run(*("perplexity", "--quiet", "-m", str(files[0]), "--compare", str(book)), env=env)
+    assert (result.returncode, result.stdout) == (ExitStatus.USAGE, b"")
+    assert b"--compare needs a model to compare with." in result.stderr
+
+
+def test_panels_of_a_comparison(
+    env: dict[str, str], files: list[Path], book: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "plot.svg"
+    options: list[str | Path] = [*named(files), "--compare", "--plot", path, book]
+    output(env, *options)
+    drawn = path.read_text()
+    assert [label for label in LABELS if f"<!-- {label} -->" not in drawn] == []
+    assert all(drawn.count(f"<!-- {file.stem} -->") == 1 for file in files)
+    assert "mathdefault" not in drawn
+    colours = ("#1f77b4", "#ff7f0e", "#2ca02c")
+    reference, *others = (drawn.count(f'style="fill: {colour}') for colour in colours)
+    assert min(others) > reference > 0  # which is in the first panel only
+
+
+LABELS = (
+    "perplexity", "perplexity ratio to the reference", "mean divergence in nats",
+    "99% divergence in nats", "RMS of delta p in %", "same top in %",
+)  # fmt: skip
+
+
 def test_models_with_other_vocabularies(
     env: dict[str, str], tiny: Path, trained: Path, book: Path
 ) -> None:
     book.write_text(TEXT[:400])
-    both = records(env, "-m", tiny, "-m", trained, "--window", "64", book)
+    arguments = ("perplexity", "-m", str(tiny), "-m", str(trained), "--window", "64")
+    result = run(*arguments, "--json", "--compare", str(book), env=env)
+    both = [json.loads(line) for line in result.stdout.splitlines()]
+    assert b"have different vocabularies, so they are not compared" in result.stderr
     assert [each["divergence"] for each in both] == [None, None]
+    assert [each["comparison"] for each in both] == [None, None]
     assert both[0]["tokens"] != both[1]["tokens"]
 
 

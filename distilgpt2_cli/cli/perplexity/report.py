@@ -1,44 +1,43 @@
 """The figures of ``distil perplexity``, as lines, as a table, as CSV, or as JSON Lines."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...models import ModelFile
 from ...terminal import Terminal
 from ...units import format_bytes
 from ..shared.csv_table import CsvTable
 from ..shared.record import finite, model_record, placement_record, versions_record
+from .comparison import COMPARISON_COLUMNS, comparison_record, comparison_row, write_comparison
+from .result import Result
 
 if TYPE_CHECKING:
-    from ...engine import Perplexity, Placement
-
-
-@dataclass(frozen=True)
-class Result:
-    """A model file and its figures."""
-
-    file: ModelFile
-    figures: "Perplexity"
-    placement: "Placement"
+    from ...engine import Perplexity
 
 
 def write_report(terminal: Terminal, results: Sequence[Result]) -> None:
-    """Print one model's figures one per line, several models' as a table."""
+    """Print one model's figures one per line, several models' as a table.
+
+    All figures of a comparison follow, where they are known.
+    """
     if len(results) == 1:
         terminal.write(_lines(results[0].figures))
     else:
         best = min(result.figures.value for result in results)
         terminal.write_table(_HEADER, [_row(result, best) for result in results])
+    for result in results:
+        if result.spread:
+            terminal.write("\n")
+            write_comparison(terminal, result)
 
 
-def write_csv(terminal: Terminal, results: Sequence[Result]) -> None:
-    """Print a table with one row per model."""
-    table = CsvTable(terminal, _COLUMNS)
+def write_csv(terminal: Terminal, results: Sequence[Result], *, compare: bool) -> None:
+    """Print a table with one row per model, and with all figures of a comparison or without."""
+    table = CsvTable(terminal, (*_COLUMNS, *(COMPARISON_COLUMNS if compare else ())))
     for result, record in zip(results, _records(results), strict=True):
         tokens = record["tokens"]
         counts = {"tokens": tokens["scored"], "evaluated_tokens": tokens["evaluated"]}
-        table.write([record | record["timings"] | counts | {"name": result.file.name}])
+        row = record | record["timings"] | counts | {"name": result.file.name}
+        table.write([row | comparison_row(record["comparison"])])
 
 
 def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
@@ -72,13 +71,17 @@ def _records(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
                 "prompt_tokens_per_second": round(figures.tokens_per_second, 1),
             },
             "size": result.file.size,
+            "window": result.cut.window,
+            "stride": result.cut.stride,
+            "method": result.cut.method,
+            "comparison": comparison_record(result),
         }
 
 
 _COLUMNS = (
     "name", "size", "perplexity", "standard_error", "bits_per_byte", "mean_logprob", "tokens",
     "evaluated_tokens", "difference_to_best", "divergence", "top_agreement", "prompt_seconds",
-    "prompt_tokens_per_second",
+    "prompt_tokens_per_second", "window", "stride", "method",
 )  # fmt: skip
 
 

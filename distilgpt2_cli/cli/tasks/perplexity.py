@@ -1,11 +1,11 @@
 """The perplexity of text files, each a document of its own."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from ...engine.llama.placement import AUTO, Offload, Placement
 from ...terminal import Terminal
@@ -20,11 +20,30 @@ REMEDY = "Use text files, or - for standard input."
 Method = Literal["sliding", "llama.cpp"]
 
 
+class TextFile(NamedTuple):
+    """A text file.
+
+    Attributes:
+        number: its place among all of them.
+        name: as `own_source` returns it.
+    """
+
+    number: int
+    name: str
+
+
 class Measured(NamedTuple):
-    """The figures of a file, so far or in the end."""
+    """A window that was scored.
+
+    Attributes:
+        figures: those of its tokens alone.
+        window: how many tokens a window has.
+        stride: how many there are from one window to the next.
+    """
 
     figures: "Perplexity"
-    is_last: bool
+    window: int
+    stride: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,8 @@ class PerplexityTask:
         threads: the number of threads; None for the engine's choice.
         offload: where the model's layers are wanted.
         terminal: whose standard input may be one of the files.
+        values: the folder for how the model differs from the reference at each token, with a file
+            for each text; None if nobody wants to know.
     """
 
     path: Path
@@ -50,6 +71,7 @@ class PerplexityTask:
     threads: int | None = None
     offload: Offload = AUTO
     terminal: Terminal | None = None
+    values: Path | None = None
 
     @contextmanager
     def open(self) -> "Iterator[PerplexityWork]":
@@ -104,19 +126,34 @@ class PerplexityWork:
         """Where the model's layers are."""
         return self._evaluator.placement
 
-    def results(self, items: Iterable[str]) -> Iterator[Measured]:
-        """Yield the figures of files, after each window and at the end of each."""
-        from ...engine import Perplexity, ReferenceComparison, measure
+    def results(self, items: Iterable[TextFile]) -> Iterator[Measured]:
+        """Yield the windows of files in order; no file has one that is too short."""
+        from ...engine import measure_each
+        from ...engine.evaluate.comparing import token_values
 
-        for name in items:
-            figures = Perplexity(comparison=ReferenceComparison() if self._reference else None)
-            for figures in measure(self._evaluator, self._windows(name), self._reference):
-                yield Measured(deepcopy(figures), False)
-            yield Measured(figures, True)
+        for file in items:
+            windows = measure_each(self._evaluator, self._windows(file.name), self._reference)
+            with self._values_of(file) as values:
+                for window in windows:
+                    values.write(token_values(window.divergences))
+                    yield Measured(window.figures, self._evaluator.size, self._stride)
 
     def interrupted(self) -> Iterator[Measured]:
         """Yield nothing: the figures are of all files."""
         return iter(())
+
+    def _values_of(self, file: TextFile) -> BinaryIO:
+        """Open what takes the values of a file's tokens."""
+        folder = self._task.values if self._reference else None
+        path = Path(os.devnull) if folder is None else folder / str(file.number)
+        return path.open("wb")
+
+    @property
+    def _stride(self) -> int:
+        size, stride = self._evaluator.size, self._task.stride
+        if self._task.method == "llama.cpp":
+            return size
+        return max(size // 2, 1) if stride is None else stride
 
     def _windows(self, name: str) -> "Iterator[Window]":
         from ...engine import disjoint, sliding, stream_tokens
@@ -126,4 +163,4 @@ class PerplexityWork:
         tokens = stream_tokens(model, decoded(parts, source_name(name)))
         if task.method == "llama.cpp":
             return disjoint(tokens, size, model.added_start_token)
-        return sliding(tokens, size, max(size // 2, 1) if task.stride is None else task.stride)
+        return sliding(tokens, size, self._stride)

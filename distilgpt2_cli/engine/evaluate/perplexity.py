@@ -4,49 +4,16 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from ..llama.model import Model
+from .comparing import ReferenceComparison
 from .evaluator import Evaluator
 from .probabilities import Logprobs, RowDivergences, divergence, logprobs_of
 from .scoring import perplexity_of
 from .windows import Window
-
-
-@dataclass(slots=True)
-class ReferenceComparison:
-    """How a model's distributions differ from a reference's, over the tokens so far.
-
-    Attributes:
-        tokens: how many distributions were compared.
-    """
-
-    tokens: int = 0
-    _divergence: float = field(default=0.0, repr=False)
-    _same_top: int = field(default=0, repr=False)
-
-    def add(self, more: RowDivergences) -> None:
-        """Take more distributions into account."""
-        self.tokens += len(more.kullback_leibler)
-        self._divergence += float(more.kullback_leibler.sum())
-        self._same_top += int(more.same_top.sum())
-
-    def include(self, other: "ReferenceComparison") -> None:
-        """Take what another comparison has into account."""
-        self.tokens += other.tokens
-        self._divergence += other._divergence
-        self._same_top += other._same_top
-
-    @property
-    def mean_divergence(self) -> float:
-        """The Kullback-Leibler divergence from the reference, in nats, on average."""
-        return self._divergence / self.tokens
-
-    @property
-    def top_agreement(self) -> float:
-        """The part of the tokens at which both hold the same token for the likeliest."""
-        return self._same_top / self.tokens
 
 
 @dataclass(slots=True)
@@ -122,6 +89,18 @@ class Perplexity:
         return self.evaluated_tokens / self.seconds
 
 
+class MeasuredWindow(NamedTuple):
+    """A window that was scored.
+
+    Attributes:
+        figures: those of its tokens alone.
+        divergences: those of the tokens in order, in pieces; empty without a reference.
+    """
+
+    figures: Perplexity
+    divergences: list[RowDivergences]
+
+
 def measure(
     evaluator: Evaluator, windows: Iterable[Window], reference: Evaluator | None = None
 ) -> Iterator[Perplexity]:
@@ -134,23 +113,40 @@ def measure(
         DistilError: llama.cpp can't evaluate a window.
     """
     result = Perplexity(comparison=ReferenceComparison() if reference else None)
+    for window in measure_each(evaluator, windows, reference):
+        result.include(window.figures)
+        yield result
+
+
+def measure_each(
+    evaluator: Evaluator, windows: Iterable[Window], reference: Evaluator | None = None
+) -> Iterator[MeasuredWindow]:
+    """Score windows, and yield the figures of each alone; otherwise as `measure`.
+
+    Raises:
+        DistilError: llama.cpp can't evaluate a window.
+    """
     sizes = _PieceSizes(evaluator.model)
     for window in windows:
+        result = Perplexity(comparison=ReferenceComparison() if reference else None)
+        found: list[RowDivergences] = []
         targets = list(window.tokens[-window.scored :])
         evaluated = window.tokens[:-1]
         expected = reference.logits(evaluated, window.scored) if reference else None
         start = time.perf_counter()
         for rows in evaluator.logits(evaluated, window.scored):
-            result.add(logprobs_of(rows, targets[: len(rows)]))
+            scored = targets[: len(rows)]
+            result.add(logprobs_of(rows, scored))
             result.seconds += time.perf_counter() - start
             if expected and result.comparison:
-                result.comparison.add(divergence(next(expected), rows))
+                found.append(divergence(next(expected), rows, scored))
+                result.comparison.add(found[-1])
             del targets[: len(rows)]
             start = time.perf_counter()
         result.byte_count += sizes.total(window.tokens[-window.scored :])
         result.read_bytes += sizes.total(window.tokens[-window.new :])
         result.evaluated_tokens += len(evaluated)
-        yield result
+        yield MeasuredWindow(result, found)
 
 
 class _PieceSizes:

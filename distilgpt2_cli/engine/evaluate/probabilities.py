@@ -27,10 +27,20 @@ class RowDivergences(NamedTuple):
         kullback_leibler: in nats, the expectation under the reference of the difference of the
             log-probabilities (Kullback and Leibler, 1951).
         same_top: whether both hold the same token for the most likely one.
+        logprobs: of the token that stands in the text, in nats.
+        reference_logprobs: the reference's of the same token.
     """
 
     kullback_leibler: Logprobs
     same_top: NDArray[np.bool_]
+    logprobs: Logprobs
+    reference_logprobs: Logprobs
+
+    @property
+    def delta_p(self) -> Logprobs:
+        """By how much the token in the text is more probable than for the reference."""
+        difference: Logprobs = np.exp(self.logprobs) - np.exp(self.reference_logprobs)
+        return difference
 
 
 class TokenStatistics(NamedTuple):
@@ -177,20 +187,45 @@ def _most_likely(logits: Rows, count: int) -> NDArray[np.int64]:
     return ids
 
 
-def divergence(reference: Rows, other: Rows) -> RowDivergences:
-    """Return how the distributions of ``other`` differ from those of ``reference``, row by row."""
+def divergence(reference: Rows, other: Rows, targets: Sequence[int]) -> RowDivergences:
+    """Return how the distributions of ``other`` differ from those of ``reference``, row by row.
 
-    def of_block(block: slice) -> tuple[Logprobs, NDArray[np.bool_]]:
-        expected, found = log_softmax(reference[block]), log_softmax(other[block])
+    ``targets`` are the tokens that stand in the text, one for each row.
+
+    Raises:
+        NotANumberError: logits are NaN.
+    """
+    wanted = np.asarray(targets)
+
+    def of_block(block: slice) -> RowDivergences:
+        expected, expected_target = _normalized(reference[block], wanted[block])
+        found, found_target = _normalized(other[block], wanted[block])
         same_top = expected.argmax(axis=1) == found.argmax(axis=1)
         found -= expected
         np.exp(expected, out=expected)
         expected *= found
         # Rounding can make it a little less than 0, which it never is.
-        return np.maximum(-expected.sum(axis=1, dtype=np.float64), 0), same_top
+        divergences = np.maximum(-expected.sum(axis=1, dtype=np.float64), 0)
+        return RowDivergences(divergences, same_top, found_target, expected_target)
 
     blocks = list(_in_blocks(of_block, len(reference)))
-    return RowDivergences(*(np.concatenate(part) for part in zip(*blocks, strict=True)))
+    rows = RowDivergences(*(np.concatenate(part) for part in zip(*blocks, strict=True)))
+    if np.isnan(rows.kullback_leibler).any():
+        raise NotANumberError
+    return rows
+
+
+def _normalized(logits: Rows, targets: NDArray[np.int64]) -> tuple[Rows, Logprobs]:
+    """Return the log-probabilities of all tokens, and those of the targets, in nats.
+
+    The latter are to the last bit those of `ranked_logprobs_of`.
+    """
+    highest = logits.max(axis=1)
+    logprobs = logits - highest[:, None]
+    sizes = np.log(np.exp(logprobs).sum(axis=1))
+    chosen = logits[np.arange(len(logits)), targets].astype(np.float64) - (highest + sizes)
+    logprobs -= sizes[:, None]
+    return logprobs, chosen
 
 
 def _in_blocks(function: Callable[[slice], _Part], count: int) -> Iterable[_Part]:

@@ -18,6 +18,7 @@ from distilgpt2_cli.engine.evaluate.probabilities import (
 )
 from distilgpt2_cli.engine.llama import interrupts
 from distilgpt2_cli.engine.llama.cores import usable_cores
+from distilgpt2_cli.errors import NotANumberError
 
 
 def exact(rows: np.ndarray) -> np.ndarray:
@@ -49,14 +50,29 @@ def test_divergence() -> None:
     reference = random.normal(0, 3, (20, 1000)).astype(np.float32)
     other = reference + random.normal(0, 0.5, reference.shape).astype(np.float32)
     p, q = exact(reference), exact(other)
-    found = divergence(reference, other)
+    targets = random.integers(0, 1000, 20).tolist()
+    found = divergence(reference, other, targets)
     np.testing.assert_allclose(
         found.kullback_leibler, (np.exp(p) * (p - q)).sum(axis=1), rtol=1e-4, atol=1e-6
     )
     assert found.same_top.tolist() == (p.argmax(axis=1) == q.argmax(axis=1)).tolist()
-    same = divergence(reference, reference)
+    places = np.arange(20), targets
+    np.testing.assert_allclose(found.delta_p, (np.exp(q) - np.exp(p))[places], rtol=1e-3)
+    assert found.logprobs.tolist() == logprobs_of(other, targets).tolist()
+    assert found.reference_logprobs.tolist() == logprobs_of(reference, targets).tolist()
+    same = divergence(reference, reference, targets)
+    assert same.delta_p.tolist() == [0] * 20
     assert same.kullback_leibler.max() == 0
     assert same.same_top.all()
+
+
+def test_a_divergence_that_is_not_a_number() -> None:
+    rows = np.zeros((2, 5), np.float32)
+    broken = rows.copy()
+    broken[1, 3] = np.nan
+    for pair in ((rows, broken), (broken, rows)):
+        with pytest.raises(NotANumberError):
+            divergence(*pair, [0, 0])
 
 
 def test_the_most_likely_tokens_beside_the_chosen_ones() -> None:
