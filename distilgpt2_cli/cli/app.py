@@ -30,6 +30,7 @@ COMMANDS = {
     "next": ("next_tokens", "Show the most likely next tokens and their probabilities."),
     "score": ("score", "Score each token of a text, given the tokens before it."),
     "perplexity": ("perplexity", "Measure the perplexity of models on text files."),
+    "choose": ("choose", "Find the most likely choice of each item, and how often it is right."),
     "features": ("features", "Print the hidden states of a text."),
     "lens": (
         "lens",

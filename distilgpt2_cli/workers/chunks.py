@@ -14,7 +14,7 @@ _Item = TypeVar("_Item")
 # Times that all sequences are filled. More would leave fewer waiting for those that end last, and
 # fewer chunks for the workers to share.
 _ROUNDS = 8
-_LEAST_REQUESTS, _LEAST_TEXTS = 32, 256  # what is worth the way to another process
+_LEAST_REQUESTS, _LEAST_ITEMS, _LEAST_TEXTS = 32, 64, 256  # worth the way to another process
 _MOST_BYTES = 2**20  # of texts: what is read ahead stays small
 _MOST_FAILURES = 1000  # their messages wait until what is before them is done
 
@@ -27,6 +27,11 @@ def texts_to_generate(parallel: int, sequences: int) -> int:
 def texts_to_evaluate(parallel: int) -> int:
     """Return how many texts a chunk has that are evaluated so many at once: whole groups."""
     return parallel * -(-_LEAST_TEXTS // parallel)
+
+
+def items_to_evaluate(parallel: int) -> int:
+    """Return how many items a chunk has that are several texts each; otherwise as above."""
+    return parallel * -(-_LEAST_ITEMS // parallel)
 
 
 class Cutter:

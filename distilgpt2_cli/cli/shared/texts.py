@@ -62,7 +62,13 @@ class InputLines:
     """
 
     def __init__(
-        self, terminal: Terminal, text: TextOptions, command: str, *, exact: bool = False
+        self,
+        terminal: Terminal,
+        text: TextOptions,
+        command: str,
+        *,
+        exact: bool = False,
+        too_long: str = "Shorten it, or run it alone without --lines.",
     ) -> None:
         """Read nothing yet, but make sure that it can be read.
 
@@ -71,6 +77,7 @@ class InputLines:
             text: where the lines come from.
             command: the name of the command, for the error message.
             exact: keep a byte order mark, and bytes that are not UTF-8 as lone surrogates.
+            too_long: what to do about a line that is too long, as a sentence.
 
         Raises:
             UsageError: the options give no lines.
@@ -87,6 +94,7 @@ class InputLines:
         self._terminal = terminal
         self._source = source
         self._exact = exact
+        self._too_long = too_long
         self._empty = 0
         self.count = 0
         self.failures = 0
@@ -146,8 +154,7 @@ class InputLines:
     def _text(self, line: bytes | None) -> str:
         if line is None:
             raise DistilError(
-                f"Line {self.count} is longer than {MAX_LINE_BYTES} bytes.",
-                "Shorten it, or run it alone without --lines.",
+                f"Line {self.count} is longer than {MAX_LINE_BYTES} bytes.", self._too_long
             )
         if self.count == 1 and not self._exact:
             line = line.removeprefix(codecs.BOM_UTF8)

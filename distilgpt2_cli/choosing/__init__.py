@@ -1,0 +1,1 @@
+"""Items with several choices, as benchmarks have them: their formats, and accuracies."""
