@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from ..engine.llama.placement import Offload
 
 _WITH_A_MODEL = (
-    "generate", "write", "tokenize", "next", "score", "features", "lens", "probe", "batch",
+    "generate", "write", "tokenize", "next", "score", "choose", "features", "lens", "probe",
+    "batch",
 )  # fmt: skip
 _MODEL, _QUANT = ("--model", "-m"), ("--quant", "-q")
 _GPU_LAYERS, _DEVICE = ("--gpu-layers",), ("--device",)

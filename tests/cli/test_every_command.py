@@ -20,6 +20,7 @@ RUNS = {
     "next": (*DEMO, TEXT),
     "score": (*DEMO, TEXT),
     "perplexity": (*DEMO, "--quiet", "-"),
+    "choose": (*DEMO, "--quiet"),
     "features": (*DEMO, "--pool", "mean", TEXT),
     "lens": (*DEMO, TEXT),
     "probe": (*DEMO, "-n", "2", "--max-tokens", "5", "The {boy|girl} said"),
@@ -33,7 +34,8 @@ RUNS = {
 }
 TEXT_20 = f"{TEXT}\n".encode() * 20
 REQUEST = {"custom_id": "a", "method": "POST", "url": "/v1/completions", "body": {"prompt": TEXT}}
-STDIN = {"batch": json.dumps(REQUEST).encode()}
+ITEM = {"context": "Once upon a", "choices": ["time", "tree"], "gold": 0}
+STDIN = {"batch": json.dumps(REQUEST).encode(), "choose": json.dumps(ITEM).encode()}
 OF_DOWNLOADS = ("download", "verify", "remove")
 ELSEWHERE = ("replay", "write", "serve")
 

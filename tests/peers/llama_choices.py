@@ -35,6 +35,9 @@ DEEDS = (
     "gave it back to its owner and felt very proud", "ate all of it", "put it in a box",
     "climbed the tree to see more", "was happy",
 )  # fmt: skip
+# After these, at most 3 tokens differ. There, llama.cpp's program takes the first log-probability
+# of the second option from a wrong place, as a remark in its source says.
+SHORT = ("won.", "smiled.")
 STATES = ("was tired", "wanted to play with it", "felt sorry", "had asked for it nicely", "smiled")
 
 Record = dict[str, Any]
@@ -131,26 +134,27 @@ def blank_lines(model: Path, folder: Path) -> Iterator[str]:
     scores = [
         (float(first), float(second), int(result))
         for first, second, result in re.findall(
-            r"^\d+\t[\d.]+\t +(-?[\d.]+) +(-?[\d.]+) +(\d)", printed, re.MULTILINE
+            r"^\d+\t[\d.]+\t *(-?[\d.]+) +(-?[\d.]+) +(\d)", printed, re.MULTILINE
         )
     ]
     assert len(scores) == len(found)
-    far = []
-    same = 0
-    for item, (first, second, result) in zip(found, scores, strict=True):
+    far: dict[bool, list[float]] = {True: [], False: []}
+    same = {True: 0, False: 0}
+    for record, item, (first, second, result) in zip(items, found, scores, strict=True):
+        is_short = record["sentence"].endswith(SHORT)
         own = [choice["winogrande"] for choice in item["choices"]]
-        same += item["chosen"]["winogrande"] + 1 == result
-        far.append(max(abs(own[0] - first), abs(own[1] - second)))
-    known = [number for number, item in enumerate(items) if item["sentence"].endswith("won.")]
-    rest = [value for number, value in enumerate(far) if number not in known]
+        same[is_short] += item["chosen"]["winogrande"] + 1 == result
+        far[is_short].append(abs(own[0] - first))
+        if not is_short:
+            far[is_short].append(abs(own[1] - second))
     accuracy = next(r["accuracy"] for r in summary["accuracies"] if r["rule"] == "winogrande")
     shown = re.findall(r"^\d+\t([\d.]+)", printed, re.MULTILINE)[-1]
-    yield f"--winogrande: the same choice for {same} of {ITEMS} items"
-    yield f"accuracy {shown}, distil {100 * accuracy:.4f}"
-    yield f"largest difference of a score in nats: {max(rest):.6f}"
-    if known:
-        short = max(far[number] for number in known)
-        yield f"the same in {len(known)} items where at most 3 tokens differ: {short:.6f}"
+    short = len(far[True])
+    yield f"--winogrande: the same choice for {same[False]} of {ITEMS - short} items"
+    yield f"largest difference of a score in nats: {max(far[False]):.6f}"
+    yield f"where at most 3 tokens differ: the same choice for {same[True]} of {short} items"
+    yield f"largest difference of the first score there: {max(far[True]):.6f}"
+    yield f"accuracy of all {shown}, distil {100 * accuracy:.4f}"
 
 
 def main() -> None:

@@ -65,10 +65,12 @@ def _status(process: int) -> list[str]:
 
 
 @contextmanager
-def fed_by_yes(command: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program whose standard input has lines without end; all its output is piped."""
+def fed_by_yes(
+    command: Sequence[str], env: Mapping[str, str], line: str = "Hello there"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program whose standard input has a line without end; all its output is piped."""
     with (
-        subprocess.Popen(["yes", "Hello there"], stdout=subprocess.PIPE) as source,
+        subprocess.Popen(["yes", line], stdout=subprocess.PIPE) as source,
         subprocess.Popen(
             command,
             env=env,
