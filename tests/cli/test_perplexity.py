@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from distilgpt2_cli.errors import ExitStatus
 from tests.support import gguf
-from tests.support.run import run, terminal
+from tests.support.processes import wait_until
+from tests.support.run import TIMEOUT, run, started, terminal
 
 TEXT = "It was a dark and stormy night; the rain fell in torrents, except at intervals.\n" * 12
 
@@ -198,6 +200,21 @@ def test_nothing_is_left_of_a_comparison(
     result = run(*("perplexity", "--quiet", "-m", str(files[0]), "--compare", str(book)), env=env)
     assert (result.returncode, result.stdout) == (ExitStatus.USAGE, b"")
     assert b"--compare needs a model to compare with." in result.stderr
+
+
+def test_nothing_is_left_of_an_interrupted_comparison(
+    env: dict[str, str], files: list[Path], book: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    book.write_text(TEXT * 4)
+    arguments = ("perplexity", *named(files), "--compare", "--threads", "1", str(book))
+    with started(*arguments, env={**env, "TMPDIR": str(folder)}) as process:
+        wait_until(lambda: any(path.stat().st_size for path in folder.glob("distil-*/0")))
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, printed) == (ExitStatus.INTERRUPTED, b"")
+    assert list(folder.iterdir()) == []
 
 
 def test_panels_of_a_comparison(
