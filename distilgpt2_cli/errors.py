@@ -191,3 +191,8 @@ class NotANumberError(ModelDamagedError):
 
 class ReaderGoneError(Exception):
     """The reader of standard output has closed it, as ``head`` does; not an error to report."""
+
+
+def no_text() -> UsageError:
+    """Return the error for a text of no characters."""
+    return UsageError("There is no text to score.", "Give it at least one character.")

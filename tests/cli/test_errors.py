@@ -38,7 +38,7 @@ ERRORS = [
     (
         TextTooLongError(9, 8),
         "The text has 9 tokens, and the context window 8. Shorten it, or have it split.",
-        "The text has 9 tokens, and the context window 8. Shorten it, or use --overflow split.",
+        "The text has 9 tokens, and the context window 8. Shorten it, or use --overflow overlap.",
     ),
     (
         DeviceConflictError("none", "CUDA0"),

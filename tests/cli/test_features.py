@@ -125,6 +125,10 @@ def test_a_text_over_the_window(env: dict[str, str], tiny: Path) -> None:
     assert b"tokens, and the context window 128." in result.stderr
     split = output(env, tiny, "--overflow", "split", text)
     assert split.count(b"\n") == 301  # the last space is a token
+    for overflow, stride in (("split", 128), ("overlap", 64)):
+        record = json.loads(output(env, tiny, "--overflow", overflow, "--json", text))
+        assert len(record["features"]) == 301
+        assert (record["window"], record["stride"]) == (128, stride)
 
 
 def test_lines_that_fail_leave_the_others(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:

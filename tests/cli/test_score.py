@@ -1,5 +1,7 @@
 """``distil score``: how likely a text is, token by token."""
 
+import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -103,6 +105,18 @@ def test_a_text_of_several_windows(env: dict[str, str], tiny: Path) -> None:
     found = record(env, tiny, "It was a dark and stormy night. " * 40)
     assert found["tokens"]["text"] > 300
     assert len(found["scores"]) == found["tokens"]["text"]
+
+
+def test_rows_of_a_long_text_are_those_of_the_whole(env: dict[str, str], bundled: Path) -> None:
+    """They come window by window, which changes no bit."""
+    windows = ("--window", "32", "--stride", "8", "--prefix", "Hello there.")
+    text = f" {TEXT} It sang." * 12
+    found = record(env, bundled, *windows, text)
+    rows = list(csv.DictReader(io.StringIO(output(env, bundled, *windows, "--csv", text))))
+    assert [int(row["position"]) for row in rows] == list(range(len(found["scores"])))
+    for name in ("logprob", "surprisal", "rank", "entropy", "context"):
+        assert [json.loads(row[name]) for row in rows] == [each[name] for each in found["scores"]]
+    assert max(each["context"] for each in found["scores"]) == 31
 
 
 def test_shades_on_a_terminal(env: dict[str, str], bundled: Path) -> None:

@@ -3,11 +3,11 @@
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from ...engine.options import Pool
+from ...engine.options import Overflow, Pool
 from ...errors import UsageError
 from ...files import own_path
 from ...terminal import Terminal
@@ -39,9 +39,6 @@ Examples:
 """
 
 
-Overflow = Literal["error", "split"]
-
-
 @dataclass(frozen=True)
 class _States:
     """Which hidden states are printed."""
@@ -67,7 +64,9 @@ def features(
     states: _States,
     overflow: Annotated[
         Overflow,
-        typer.Option(help="Refuse or split a text longer than the context window."),
+        typer.Option(
+            help="Refuse a text over the context window, split it, or let windows overlap."
+        ),
     ] = "error",
     output: Annotated[
         Path | None,
@@ -113,7 +112,7 @@ def features(
         task = FeaturesTask(
             file,
             states.pool,
-            overflow == "split",
+            overflow,
             parallel,
             model.thread_count,
             offload,

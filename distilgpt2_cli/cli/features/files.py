@@ -122,6 +122,8 @@ class JsonSink:
             "text": features.text,
             "tokens": {"text": features.tokens},
             "layer": features.layer,
+            "window": features.window,
+            "stride": features.stride,
             "features": _numbers(features.values),
             "model": model_record(origin.file),
             "placement": placement_record(origin.placement),

@@ -21,7 +21,7 @@ from ..shared.options import (
     check_parallel,
     parse_workers,
 )
-from ..shared.texts import InputLines, argument_text, notice_file_name, notice_space, read_text
+from ..shared.texts import InputLines, argument_text, notice_file_name, notice_space, read_parts
 from ..tasks.lines import Failure, Text
 from ..tasks.score import LINE_COLUMNS, Scored, ScoreTask
 from ..tasks.words import Layout, WordsTask
@@ -105,7 +105,7 @@ def score(
         raise UsageError("--ranks and --html show a single text.", "Leave out --lines.")
     if files.output:
         raise UsageError("--output is for words.", "Use it with --words.")
-    single = None if input_lines else read_text(terminal, text)
+    parts = None if input_lines else read_parts(terminal, text)
     task = ScoreTask(
         model.locate(terminal),
         prefix,
@@ -116,9 +116,9 @@ def score(
         threads,
         offload,
     )
-    if input_lines is None:
-        score_text(terminal, task, single or "", files)
-    else:
+    if parts is not None:
+        score_text(terminal, task, parts, files)
+    elif input_lines:
         _score_lines(terminal, task, input_lines, Workers(count, task.threads))
 
 

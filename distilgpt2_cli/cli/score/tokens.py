@@ -1,16 +1,19 @@
 """The tokens of a scored text: shaded, as a table, or as CSV."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
+from itertools import count as counter
 from typing import TYPE_CHECKING
 
+from ...errors import no_text
 from ...files import check_new_file
 from ...terminal import Terminal
 from ...terminal.shading import RANK_BOUNDS, bar, legend, rank_shade, shade
 from ..shared.csv_table import CsvTable
 from ..shared.offload import notice_loading
 from ..shared.record import quoted
-from ..tasks.score import ScoreTask, rows_of, score_record, token_records
+from ..tasks.score import ScoreTask, ScoreWork, rows_of, score_record, token_records
 from .options import OutputOptions
 from .ranks import TOP, check_size, rank_counts, write_page
 
@@ -23,8 +26,10 @@ _TOKEN_COLUMNS = (
 )  # fmt: skip
 
 
-def score_text(terminal: Terminal, task: ScoreTask, text: str, files: OutputOptions) -> None:
-    """Print the tokens of a text, and write its page if one is wanted.
+def score_text(
+    terminal: Terminal, task: ScoreTask, parts: Iterator[str], files: OutputOptions
+) -> None:
+    """Print the tokens of a text, which comes in parts, and write its page if one is wanted.
 
     Raises:
         UsageError: the text is empty, or too long for a page.
@@ -34,19 +39,43 @@ def score_text(terminal: Terminal, task: ScoreTask, text: str, files: OutputOpti
         check_new_file(files.html, (".html",), force=files.force)
     with replace(task, detailed=True, top=TOP if files.html else 0).open() as work:
         notice_loading(terminal, work.placement)
+        if task.format == "csv" and not files.html:
+            _write_rows(terminal, work, task.prefix, parts)
+            return
+        text = "".join(parts)
         if files.html:
             check_size(len(work.scorer.tokens(text).scored))
         with terminal.counting_results("texts", None):
             score = work.scorer.score(text, task.prefix)
         if files.html:
             write_page(files.html, work, task, score, force=files.force)
-        view = TokenView(terminal, work.evaluator, task.prefix, ranks=files.ranks)
         if task.format == "json":
             terminal.write_json(score_record(work, task, text, score))
         elif task.format == "csv":
-            view.write_rows(score)
+            _write_rows(terminal, work, task.prefix, iter([text]))
         else:
+            view = TokenView(terminal, work.evaluator, task.prefix, ranks=files.ranks)
             view.write_text(score)
+
+
+def _write_rows(terminal: Terminal, work: ScoreWork, prefix: str, parts: Iterator[str]) -> None:
+    """Print a row for each token of a text of any size."""
+    from ...engine import stream_tokens
+    from ...engine.evaluate.places import stream_places
+
+    model = work.evaluator.model
+    before = model.tokenize(prefix) or [model.start_token]
+    tokens = chain(before, stream_tokens(model, parts))
+    stream = stream_places(work.evaluator, tokens, work.scorer.stride, work.wanted, len(before) - 1)
+    table, position = None, counter()
+    with terminal.counting_results("tokens", None) as advance:
+        for some, places in stream:
+            table = table or CsvTable(terminal, _TOKEN_COLUMNS)
+            records = token_records(model, some, places)
+            table.write({"position": next(position)} | record for record in records)
+            advance(len(some))
+    if table is None:
+        raise no_text()
 
 
 class TokenView:
@@ -79,13 +108,6 @@ class TokenView:
         if self._ranks:
             self._write_counts(ranks)
         self._terminal.write(_summary(score))
-
-    def write_rows(self, score: "Score") -> None:
-        """Print a row for each token."""
-        CsvTable(self._terminal, _TOKEN_COLUMNS).write(
-            {"position": position} | record
-            for position, record in enumerate(token_records(self._model, score))
-        )
 
     def _write_table(self, score: "Score", ranks: Sequence[int]) -> None:
         header = (" LOGPROB", "    BITS", *((" RANK",) if self._ranks else ()), "TOKEN")
@@ -120,10 +142,10 @@ class TokenView:
             self._terminal.write(shown.rstrip() + "\n")
         self._terminal.write("\nThis does not tell who wrote the text.\n\n")
 
-    def _write_places(self, score: "Score", count: int = 5) -> None:
+    def _write_places(self, score: "Score", most: int = 5) -> None:
         """List the tokens with the highest surprisal, each with the text before it."""
         rows = list(rows_of(score))
-        places = sorted(range(len(rows)), key=lambda place: -rows[place][2])[:count]
+        places = sorted(range(len(rows)), key=lambda place: -rows[place][2])[:most]
         for place in places:
             token, _, bits = rows[place]
             before = b"".join(self._model.piece(each) for each in score.tokens[:place])

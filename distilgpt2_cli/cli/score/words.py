@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...errors import UsageError
+from ...errors import UsageError, no_text
 from ...models import sha256
 from ...terminal import Terminal
 from ...terminal.progress import SCORE
@@ -209,7 +209,7 @@ def _write_document(
             sink.add(made, {**done, "rows": rows.state})
             advance(size if table else len(made))
     if not done["tokens"]:
-        raise UsageError("There is no text to score.", "Give it at least one character.")
+        raise no_text()
 
 
 def _on_standard_output(terminal: Terminal, texts: WordTexts, layout: Layout) -> Sink:

@@ -69,7 +69,7 @@ _OPTIONS = {"layers": "--gpu-layers"}
 _BY_TYPE: Mapping[type[DistilError], Callable[[Any], _Sentences]] = {
     ParameterError: _of_parameter,
     BindingsError: _of_bindings,
-    TextTooLongError: lambda error: (error.what, "Shorten it, or use --overflow split."),
+    TextTooLongError: lambda error: (error.what, "Shorten it, or use --overflow overlap."),
     DeviceConflictError: lambda error: (
         f"--gpu-layers {error.layers} leaves nothing for --device {error.device}.",
         error.remedy,

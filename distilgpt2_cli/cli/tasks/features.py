@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...engine.llama.placement import AUTO, Offload, Placement
-from ...engine.options import Pool
+from ...engine.options import Overflow, Pool
 from ...models import ModelFile
 from .lines import Failure, Text, in_groups
 
@@ -27,6 +27,8 @@ class Features:
         text: the text itself.
         tokens: how many tokens were evaluated for it.
         layer: whose states they are, from 0 for the embeddings.
+        window: the tokens that were evaluated together at most.
+        stride: the tokens from one window of a long text to the next.
         values: 32-bit floats, tokens by width or width.
     """
 
@@ -34,6 +36,8 @@ class Features:
     text: str
     tokens: int
     layer: int
+    window: int
+    stride: int
     values: "NDArray[np.float32]"
 
 
@@ -44,7 +48,7 @@ class FeaturesTask:
     Attributes:
         file: the model file.
         pool: what is made of those of a text; see `FeatureExtractor`.
-        split: whether to evaluate a text that is longer than the window in parts.
+        overflow: what is done with a text that is longer than the window.
         parallel: texts evaluated at once.
         threads: the number of threads; None for the engine's choice.
         offload: where the model's layers are wanted.
@@ -53,7 +57,7 @@ class FeaturesTask:
 
     file: ModelFile
     pool: Pool = "none"
-    split: bool = False
+    overflow: Overflow = "error"
     parallel: int = 1
     threads: int | None = None
     offload: Offload = AUTO
@@ -95,7 +99,7 @@ class FeaturesWork:
         self._parallel = task.parallel
         self._layer = evaluator.model.layers if task.layer is None else task.layer
         self._evaluator = evaluator
-        self._extractor = FeatureExtractor(evaluator, task.pool, split=task.split)
+        self._extractor = FeatureExtractor(evaluator, task.pool, task.overflow)
 
     @property
     def placement(self) -> Placement:
@@ -110,7 +114,15 @@ class FeaturesWork:
                 yield result
             else:
                 text, tokens, values = result
-                yield Features(text.number, text.text, len(tokens), self._layer, values)
+                yield Features(
+                    text.number,
+                    text.text,
+                    len(tokens),
+                    self._layer,
+                    extractor.window,
+                    extractor.stride,
+                    values,
+                )
 
     def interrupted(self) -> Iterator[Features | Failure]:
         """Yield nothing: a text has all of its features or none."""

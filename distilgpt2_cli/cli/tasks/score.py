@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -15,6 +15,7 @@ from .lines import Failure, Text, in_groups
 
 if TYPE_CHECKING:
     from ...engine import Evaluator, Model, Score
+    from ...engine.evaluate.places import Places
     from ...engine.session import Needs
 
 LINE_COLUMNS = (
@@ -95,6 +96,7 @@ class ScoreWork:
     Attributes:
         evaluator: what evaluates.
         scorer: scores texts with it.
+        wanted: what is known of each token of a detailed score.
     """
 
     def __init__(self, task: ScoreTask, evaluator: "Evaluator") -> None:
@@ -102,9 +104,9 @@ class ScoreWork:
         from ...engine import Scorer
         from ...engine.evaluate.places import Wanted, no_sets
 
-        wanted = Wanted(no_sets(evaluator.model), task.top) if task.is_detailed else None
+        self.wanted = Wanted(no_sets(evaluator.model), task.top)
         self.evaluator = evaluator
-        self.scorer = Scorer(evaluator, task.stride, wanted)
+        self.scorer = Scorer(evaluator, task.stride, self.wanted if task.is_detailed else None)
         self._task = task
 
     @property
@@ -146,8 +148,9 @@ class ScoreWork:
 
 
 def score_record(work: ScoreWork, task: ScoreTask, text: str, score: "Score") -> dict[str, Any]:
-    """Return the record of a text and of each token."""
+    """Return the record of a text and of each token of a detailed score."""
     placement = work.placement
+    assert score.places is not None
     return {
         "prefix": task.prefix,
         "text": text,
@@ -155,7 +158,7 @@ def score_record(work: ScoreWork, task: ScoreTask, text: str, score: "Score") ->
         **figures_record(score),
         "window": work.scorer.window,
         "stride": work.scorer.stride,
-        "scores": list(token_records(work.evaluator.model, score)),
+        "scores": list(token_records(work.evaluator.model, score.tokens, score.places)),
         "model": task.model or model_record(task.file),
         "placement": placement_record(placement),
         "warnings": list(placement.warnings),
@@ -163,19 +166,27 @@ def score_record(work: ScoreWork, task: ScoreTask, text: str, score: "Score") ->
     }
 
 
-def token_records(model: "Model", score: "Score") -> Iterator[dict[str, Any]]:
-    """Yield the record of each token of a detailed score."""
-    places = score.places
-    assert places is not None
-    ranks, entropies = places.ranks.tolist(), (places.entropies / math.log(2)).tolist()
-    contexts = places.contexts.tolist()
-    for place, (token, logprob, bits) in enumerate(rows_of(score)):
+def token_records(
+    model: "Model", tokens: Sequence[int], places: "Places"
+) -> Iterator[dict[str, Any]]:
+    """Yield the record of each token, of which all is known that `Places` has."""
+    bits = math.log(2)
+    figures = zip(
+        tokens,
+        places.logprobs.tolist(),
+        (-places.logprobs / bits).tolist(),
+        places.ranks.tolist(),
+        (places.entropies / bits).tolist(),
+        places.contexts.tolist(),
+        strict=True,
+    )
+    for token, logprob, surprisal, rank, entropy, context in figures:
         yield piece_record(model, token) | {
             "logprob": logprob,
-            "surprisal": bits,
-            "rank": ranks[place],
-            "entropy": entropies[place],
-            "context": contexts[place],
+            "surprisal": surprisal,
+            "rank": rank,
+            "entropy": entropy,
+            "context": context,
         }
 
 

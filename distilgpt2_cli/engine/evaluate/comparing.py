@@ -1,6 +1,6 @@
 """How a model's predictions differ from a reference's, over the tokens of long texts.
 
-The figures are those of llama.cpp's ``llama-perplexity --kl-divergence``
+The figures are those of the Kullback-Leibler divergence in llama.cpp's ``llama-perplexity``
 (tools/perplexity/README.md in its repository). Standard errors are as if tokens were independent.
 """
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...errors import TextTooLongError
-from ..options import Pool
+from ..options import Overflow, Pool
 from .evaluator import Evaluator, Rows, packed
 
 
@@ -14,31 +14,41 @@ class FeatureExtractor:
 
     They are those of the tokens that stand for a text in a prompt, for no text at all those of
     the model's start token.
+
+    Attributes:
+        window: the tokens that are evaluated together at most.
+        stride: the tokens from one window of a long text to the next.
     """
 
-    def __init__(self, evaluator: Evaluator, pool: Pool = "none", *, split: bool = False) -> None:
+    def __init__(
+        self, evaluator: Evaluator, pool: Pool = "none", overflow: Overflow = "error"
+    ) -> None:
         """Use an evaluator made for hidden states.
 
         Args:
             evaluator: its sequences are the texts that are evaluated at once.
             pool: ``none`` for tokens by width; for one row of the width, ``mean`` over the tokens,
                 or that of the ``last`` one.
-            split: evaluate a text that is longer than the window in parts, each by itself,
-                instead of refusing it.
+            overflow: refuse a text that is longer than the window (``error``); evaluate it in
+                parts, each by itself (``split``); or in windows that overlap by half
+                (``overlap``), where each token has its state from the first window that has it.
         """
         self._evaluator = evaluator
         self._model = evaluator.model
         self._pool = pool
-        self._split = split
+        self._overflow = overflow
+        size = evaluator.size
+        self.window = size
+        self.stride = max(size // 2, 1) if overflow == "overlap" else size
 
     def tokens(self, text: str) -> Sequence[int]:
         """Return the tokens that a text is evaluated as.
 
         Raises:
-            TextTooLongError: they are more than the window takes, and are not to be split.
+            TextTooLongError: they are more than the window takes, and that is an error.
         """
         tokens = self._model.tokenize(text) or [self._model.start_token]
-        if len(tokens) > self._evaluator.size and not self._split:
+        if len(tokens) > self._evaluator.size and self._overflow == "error":
             raise TextTooLongError(len(tokens), self._evaluator.size)
         return tokens
 
@@ -55,9 +65,12 @@ class FeatureExtractor:
                 yield from map(self._pooled, self._evaluator.hidden_states_of_many(group))
 
     def _alone(self, tokens: Sequence[int]) -> Rows:
-        size = self._evaluator.size
-        parts = [tokens[start : start + size] for start in range(0, len(tokens), size)]
-        return np.concatenate([self._evaluator.hidden_states(part) for part in parts])
+        parts: list[Rows] = []
+        for start in range(0, max(len(tokens) - self.window, 0) + self.stride, self.stride):
+            window = tokens[start : start + self.window]
+            known = sum(map(len, parts)) - start
+            parts.append(self._evaluator.hidden_states(window)[known:])
+        return np.concatenate(parts)
 
     def _pooled(self, states: Rows) -> Rows:
         if self._pool == "mean":

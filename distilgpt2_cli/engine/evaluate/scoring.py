@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from ...errors import NotANumberError, UsageError
+from ...errors import NotANumberError, no_text
 from ..records import ScoredToken
 from .evaluator import Evaluator, Rows, packed
 from .places import Places, Wanted, joined, places_of, window_places
@@ -125,7 +125,7 @@ class Scorer:
         data = text.encode()
         scored = self._model.tokenize_bytes(data)
         if not scored:
-            raise UsageError("There is no text to score.", "Give it at least one character.")
+            raise no_text()
         before = self._model.tokenize(prefix) or [self._model.start_token]
         return ScoredText([*before, *scored, *self._after], len(before), len(data))
 

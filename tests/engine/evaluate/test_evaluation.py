@@ -103,16 +103,24 @@ def test_pools_and_splits(model: Model) -> None:
         assert len(tokens) > 2 * evaluator.size
         with pytest.raises(TextTooLongError, match="context window 128"):
             FeatureExtractor(evaluator).tokens(long)
-        extractor = FeatureExtractor(evaluator, split=True)
+        extractor = FeatureExtractor(evaluator, overflow="split")
         (rows,) = extractor.extract([extractor.tokens(long)])
         assert rows.shape == (len(tokens), model.width)
         first = evaluator.hidden_states(tokens[: evaluator.size])
         assert np.array_equal(rows[: evaluator.size], first)
-        (mean,) = FeatureExtractor(evaluator, "mean", split=True).extract([tokens])
-        (last,) = FeatureExtractor(evaluator, "last", split=True).extract([tokens])
+        (mean,) = FeatureExtractor(evaluator, "mean", "split").extract([tokens])
+        (last,) = FeatureExtractor(evaluator, "last", "split").extract([tokens])
         assert mean.dtype == last.dtype == rows.dtype == np.float32
         np.testing.assert_allclose(mean, rows.astype(np.float64).mean(axis=0), rtol=1e-6, atol=1e-7)
         assert np.array_equal(last, rows[-1])
+        overlapping = FeatureExtractor(evaluator, overflow="overlap")
+        for count in (1, 127, 128, 129, 192, 193, len(tokens)):
+            (found,) = overlapping.extract([tokens[:count]])
+            assert len(found) == count
+            for start in range(0, max(count - 128, 0) + 64, 64):
+                window = evaluator.hidden_states(tokens[start : min(start + 128, count)])
+                new = slice(64 if start else 0, None)
+                assert np.array_equal(found[start : start + 128][new], window[new])
         assert extractor.tokens("") == [model.start_token]
 
 
