@@ -11,8 +11,10 @@ MAX_SEED = 2**32 - 2
 """The largest seed; llama.cpp takes the next number to mean a random one."""
 
 Pool = Literal["none", "mean", "last"]
-Overflow = Literal["error", "split", "overlap"]
 """What is made of the hidden states of a text's tokens: nothing, their mean, or the last one's."""
+
+Overflow = Literal["error", "split", "overlap"]
+"""What is done with a text that is longer than the window; see `FeatureExtractor`."""
 
 _MAX_INT = 2**31 - 1
 

@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 import pytest
 
 from distilgpt2_cli.cli.probe.figures import Axis, BarPanel, IntervalPanel, Mark, round_ticks
-from distilgpt2_cli.cli.probe.svg import drawing, readable
+from distilgpt2_cli.cli.probe.svg import drawing
+from distilgpt2_cli.cli.shared.page import readable
 
 SHARES = Axis("share", (0.0, 0.25, 0.5, 0.75, 1.0), percent=True, reference=0.5, sides=("l", "r"))
 

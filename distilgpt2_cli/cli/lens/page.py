@@ -4,10 +4,7 @@ Its parts are separate files, so that editors and people can read them.
 """
 
 import json
-import re
 from base64 import b64encode
-from hashlib import sha256
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +13,9 @@ import numpy as np
 from ... import __version__
 from ...errors import UsageError
 from ...files import new_file
-from ...terminal.sanitize import one_line, visible
+from ...terminal.sanitize import visible
 from ...units import format_bytes
+from ..shared.page import filled, policy_hash, readable, title_of
 from ..shared.record import model_record
 from .look import Look
 
@@ -28,7 +26,6 @@ MOST_BYTES = 20_000_000
 """Of the attention in a page: more makes browsers slow."""
 
 _FOLDER = Path(__file__).parent
-_TITLE_CHARACTERS = 60
 _LEVELS = 2**16 - 1  # an attention weight is stored in two bytes
 
 
@@ -65,24 +62,23 @@ def page(look: Look) -> str:
     # The policy allows this style and this script, and lets no script turn a text into HTML
     # (https://www.w3.org/TR/CSP3/, https://www.w3.org/TR/trusted-types/).
     policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)};"
+        f"default-src 'none'; script-src {policy_hash(script)}; style-src {policy_hash(style)};"
         " base-uri 'none'; form-action 'none'; require-trusted-types-for 'script';"
         " trusted-types 'none'"
     )
     record = model_record(look.file)
     parts = {
         "policy": policy,
-        "title": _readable(_shortened(look.text) or "the empty text"),
-        "model": _readable(str(record["name"])),
-        "sha256": _readable(str(record["sha256"])),
-        "program": _readable(f"distil {__version__}"),
+        "title": title_of(look.text) or "the empty text",
+        "model": readable(str(record["name"])),
+        "sha256": readable(str(record["sha256"])),
+        "program": readable(f"distil {__version__}"),
         "style": style,
         "script": script,
         "data": _data(look),
         "weights": _weights(look),
     }
-    # All at once, so that no text can name a place.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _read("page.html"))
+    return filled(_read("page.html"), parts)
 
 
 def _data(look: Look) -> str:
@@ -130,18 +126,5 @@ def _attention_bytes(model: "Model", tokens: int) -> int:
     return -(-2 * weights // 3) * 4
 
 
-def _shortened(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _TITLE_CHARACTERS else text[: _TITLE_CHARACTERS - 1] + "…"
-
-
-def _readable(text: str) -> str:
-    return escape(visible(one_line(text)))
-
-
 def _read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
-
-
-def _hash(source: str) -> str:
-    return f"'sha256-{b64encode(sha256(source.encode()).digest()).decode()}'"

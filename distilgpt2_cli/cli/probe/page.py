@@ -8,6 +8,7 @@ from ... import __version__
 from ...probing.comparison import Comparison
 from ...probing.paired import PairedTest
 from ...probing.statistics import ALPHA_0, RESAMPLES
+from ..shared.page import readable
 from ..shared.record import model_record, quoted
 from .figures import (
     COLOURS,
@@ -18,7 +19,7 @@ from .figures import (
     word_panels,
 )
 from .setup import CONTENT_WARNING, Setup
-from .svg import drawing, readable
+from .svg import drawing
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #767676; --mark: #0b5cad }

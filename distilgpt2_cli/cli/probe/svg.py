@@ -1,8 +1,6 @@
 """The panels of a probe as SVG for an HTML page, whose style sheet has the colours."""
 
-from html import escape
-
-from ...terminal.sanitize import one_line, visible
+from ..shared.page import readable
 from .figures import COLOURS, Axis, BarPanel, IntervalPanel, Panel, shortened
 
 _LABEL_WIDTH, _PLOT_WIDTH, _NOTE_WIDTH, _ROW = 200, 420, 260, 22
@@ -36,11 +34,6 @@ def drawing(panel: Panel) -> str:
         f'<svg role="img" aria-label="{readable(panel.title)}" viewBox="0 0 {width}'
         f' {height + _AXIS}" width="{width}" height="{height + _AXIS}">{"".join(parts)}</svg>'
     )
-
-
-def readable(text: str) -> str:
-    """Return a text for a page: on one line, with control characters shown, and escaped."""
-    return escape(visible(one_line(text)))
 
 
 def _marks(panel: IntervalPanel, place: _Scale) -> tuple[list[str], float]:

@@ -3,10 +3,7 @@
 It shows what GLTR showed (Gehrmann, Strobelt and Rush, 2019, https://arxiv.org/abs/1906.04043).
 """
 
-import re
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from html import escape
 from math import exp
 from pathlib import Path
@@ -15,8 +12,9 @@ from typing import TYPE_CHECKING
 from ... import __version__
 from ...errors import UsageError
 from ...files import new_file
-from ...terminal.sanitize import one_line, visible
+from ...terminal.sanitize import visible
 from ...terminal.shading import RANK_BOUNDS, rank_class
+from ..shared.page import filled, policy_hash, readable, title_of
 from ..shared.record import model_record, quoted
 from ..tasks.score import ScoreTask, ScoreWork, rows_of
 
@@ -30,7 +28,6 @@ MOST_TOKENS = 20_000
 """Of a page, which then has about 12 MB: more makes browsers slow."""
 
 _FOLDER = Path(__file__).parent
-_TITLE_CHARACTERS = 60
 
 
 def rank_counts(ranks: Sequence[int]) -> list[tuple[str, int]]:
@@ -73,20 +70,19 @@ def page(work: ScoreWork, task: ScoreTask, score: "Score") -> str:
     model = work.evaluator.model
     text = b"".join(map(model.piece, score.tokens)).decode(errors="replace")
     parts = {
-        "policy": f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'",
+        "policy": policy_hash(style),
         "style": style,
-        "title": _readable(_shortened(text)),
+        "title": title_of(text),
         "vocabulary": f"{model.vocabulary_size:,}",
         "counts": _counts(score.places.ranks.tolist()[: len(score.tokens)]),
         "text": "".join(_tokens(work, score)),
-        "model": _readable(str(record["name"])),
-        "sha256": _readable(str(record["sha256"])),
+        "model": readable(str(record["name"])),
+        "sha256": readable(str(record["sha256"])),
         "prefix": escape(visible(task.prefix)) or "none",
         "windows": _windows(work, score),
-        "program": _readable(f"distil {__version__}"),
+        "program": readable(f"distil {__version__}"),
     }
-    # All at once, so that no text can name a place.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _read("ranks.html"))
+    return filled(_read("ranks.html"), parts)
 
 
 def _tokens(work: ScoreWork, score: "Score") -> Iterator[str]:
@@ -103,12 +99,12 @@ def _tokens(work: ScoreWork, score: "Score") -> Iterator[str]:
         own = quoted(model.piece(token))
         shown = stream.feed(model.piece(token)) or "‧"  # a part of a character
         likely = "".join(
-            f"<span>{_readable(quoted(model.piece(each, special=True)))} {exp(value):.2%}</span>"
+            f"<span>{readable(quoted(model.piece(each, special=True)))} {exp(value):.2%}</span>"
             for each, value in zip(ids, logprobs, strict=True)
         )
         yield (
             f'<span class="t r{rank_class(rank)}" tabindex="0">{escape(visible(shown))}'
-            f'<span class="tip"><b>{_readable(own)}</b>'
+            f'<span class="tip"><b>{readable(own)}</b>'
             f"<span>rank {rank:,}</span><span>{exp(logprob):.2%}</span><span>{bits:.2f} bits</span>"
             f"<br>Likeliest: {likely}</span></span>"
         )
@@ -129,15 +125,6 @@ def _windows(work: ScoreWork, score: "Score") -> str:
     if score.prefix_tokens + len(score.tokens) <= window:
         return f"one: the whole text, of {len(score.tokens):,} tokens"
     return f"of {window:,} tokens, each {stride:,} tokens after the one before"
-
-
-def _shortened(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _TITLE_CHARACTERS else text[: _TITLE_CHARACTERS - 1] + "…"
-
-
-def _readable(text: str) -> str:
-    return escape(visible(one_line(text)))
 
 
 def _read(name: str) -> str:
