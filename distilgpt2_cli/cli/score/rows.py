@@ -129,16 +129,18 @@ class TablePart:
         Raises:
             DistilError: what is there is made of something else.
         """
-        lines = self._file.lines() if resume else iter(())
-        first = next(lines, None)
-        if first is not None and _record(first) != made_of:
-            raise DistilError(
-                f"{self._file.path} was made with another input, model, version or options.",
-                "Use the same ones to go on with it, or begin anew with --force.",
-            )
-        done = None
-        for line in lines:
-            done = _record(line)["done"]
+        first = done = None
+        for line in self._file.lines() if resume else ():
+            known = _known(line)
+            if known is None or (first is None and known != made_of):
+                raise DistilError(
+                    f"{self._file.path} was made with another input, model, version or options.",
+                    "Use the same ones to go on with it, or begin anew with --force.",
+                )
+            if first is None:
+                first = known
+            else:
+                done = known
         self._file.begin()
         if first is None:
             self._file.write(json.dumps(made_of) + "\n")
@@ -153,8 +155,10 @@ class TablePart:
         self._file.write(json.dumps({"done": done, "rows": rows}, allow_nan=False) + "\n")
 
 
-def _record(line: bytes) -> Any:
+def _known(line: bytes) -> Any:
+    """Return what a line was made of, or how far the work had come with it; None for another."""
     try:
-        return json.loads(line)
-    except ValueError:
-        return {"done": None}
+        record = json.loads(line)
+        return record.get("done", record)
+    except (ValueError, AttributeError):
+        return None
