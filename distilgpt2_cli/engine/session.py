@@ -164,14 +164,14 @@ def open_evaluator(
     """
     start = time.perf_counter()
     from .evaluate.evaluator import Evaluator  # it needs NumPy, which takes long to import
-    from .evaluate.layers import LayerEvaluator
 
     with load(path, offload) as model, ExitStack() as stack:
-        evaluator = (
-            Evaluator(model, size, threads, sequences, hidden_states=hidden_states)
-            if layer is None or layer == model.layers
-            else LayerEvaluator(model, layer, size, threads, sequences)
-        )
+        if layer is None or layer == model.layers:
+            evaluator = Evaluator(model, size, threads, sequences, hidden_states=hidden_states)
+        else:
+            from .evaluate.layers import LayerEvaluator
+
+            evaluator = LayerEvaluator(model, layer, size, threads, sequences)
         stack.enter_context(evaluator)
         evaluator.load_seconds = time.perf_counter() - start
         yield evaluator

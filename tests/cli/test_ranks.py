@@ -123,8 +123,8 @@ def test_windows_are_stated(env: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--ranks", "--lines"), "show a single text"),
-        (("--html", "x.html", "--words", "x"), "show tokens"),
+        (("--ranks", "--lines"), "show the tokens of one text"),
+        (("--html", "x.html", "--words", "x"), "show the tokens of one text"),
         (("--html", "x.txt", "x"), "must end in .html"),
         (("--html", "x.html", "x" * 3 + " frog" * 20_001), "at most 20,000 tokens"),
     ],

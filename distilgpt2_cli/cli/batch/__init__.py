@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import DistilError, UsageError
-from ...files import own_path
 from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
 from ..shared.options import (
     Quiet,
+    ResumableOutput,
     WorkerCount,
     check_at_least_one,
-    check_only_one,
+    output_option,
     parse_workers,
 )
 from ..shared.sampling_options import Parallel
@@ -52,33 +52,10 @@ _REMEDY = "Check the name of the file, or use - for standard input."
 
 
 @dataclass(frozen=True)
-class _OutputOptions:
+class _OutputOptions(ResumableOutput):
     """Where the results go."""
 
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            parser=own_path,
-            help="Append each result to this file.",
-            show_default="standard output",
-        ),
-    ] = None
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on where an earlier run with this output file stopped."),
-    ] = False
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be combined."""
-        check_only_one({"--resume": self.resume, "--force": self.force})
-        if self.resume and self.output is None:
-            raise UsageError(
-                "--resume needs the file that it goes on with.", "Name it with --output."
-            )
+    output: Annotated[Path | None, output_option("Append each result to this file.")] = None
 
     @contextmanager
     def open(self, source: str) -> "Iterator[GrowingFile | None]":

@@ -9,7 +9,6 @@ import typer
 
 from ...engine.options import Overflow, Pool
 from ...errors import UsageError
-from ...files import own_path
 from ...terminal import Terminal
 from ...workers.chunks import texts_to_evaluate
 from ...workers.run import Run, Workers
@@ -23,6 +22,7 @@ from ..shared.options import (
     TextsOptions,
     WorkerCount,
     check_parallel,
+    output_option,
     parse_workers,
 )
 from ..shared.texts import InputLines, read_text
@@ -70,14 +70,7 @@ def features(
     ] = "error",
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            parser=own_path,
-            help="Write to this .npy, .npz or .jsonl file.",
-            show_default="standard output",
-        ),
+        output_option("Write to this .npy, .npz or .jsonl file."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
     parallel: Parallel = 1,

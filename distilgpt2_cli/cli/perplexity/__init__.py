@@ -21,6 +21,7 @@ from ..shared.offload import notice_loading
 from ..shared.options import (
     FormatOptions,
     Quiet,
+    WindowOptions,
     WorkerCount,
     new_file_option,
     parse_workers,
@@ -45,19 +46,9 @@ _WORTH_BYTES = 2**16  # of text: reading them takes longer than the start of pro
 
 
 @dataclass(frozen=True)
-class _Windows:
+class _Windows(WindowOptions):
     """How texts are cut into windows."""
 
-    window: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Tokens in a window.", show_default="the context window"),
-    ] = None
-    stride: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Tokens from one window to the next.", show_default="half a window"
-        ),
-    ] = None
     method: Annotated[
         Method, typer.Option(help="Overlapping windows, or those of llama.cpp's own program.")
     ] = "sliding"

@@ -17,6 +17,7 @@ from ..shared.options import (
     Parallel,
     Quiet,
     TextsOptions,
+    WindowOptions,
     WorkerCount,
     check_parallel,
     parse_workers,
@@ -24,8 +25,9 @@ from ..shared.options import (
 from ..shared.texts import InputLines, argument_text, notice_file_name, notice_space, read_parts
 from ..tasks.lines import Failure, Text
 from ..tasks.score import LINE_COLUMNS, Scored, ScoreTask
-from ..tasks.words import Layout, WordsTask
-from .options import OutputOptions, WindowOptions, WordOptions, WordTexts
+from ..tasks.scoring import ScoringTask
+from ..tasks.words import WordsTask
+from .options import OutputOptions, WordOptions, WordTexts
 from .rows import Format
 from .tokens import score_text
 from .words import score_words
@@ -80,46 +82,35 @@ def score(
     prefix = argument_text(prefix, "--prefix")
     notice_file_name(terminal, prefix)
     notice_space(terminal, prefix, "--prefix")
-    written: Format = "json" if output.json else "csv" if output.csv else "text"
-    threads = model.thread_count
-    if words.words and files.is_picture:
-        raise UsageError("--ranks and --html show tokens.", "Leave out --words.")
-    if words.words:
-        texts = WordTexts(text, written)
-        if files.resume:
-            texts.check_resumable()
-        words_task = WordsTask(
-            model.locate(terminal),
-            Layout(),
-            prefix,
-            words.plain_sum,
-            windows.window,
-            windows.stride,
-            parallel,
-            threads,
-            offload,
-        )
-        score_words(terminal, texts, words, files, words_task, Workers(count, threads))
-        return
-    if input_lines and files.is_picture:
-        raise UsageError("--ranks and --html show a single text.", "Leave out --lines.")
-    if files.output:
+    if files.is_picture and (words.words or input_lines):
+        given = "--words" if words.words else "--lines"
+        raise UsageError("--ranks and --html show the tokens of one text.", f"Leave out {given}.")
+    if files.output and not words.words:
         raise UsageError("--output is for words.", "Use it with --words.")
-    parts = None if input_lines else read_parts(terminal, text)
-    task = ScoreTask(
+    written: Format = "json" if output.json else "csv" if output.csv else "text"
+    texts = WordTexts(text, written)
+    if files.resume:
+        texts.check_resumable()
+    parts = None if input_lines or words.words else read_parts(terminal, text)
+    common = ScoringTask(
         model.locate(terminal),
         prefix,
-        written,
         windows.window,
         windows.stride,
         parallel,
-        threads,
+        model.thread_count,
         offload,
     )
-    if parts is not None:
+    sharing = Workers(count, common.threads)
+    if words.words:
+        words_task = WordsTask(**vars(common), plain=words.plain_sum)
+        score_words(terminal, texts, words, files, words_task, sharing)
+        return
+    task = ScoreTask(**vars(common), format=written)
+    if input_lines:
+        _score_lines(terminal, task, input_lines, sharing)
+    elif parts is not None:
         score_text(terminal, task, parts, files)
-    elif input_lines:
-        _score_lines(terminal, task, input_lines, Workers(count, task.threads))
 
 
 def _score_lines(

@@ -7,8 +7,13 @@ from typing import Annotated
 import typer
 
 from ...errors import UsageError
-from ...files import own_path
-from ..shared.options import TextsOptions, check_at_least_one, check_only_one, new_file_option
+from ..shared.options import (
+    ResumableOutput,
+    TextsOptions,
+    check_only_one,
+    new_file_option,
+    output_option,
+)
 from ..shared.sources import STDIN, can_be_read_again, source_name
 from ..tasks.words import Unit
 from .rows import Format, ResumableTable
@@ -84,31 +89,13 @@ class WordOptions:
 
 
 @dataclass(frozen=True)
-class WindowOptions:
-    """How a text that is longer than the context window is cut into windows."""
-
-    window: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Tokens in a window.", show_default="the context window"),
-    ] = None
-    stride: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Tokens from one window to the next.", show_default="half a window"
-        ),
-    ] = None
-
-    def __post_init__(self) -> None:
-        """Refuse what is no number of tokens."""
-        for name, value in (("window", self.window), ("stride", self.stride)):
-            if value is not None:
-                check_at_least_one(name, value)
-
-
-@dataclass(frozen=True)
-class OutputOptions:
+class OutputOptions(ResumableOutput):
     """What is shown or written beside the tokens, and a file for the rows of words."""
 
+    output: Annotated[
+        Path | None,
+        output_option("Write the words to this .csv, .tsv, .jsonl or .parquet file."),
+    ] = None
     ranks: Annotated[
         bool,
         typer.Option("--ranks", help="Shade tokens by rank instead of surprisal, and count ranks."),
@@ -117,30 +104,6 @@ class OutputOptions:
         Path | None,
         new_file_option("Write the text shaded by rank, with alternatives, to this .html file."),
     ] = None
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            parser=own_path,
-            help="Write the words to this .csv, .tsv, .jsonl or .parquet file.",
-            show_default="standard output",
-        ),
-    ] = None
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on where an earlier run with this output file stopped."),
-    ] = False
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be combined."""
-        check_only_one({"--resume": self.resume, "--force": self.force})
-        if self.resume and self.output is None:
-            raise UsageError(
-                "--resume needs the file that it goes on with.", "Name it with --output."
-            )
 
     @property
     def is_picture(self) -> bool:

@@ -43,10 +43,11 @@ def score_text(
             _write_rows(terminal, work, task.prefix, parts)
             return
         text = "".join(parts)
+        tokens = work.scorer.tokens(text, task.prefix)
         if files.html:
-            check_size(len(work.scorer.tokens(text).scored))
+            check_size(len(tokens.scored))
         with terminal.counting_results("texts", None):
-            score = work.scorer.score(text, task.prefix)
+            (score,) = work.scorer.score_together([tokens])
         if files.html:
             write_page(files.html, work, task, score, force=files.force)
         if task.format == "json":

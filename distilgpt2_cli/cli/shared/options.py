@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -108,6 +109,54 @@ class FormatOptions:
     def __post_init__(self) -> None:
         """Refuse two formats."""
         check_only_one({"--json": self.json, "--csv": self.csv})
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """How a text that is longer than the context window is cut into windows."""
+
+    window: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Tokens in a window.", show_default="the context window"),
+    ] = None
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Tokens from one window to the next.", show_default="half a window"
+        ),
+    ] = None
+
+
+def output_option(help_text: str) -> Any:
+    """Return the option for the file that results go to instead of standard output."""
+    return typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        parser=own_path,
+        help=help_text,
+        show_default="standard output",
+    )
+
+
+@dataclass(frozen=True)
+class ResumableOutput:
+    """A file for results, which a later run can go on with."""
+
+    output: Annotated[Path | None, output_option("Write the results to this file.")] = None
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where an earlier run with this output file stopped."),
+    ] = False
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be combined."""
+        check_only_one({"--resume": self.resume, "--force": self.force})
+        if self.resume and self.output is None:
+            raise UsageError(
+                "--resume needs the file that it goes on with.", "Name it with --output."
+            )
 
 
 def check_only_one(given: Mapping[str, object]) -> None:

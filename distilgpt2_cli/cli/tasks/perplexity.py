@@ -150,10 +150,12 @@ class PerplexityWork:
 
     @property
     def _stride(self) -> int:
+        from ...engine.evaluate.windows import half
+
         size, stride = self._evaluator.size, self._task.stride
         if self._task.method == "llama.cpp":
             return size
-        return max(size // 2, 1) if stride is None else stride
+        return half(size) if stride is None else stride
 
     def _windows(self, name: str) -> "Iterator[Window]":
         from ...engine import disjoint, sliding, stream_tokens

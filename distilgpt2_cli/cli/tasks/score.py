@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ...engine.llama.placement import AUTO, Offload, Placement
-from ...models import ModelFile
+from ...engine.llama.placement import Placement
 from ..shared.csv_table import csv_line
 from ..shared.record import finite, model_record, piece_record, placement_record, versions_record
 from .lines import Failure, Text, in_groups
+from .scoring import ScoringTask
 
 if TYPE_CHECKING:
     from ...engine import Evaluator, Model, Score
     from ...engine.evaluate.places import Places
-    from ...engine.session import Needs
 
 LINE_COLUMNS = (
     "line", "text", "tokens", "logprob", "mean_logprob", "perplexity", "bits_per_byte",
@@ -30,31 +29,17 @@ class Scored(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ScoreTask:
-    """Scores texts.
+class ScoreTask(ScoringTask):
+    """Scores the tokens of texts.
 
     Attributes:
-        file: the model file.
-        prefix: the text before each of them.
         format: how the scores are written.
-        window: tokens in a window; None for the model's.
-        stride: tokens from one window to the next; None for half a window.
-        parallel: texts evaluated at once.
-        threads: the number of threads; None for the engine's choice.
-        offload: where the model's layers are wanted.
         detailed: give each token's rank, entropy and context; always so in JSON.
         top: so many of the most likely tokens at each place, if it is detailed.
         model: the record of the model file, if it was made before.
     """
 
-    file: ModelFile
-    prefix: str = ""
     format: Literal["text", "csv", "json"] = "text"
-    window: int | None = None
-    stride: int | None = None
-    parallel: int = 1
-    threads: int | None = None
-    offload: Offload = AUTO
     detailed: bool = False
     top: int = 0
     model: Mapping[str, str | None] | None = None
@@ -67,22 +52,8 @@ class ScoreTask:
     @contextmanager
     def open(self) -> "Iterator[ScoreWork]":
         """Load the model; see `open_evaluator` for what is raised."""
-        from ...engine import open_evaluator
-
-        with open_evaluator(
-            self.file.path,
-            size=self.window,
-            threads=self.threads,
-            sequences=self.parallel,
-            offload=self.offload,
-        ) as evaluator:
+        with self.evaluator() as evaluator:
             yield ScoreWork(self, evaluator)
-
-    def needs(self) -> "Needs":
-        """Return what a process needs."""
-        from ...engine.session import evaluator_needs
-
-        return evaluator_needs(self.file.path, self.offload)
 
     def for_worker(self, threads: int) -> "ScoreTask":
         """Return the same for a process beside others; the model file is hashed only once."""

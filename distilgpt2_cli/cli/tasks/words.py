@@ -4,18 +4,17 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ...engine.llama.placement import AUTO, Offload, Placement
+from ...engine.llama.placement import Placement
 from ...errors import UsageError
-from ...models import ModelFile
 from .lines import Cuts, Failure, Text, in_groups
+from .scoring import ScoringTask
 
 if TYPE_CHECKING:
     from ...engine import Evaluator
     from ...engine.evaluate.words import Span, Word
-    from ...engine.session import Needs
 
 Unit = Literal["bits", "nats"]
 Row = Sequence[Any]
@@ -167,50 +166,22 @@ class WordRows(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WordsTask:
+class WordsTask(ScoringTask):
     """Gives the words of texts their figures.
 
     Attributes:
-        file: the model file.
         layout: the columns.
-        prefix: the text before each of them.
         plain: take the plain sum of a word's tokens.
-        window: tokens in a window; None for the model's.
-        stride: tokens from one window to the next; None for half a window.
-        parallel: texts evaluated at once.
-        threads: the number of threads; None for the engine's choice.
-        offload: where the model's layers are wanted.
     """
 
-    file: ModelFile
-    layout: Layout
-    prefix: str = ""
+    layout: Layout = field(default_factory=Layout)
     plain: bool = False
-    window: int | None = None
-    stride: int | None = None
-    parallel: int = 1
-    threads: int | None = None
-    offload: Offload = AUTO
 
     @contextmanager
     def open(self) -> "Iterator[WordsWork]":
         """Load the model; see `open_evaluator` for what is raised."""
-        from ...engine import open_evaluator
-
-        with open_evaluator(
-            self.file.path,
-            size=self.window,
-            threads=self.threads,
-            sequences=self.parallel,
-            offload=self.offload,
-        ) as evaluator:
+        with self.evaluator() as evaluator:
             yield WordsWork(self, evaluator)
-
-    def needs(self) -> "Needs":
-        """Return what a process needs."""
-        from ...engine.session import evaluator_needs
-
-        return evaluator_needs(self.file.path, self.offload)
 
     def for_worker(self, threads: int) -> "WordsTask":
         """Return the same for a process beside others."""

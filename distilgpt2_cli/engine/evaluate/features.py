@@ -7,6 +7,7 @@ import numpy as np
 from ...errors import TextTooLongError
 from ..options import Overflow, Pool
 from .evaluator import Evaluator, Rows, packed
+from .windows import half
 
 
 class FeatureExtractor:
@@ -39,7 +40,7 @@ class FeatureExtractor:
         self._overflow = overflow
         size = evaluator.size
         self.window = size
-        self.stride = max(size // 2, 1) if overflow == "overlap" else size
+        self.stride = half(size) if overflow == "overlap" else size
 
     def tokens(self, text: str) -> Sequence[int]:
         """Return the tokens that a text is evaluated as.

@@ -12,7 +12,7 @@ from ..records import ScoredToken
 from .evaluator import Evaluator, Rows, packed
 from .places import Places, Wanted, joined, places_of, window_places
 from .probabilities import Logprobs, log_softmax, logprobs_of, ranked_logprobs_of
-from .windows import Window, check_stride, sliding
+from .windows import Window, check_stride, half, sliding
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Scorer:
         self._evaluator = evaluator
         self._model = evaluator.model
         self.window = evaluator.size
-        self.stride = max(self.window // 2, 1) if stride is None else stride
+        self.stride = half(self.window) if stride is None else stride
         check_stride(self.stride, self.window)
         self._wanted = wanted
         self._after = [self._model.start_token] if wanted and wanted.sets.shape[1] else []

@@ -47,6 +47,11 @@ def sliding(tokens: Iterable[int], size: int, stride: int) -> Iterator[Window]:
         new = len(following)
 
 
+def half(size: int) -> int:
+    """Return the stride at which windows of a size overlap by half."""
+    return max(size // 2, 1)
+
+
 def check_stride(stride: int, size: int) -> None:
     """Make sure that windows of a size follow each other without gaps.
 
