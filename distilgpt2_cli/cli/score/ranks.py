@@ -25,7 +25,7 @@ TOP = 5
 """Alternatives that the page has for each token."""
 
 MOST_TOKENS = 20_000
-"""Of a page, which then has about 12 MB: more makes browsers slow."""
+"""Of a page, which then has about 7 MB: more makes browsers slow."""
 
 _FOLDER = Path(__file__).parent
 
