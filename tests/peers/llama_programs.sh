@@ -9,7 +9,7 @@ python=$1
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$2"
 folder=$(cd "$2" && pwd)
-programs="llama-bench llama-batched-bench llama-perplexity llama-server"
+programs="llama-bench llama-batched-bench llama-perplexity llama-server llama-quantize llama-imatrix"
 version=$("$python" -c 'from importlib.metadata import version; print(version("llama-cpp-python"))')
 if [ "$(cat "$folder/version" 2>/dev/null)" = "$version" ]; then
     touch "$folder/version"
