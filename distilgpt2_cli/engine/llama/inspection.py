@@ -185,6 +185,16 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         )
 
 
+def read_tensors(path: str | os.PathLike[str]) -> tuple[Tensor, ...]:
+    """Return the tensors that a model file names, without loading it; also of one in parts.
+
+    Raises:
+        ModelDamagedError: llama.cpp can't read its header.
+    """
+    with _opened(path) as gguf:
+        return tuple(_all_tensors(path, gguf, dict(_metadata(gguf))))
+
+
 def _quantization(file_type: int) -> str | None:
     """Return the short name of a ``llama_ftype``."""
     file_type &= ~lib.LLAMA_FTYPE_GUESSED  # set where the file itself does not say
