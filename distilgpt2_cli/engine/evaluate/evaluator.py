@@ -15,8 +15,8 @@ from ..llama.cores import usable_cores
 from ..llama.micro_batches import FIRST_SPLIT_POSITION, parts
 from ..llama.model import Model
 from ..llama.native import NativeContext
+from ..llama.nodes import Observer
 from ..llama.settings import context_params
-from ..llama.taps import Taps
 
 MAX_ROWS = 1024
 """Tokens evaluated by one call. It bounds the memory of the logits: 206 MB for GPT-2."""
@@ -48,7 +48,7 @@ class Evaluator(NativeContext):
         *,
         hidden_states: bool = False,
         flash_attention: bool = True,
-        taps: Taps | None = None,
+        taps: Observer | None = None,
     ) -> None:
         """Make room for texts of ``size`` tokens, by default of the model's whole window.
 
