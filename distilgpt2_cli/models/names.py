@@ -10,9 +10,11 @@ from ..errors import ModelUnavailableError, UsageError
 _LABEL = r"(?:(?:I|T)?Q[1-9](?:_(?:[0-9]|K|XXS|XS|S|M|L|XL|NL))+|MXFP4|BF16|FP?16|FP?32)"
 _QUANTIZATION = re.compile(_LABEL)
 _IN_NAME = re.compile(rf"(?<![A-Z0-9])({_LABEL})(?![A-Z0-9])")
+_AT_END = re.compile(rf"[._-]{_LABEL}$", re.IGNORECASE)
 _PART = re.compile(r"-(\d{5})-of-(?!0{5})(\d{5})\.gguf$", re.IGNORECASE)
 # What stands beside models: projectors of images, and the statistics that quantizing uses.
 _NO_MODEL = re.compile(r"(?<![A-Z0-9])MMPROJ(?![A-Z0-9])|^IMATRIX|\.IMATRIX$")
+_ENDING = ".gguf"
 _NOTHING = "no GGUF file with a quantization in its name"
 
 
@@ -39,6 +41,13 @@ def parts(name: str) -> list[str]:
     return [f"{start}{number:05}{end}" for number in range(1, int(found[2]) + 1)]
 
 
+def without_quantization(name: str) -> str:
+    """Return a file name without its ending, its number as a part, and a quantization before."""
+    whole = _PART.sub("", name)
+    stem = whole[: -len(_ENDING)] if whole.lower().endswith(_ENDING) else whole
+    return _AT_END.sub("", stem) or stem
+
+
 def models(names: Iterable[str]) -> dict[str, str]:
     """Return the quantization of each GGUF file that has one in its name, sorted by name.
 
@@ -53,7 +62,7 @@ def _labelled(names: Iterable[str]) -> dict[str, str]:
     for name in sorted(names):
         path = PurePosixPath(name)
         if (
-            path.suffix.lower() == ".gguf"
+            path.suffix.lower() == _ENDING
             and not _NO_MODEL.search(path.stem.upper())
             and _stays_inside(path, name)
             and (label := _label(path))

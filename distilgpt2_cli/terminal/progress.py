@@ -33,6 +33,8 @@ class Action(NamedTuple):
 DOWNLOAD = Action("Downloading", "Downloaded")
 CHECK = Action("Checking", "Checked")
 SCORE = Action("Scoring", "Scored")
+MEASURE = Action("Measuring", "Measured")
+QUANTIZE = Action("Quantizing", "Quantized")
 
 
 class Advance(Protocol):

@@ -33,7 +33,7 @@ def write_report(terminal: Terminal, results: Sequence[Result]) -> None:
 def write_csv(terminal: Terminal, results: Sequence[Result], *, compare: bool) -> None:
     """Print a table with one row per model, and with all figures of a comparison or without."""
     table = CsvTable(terminal, (*_COLUMNS, *(COMPARISON_COLUMNS if compare else ())))
-    for result, record in zip(results, _records(results), strict=True):
+    for result, record in zip(results, records(results), strict=True):
         tokens = record["tokens"]
         counts = {"tokens": tokens["scored"], "evaluated_tokens": tokens["evaluated"]}
         row = record | record["timings"] | counts | {"name": result.file.name}
@@ -42,7 +42,7 @@ def write_csv(terminal: Terminal, results: Sequence[Result], *, compare: bool) -
 
 def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
     """Print one object per model."""
-    for result, record in zip(results, _records(results), strict=True):
+    for result, record in zip(results, records(results), strict=True):
         about = {
             "model": model_record(result.file),
             "placement": placement_record(result.placement),
@@ -52,7 +52,7 @@ def write_json(terminal: Terminal, results: Sequence[Result]) -> None:
         terminal.write_json(record | about)
 
 
-def _records(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
+def records(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
     """Yield the figures of each model."""
     best = min(result.figures.value for result in results)
     for result in results:
@@ -100,17 +100,27 @@ _HEADER = (
 
 
 def _row(result: Result, best: float) -> tuple[str, ...]:
-    figures, comparison = result.figures, result.figures.comparison
+    figures = result.figures
     return (
-        result.file.name,
-        format_bytes(result.file.size),
-        _with_error(figures),
+        *name_cells(result),
         f"+{figures.value - best:.4f}",
-        f"{comparison.mean_divergence:.5f}" if comparison else "-",
-        f"{comparison.top_agreement:.2%}" if comparison else "-",
+        *comparison_cells(result),
         f"{figures.bits_per_byte:.4f}",
         f"{figures.tokens_per_second:.0f}",
     )
+
+
+def name_cells(result: Result) -> tuple[str, str, str]:
+    """Return the cells for a model's name, its size and its perplexity."""
+    return result.file.name, format_bytes(result.file.size), _with_error(result.figures)
+
+
+def comparison_cells(result: Result) -> tuple[str, str]:
+    """Return the cells for the mean divergence and the agreement on the most likely token."""
+    found = result.figures.comparison
+    if found is None:
+        return "-", "-"
+    return f"{found.mean_divergence:.5f}", f"{found.top_agreement:.2%}"
 
 
 def _with_error(figures: "Perplexity") -> str:

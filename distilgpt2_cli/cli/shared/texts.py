@@ -158,7 +158,7 @@ class InputLines:
             )
         if self.count == 1 and not self._exact:
             line = line.removeprefix(codecs.BOM_UTF8)
-        return _decoded(_without_line_end(line), f"Line {self.count}", exact=self._exact)
+        return _decoded(_line_without_end(line), f"Line {self.count}", exact=self._exact)
 
 
 def read_text(terminal: Terminal, text: TextOptions) -> str:
@@ -186,14 +186,14 @@ def read_parts(terminal: Terminal, text: TextOptions, *, exact: bool = False) ->
     if source is None:
         return iter([_decoded(os.fsencode(text.argument or ""), "The text", exact=exact)])
     check_readable(source, _FILE_REMEDY)
-    return _parts(terminal, source, exact)
-
-
-def _parts(terminal: Terminal, source: str, exact: bool) -> Iterator[str]:
-    """Yield the text of a source, without its last line end."""
-    held = ""
     data = read_source(terminal, source, _FILE_REMEDY)
-    for part in decoded(data, source_name(source), exact=exact):
+    return without_line_end(decoded(data, source_name(source), exact=exact))
+
+
+def without_line_end(parts: Iterable[str]) -> Iterator[str]:
+    """Yield a text that comes in parts, without its last line end."""
+    held = ""
+    for part in parts:
         found = held + part
         held = found[-2:]  # it may be the last line end
         yield found[:-2]
@@ -240,7 +240,7 @@ def _without_last_line_end(text: str) -> str:
     return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
 
 
-def _without_line_end(data: bytes) -> bytes:
+def _line_without_end(data: bytes) -> bytes:
     return data[:-2] if data.endswith(b"\r\n") else data.removesuffix(b"\n")
 
 

@@ -32,6 +32,7 @@ FRACTIONS = {
 }
 """The quantiles that are of interest, by the names that they have in results."""
 
+_ERRORS = 2  # standard errors: about 95 % of a normal distribution
 _VALUES = 2  # kept for each token: the divergence, and the change of its probability
 
 
@@ -155,6 +156,18 @@ class ReferenceComparison:
         ``var(Q) + var(reference) - 2 cov``.
         """
         return self._difference.mean(self.tokens)
+
+    @property
+    def can_be_told_apart(self) -> bool:
+        """Whether the text shows that the model predicts worse than the reference.
+
+        The logarithm of the ratio of the perplexities is what each token of this text costs; the
+        mean divergence is what a token costs on average if the reference is right. Either shows a
+        loss if it is above two standard errors of the former: a smaller one can't be seen in the
+        perplexity of a text of this length.
+        """
+        value, error = self.log_ratio
+        return error is not None and max(value, self.mean_divergence) > _ERRORS * error
 
     @property
     def ratio(self) -> Estimate:
