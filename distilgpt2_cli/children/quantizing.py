@@ -33,6 +33,7 @@ class _Request(NamedTuple):
     quantization: str
     pure: bool
     importance: "ImportanceMatrix | None"
+    threads: int | None
 
 
 def quantize(
@@ -42,6 +43,7 @@ def quantize(
     *,
     pure: bool = False,
     importance: "ImportanceMatrix | None" = None,
+    threads: int | None = None,
     advance: Callable[[int], object] = lambda _count: None,
 ) -> tuple[str, ...]:
     """Write a model with other types of weights, and make sure that it can be used.
@@ -52,6 +54,7 @@ def quantize(
         quantization: one of `engine.quantizations.QUANTIZATIONS`, case-insensitive.
         pure: give all matrices this one type, also where the quantization is a mix of types.
         importance: what matters most, as `engine.evaluate.importance` measures it.
+        threads: by default as many as there are cores; the bytes are the same with any number.
         advance: takes the bytes of the source that are done, tensor by tensor.
 
     Returns:
@@ -64,6 +67,7 @@ def quantize(
         OSError: the target can't be written.
         DistilError: llama.cpp can't quantize it, or the process was ended.
     """
+    request = _Request(source, target, quantization, pure, importance, threads)
     try:
         process, connection = _started()
     except OSError as error:  # it is not the target that can't be written
@@ -71,7 +75,7 @@ def quantize(
     with connection:
         try:
             with suppress(OSError):  # it has died: that is seen when its answer is waited for
-                connection.send(_Request(source, target, quantization, pure, importance))
+                connection.send(request)
             return _answer(connection, advance)
         except (EOFError, ConnectionError):
             raise _ended(process.wait(), source) from None
@@ -146,6 +150,7 @@ def _result(request: _Request, send: Callable[[Any], None]) -> tuple[str, ...] |
             request.quantization,
             pure=request.pure,
             importance=request.importance,
+            threads=request.threads,
             advance=send,
         )
     except OSError as error:

@@ -44,6 +44,7 @@ COMMANDS = {
     "batch": ("batch", "Answer a file of requests in OpenAI's batch format."),
     "serve": ("serve", "Serve the model over HTTP, as OpenAI's completions API."),
     "info": ("info", "Describe a model file, and summarize its model card."),
+    "quantize": ("quantize", "Quantize a model file, and print the paths of the new files."),
     "download": ("download", "Download model files and print their paths."),
     "models": ("models", "List the quantizations of DistilGPT2, and show which are downloaded."),
     "verify": ("verify", "Check downloaded files against their hashes."),

@@ -54,6 +54,7 @@ def quantize(
     *,
     pure: bool,
     importance: ImportanceMatrix | None,
+    threads: int | None,
     advance: Callable[[int], object],
 ) -> tuple[str, ...]:
     """Write a model with other types of weights, and make sure that it can be used.
@@ -66,6 +67,7 @@ def quantize(
         quantization: one of `QUANTIZATIONS`, case-insensitive.
         pure: give all matrices this one type, also where the quantization is a mix of types.
         importance: what matters most.
+        threads: by default as many as there are cores; the bytes are the same with any number.
         advance: takes the bytes of each tensor when it is done.
 
     Returns:
@@ -79,10 +81,9 @@ def quantize(
         DistilError: llama.cpp can't quantize it.
     """
     name = known_quantization(quantization)
-    tensors = read_tensors(source)
-    _check_floats(source, tensors)
+    tensors = check_floats(source)
     params = lib.llama_model_quantize_default_params()
-    params.nthread = usable_cores()
+    params.nthread = threads or usable_cores()
     params.ftype = _file_type(name)
     params.pure = pure
     params.max_buf_size = _BUFFER_BYTES
@@ -121,14 +122,21 @@ class _Progress:
         self._current = 0
 
 
-def _check_floats(source: Path, tensors: Sequence[Tensor]) -> None:
-    """Refuse what llama.cpp would, but before anything is written."""
+def check_floats(source: Path) -> Sequence[Tensor]:
+    """Return the tensors of a file that can be quantized.
+
+    Raises:
+        UsageError: it is already quantized.
+        ModelDamagedError: its header can't be read.
+    """
+    tensors = read_tensors(source)
     quantized = [name for name in dict.fromkeys(each.type for each in tensors) if _is_block(name)]
     if quantized:
         raise UsageError(
             f"{source} is already quantized: it has {', '.join(quantized)}.",
             "Use the F32 or F16 file of the model.",
         )
+    return tensors
 
 
 def _is_block(name: str) -> bool:

@@ -1,0 +1,96 @@
+"""A model and the files made of it, measured on a text: the figures, and their table."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...models import ModelFile
+from ...terminal import Terminal
+from ...workers.run import Workers
+from ..perplexity.measuring import Texts, measure
+from ..perplexity.report import comparison_cells, name_cells
+from ..perplexity.result import Result
+from ..shared.model_options import ComputeOptions
+from ..tasks.perplexity import PerplexityTask
+from .record import Made
+
+_TOKENS = 64  # generated for each measurement of the speed
+_REPETITIONS = 5
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A file and its figures; the first of several is what the others were made of.
+
+    Attributes:
+        result: as of ``perplexity --compare``.
+        speed: tokens per second of generation, the median of several measurements; None for a
+            model whose window is too small to measure it.
+    """
+
+    result: Result
+    speed: float | None
+
+
+def compare_files(
+    terminal: Terminal,
+    source: ModelFile,
+    made: Sequence[Made],
+    texts: Texts,
+    compute: ComputeOptions,
+) -> list[Compared]:
+    """Measure the model, and each file against it.
+
+    Raises:
+        DistilError: the text is too short or can't be read, or a file can't be loaded.
+    """
+    threads, offload = compute.thread_count, compute.offload
+    task = PerplexityTask(Path(), None, None, None, "sliding", threads, offload, terminal)
+    files = [source, *(each.file for each in made)]
+    workers = Workers(1, threads)
+    results = measure(terminal, files, texts, task, workers, compare=True, base=source)
+    return [Compared(result, _speed(terminal, result, compute)) for result in results]
+
+
+def _speed(terminal: Terminal, result: Result, compute: ComputeOptions) -> float | None:
+    from ...engine.benchmark import PROMPT_TOKENS, measure_speeds
+
+    tokens = min(_TOKENS, result.cut.window - PROMPT_TOKENS)
+    if tokens < 1:
+        return None
+    terminal.begin_waiting(f"Measuring the speed of {result.file.name}…")
+    turns, _ = measure_speeds(
+        result.file.path,
+        tokens=tokens,
+        threads=compute.thread_count,
+        repetitions=_REPETITIONS,
+        offload=compute.offload,
+    )
+    terminal.end_waiting()
+    return statistics.median(turn.generation for turn in turns)
+
+
+_HEADER = ("MODEL", "SIZE", "PERPLEXITY", "RATIO", "DIVERGENCE", "SAME TOP", "TOKENS/S")
+
+
+def write_comparison(terminal: Terminal, found: Sequence[Compared]) -> None:
+    """Print the figures of all files as a table."""
+    terminal.write_table(_HEADER, [_row(each) for each in found])
+
+
+def _row(each: Compared) -> tuple[str, ...]:
+    return (
+        *name_cells(each.result),
+        _ratio(each.result),
+        *comparison_cells(each.result),
+        "-" if each.speed is None else f"{each.speed:.0f}",
+    )
+
+
+def _ratio(result: Result) -> str:
+    comparison = result.figures.comparison
+    if comparison is None:
+        return "-"
+    value, error = comparison.ratio
+    return f"{value:.4f}" + ("" if error is None else f" ± {error:.4f}")
