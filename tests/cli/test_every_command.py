@@ -37,7 +37,7 @@ REQUEST = {"custom_id": "a", "method": "POST", "url": "/v1/completions", "body":
 ITEM = {"context": "Once upon a", "choices": ["time", "tree"], "gold": 0}
 STDIN = {"batch": json.dumps(REQUEST).encode(), "choose": json.dumps(ITEM).encode()}
 OF_DOWNLOADS = ("download", "verify", "remove")
-ELSEWHERE = ("replay", "write", "serve")
+ELSEWHERE = ("replay", "write", "serve", "quantize")
 
 
 @pytest.mark.parametrize("command", RUNS)
@@ -68,6 +68,11 @@ def test_write(env: dict[str, str], tmp_path: Path) -> None:
 def test_serve(env: dict[str, str]) -> None:
     with serving("--model", "demo", env=env) as server:
         assert server.complete(prompt=TEXT, max_tokens=5).status == 200
+
+
+def test_quantize(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
+    result = run("quantize", str(tiny), "--quant", "Q8_0", "--to", str(tmp_path), env=env)
+    assert result.stdout == f"{tmp_path}/tiny.Q8_0.gguf\n".encode()
 
 
 def test_none_is_missing() -> None:

@@ -8,7 +8,7 @@ import struct
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 import gguf
@@ -28,16 +28,29 @@ ARGUMENTS = {
     "features": ("--threads", "1", "--json", "Hello there"),
     "tokenize": ("--json", "Hello there"),
 }
+_QUANTIZE = "quantize"
 EXTREMES = (0, 1, 2, 3, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1)
 
 
-def judge(outcome: Outcome, damage: str, verdict: Verdict) -> None:
+def command_line(command: str, path: Path) -> list[str]:
+    """Return the arguments of ``distil`` for a model."""
+    if command == _QUANTIZE:
+        return [command, str(path), "--quant", "Q4_0", "--threads", "1", "--force", "--quiet"]
+    return [command, "--model", str(path), *ARGUMENTS[command]]
+
+
+def statuses_of(command: str) -> set[ExitStatus]:
+    """Return how a command may end with an error: one that quantizes refuses what is quantized."""
+    return {ExitStatus.MODEL_DAMAGED, *([ExitStatus.USAGE] if command == _QUANTIZE else [])}
+
+
+def judge(outcome: Outcome, damage: str, verdict: Verdict, allowed: Container[int]) -> None:
     """See to it that a user is served: by a completion, or one line that says what is wrong."""
     verdict.judge_end(outcome.status, outcome.errors, damage)
     if outcome.status == ExitStatus.DONE:
         good = "Error" not in outcome.errors
     else:
-        good = outcome.status == ExitStatus.MODEL_DAMAGED and outcome.errors.count("\n") == 1
+        good = outcome.status in allowed and outcome.errors.count("\n") == 1
     if not good:
         verdict.add(OTHER_FAULT, f"{damage}: status {outcome.status}: {outcome.errors[:300]}")
 
@@ -139,15 +152,17 @@ def fuzz(count: int, seed: int, command: str) -> Verdict:
     slowest = 0.0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        damages = Damage(models.write(folder / "tiny.gguf", quantization="Q4_0"), seed)
+        kind = "F32" if command == _QUANTIZE else "Q4_0"
+        damages = Damage(models.write(folder / "tiny.gguf", quantization=kind), seed)
+        allowed = statuses_of(command)
         path = folder / "damaged.gguf"
         for _ in range(count):
             damage, content = damages.draw()
             path.write_bytes(content)
-            outcome = run([command, "--model", str(path), *ARGUMENTS[command]], folder)
+            outcome = run(command_line(command, path), folder)
             statuses[outcome.status] += 1
             slowest = max(slowest, outcome.seconds)
-            judge(outcome, damage, verdict)
+            judge(outcome, damage, verdict, allowed)
     table = ", ".join(f"status {status}: {number}" for status, number in statuses.most_common())
     print(f"files mutated: {count} ({table}), slowest {slowest:.2f} s: {verdict}")
     return verdict

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilgpt2_cli.errors import ModelUnavailableError, UsageError
-from distilgpt2_cli.models.names import check_quantization, choose, models
+from distilgpt2_cli.models.names import check_quantization, choose, models, without_quantization
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,21 @@ def test_a_label_has_the_shape_of_a_quantization() -> None:
     for label in ("", "Q4", "../Q4_0", "Q4_0\n", "large"):
         with pytest.raises(UsageError):
             check_quantization(label)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("mine.F16.gguf", "mine"),
+        ("mine-fp32.GGUF", "mine"),
+        ("my_model_BF16.gguf", "my_model"),
+        ("model-f16.Q2_K.gguf", "model-f16"),
+        ("mine-F16-00001-of-00002.gguf", "mine"),
+        ("F16.gguf", "F16"),
+        ("mine.gguf", "mine"),
+        ("model-F16-imatrix.gguf", "model-F16-imatrix"),
+        ("archive", "archive"),
+    ],
+)
+def test_the_name_of_other_quantizations(name: str, stem: str) -> None:
+    assert without_quantization(name) == stem

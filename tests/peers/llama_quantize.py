@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from distilgpt2_cli.engine.llama import log
 from distilgpt2_cli.models import demo
 from tests.bench.processes import DISTIL
 from tests.bench.programs import program
@@ -39,6 +40,7 @@ def models(folder: Path) -> Iterator[Path]:
         add=lambda writer: writer.add_add_bos_token(True),
     )
     yield gguf.write(folder / "narrow.gguf", gguf.Shape(width=96, heads=3, context=WINDOW))
+    log.start()
     yield gguf.dequantize(demo().path, folder / "demo.gguf")
     yield gguf.dequantize(trained_model(), folder / "SmolLM2.gguf")
 

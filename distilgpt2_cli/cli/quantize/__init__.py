@@ -24,7 +24,8 @@ from ..shared.sources import check_read_once, check_readable
 from .advice import advice
 from .comparison import compare_files, write_comparison
 from .importance import REMEDY, Importance, measure
-from .record import Made, write_json
+from .record import write_json
+from .result import Made
 
 EXAMPLES = """\b
 Examples:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ...units import format_bytes
-from .comparison import Compared
+from .result import Compared
 
 
 def advice(found: Sequence[Compared]) -> list[str]:

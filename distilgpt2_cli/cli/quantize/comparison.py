@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ...models import ModelFile
@@ -13,24 +12,10 @@ from ..perplexity.report import comparison_cells, name_cells
 from ..perplexity.result import Result
 from ..shared.model_options import ComputeOptions
 from ..tasks.perplexity import PerplexityTask
-from .record import Made
+from .result import Compared, Made
 
 _TOKENS = 64  # generated for each measurement of the speed
 _REPETITIONS = 5
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A file and its figures; the first of several is what the others were made of.
-
-    Attributes:
-        result: as of ``perplexity --compare``.
-        speed: tokens per second of generation, the median of several measurements; None for a
-            model whose window is too small to measure it.
-    """
-
-    result: Result
-    speed: float | None
 
 
 def compare_files(

@@ -1,44 +1,21 @@
 """What ``distil quantize --json`` prints."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...models import ModelFile, sha256
 from ...terminal import Terminal
 from ..perplexity.report import records
 from ..shared.record import model_record, versions_record
-from .importance import Importance
-
-if TYPE_CHECKING:
-    from .comparison import Compared
-
-
-@dataclass(frozen=True)
-class Made:
-    """A file that was made.
-
-    Attributes:
-        quantization: its name.
-        file: the new file.
-        pure: whether all matrices have one type.
-        importance: what it was made with.
-        notices: what was done differently.
-    """
-
-    quantization: str
-    file: ModelFile
-    pure: bool
-    importance: Importance | None
-    notices: Sequence[str]
+from .result import Compared, Made
 
 
 def write_json(
     terminal: Terminal,
     source: ModelFile,
     made: Made,
-    found: "Sequence[Compared]" = (),
+    found: Sequence[Compared] = (),
     text: str = "",
 ) -> None:
     """Print the object of a new file.
@@ -69,7 +46,7 @@ def write_json(
     )
 
 
-def _figures(found: "Sequence[Compared]") -> dict[ModelFile, dict[str, Any]]:
+def _figures(found: Sequence[Compared]) -> dict[ModelFile, dict[str, Any]]:
     """Return the record of each file's figures."""
     results = [each.result for each in found]
     pairs = zip(found, records(results), strict=True) if found else ()
