@@ -104,7 +104,7 @@ def main() -> None:
             *chosen, text = map(Path, sys.argv[1:])
         else:
             chosen, text = [], folder / "text.txt"
-            text.write_text("\n".join((*SCRIPTS, *ODDITIES)) * 3, encoding="utf-8")
+            text.write_text("\n".join((*SCRIPTS, *ODDITIES)), encoding="utf-8")
         for model in chosen or models(folder):
             for line in lines(model, text, folder):
                 print(line, flush=True)

@@ -119,10 +119,17 @@ def quantize(
     targets: _Targets,
     imatrix: Annotated[
         str | None,
-        source_option("Measure what matters on this text; - for standard input.", "--imatrix"),
+        source_option(
+            "Measure what matters on this text file; - for standard input.",
+            "--imatrix",
+            metavar="TEXT",
+        ),
     ] = None,
     compare: Annotated[
-        str | None, source_option("Compare the files with FILE on this text.", "--compare")
+        str | None,
+        source_option(
+            "Compare the files with FILE on this text file.", "--compare", metavar="TEXT"
+        ),
     ] = None,
     plot: Annotated[
         Path | None,

@@ -15,10 +15,10 @@ MAX_WORKERS = 1024
 """More processes than that are a mistake."""
 
 
-def source_option(help_text: str, *names: str) -> Any:
+def source_option(help_text: str, *names: str, metavar: str = "FILE") -> Any:
     """Return an option for a file that is read, or standard input; see `own_source`."""
     return typer.Option(
-        *names, metavar="FILE", parser=own_source, help=help_text, show_default=False
+        *names, metavar=metavar, parser=own_source, help=help_text, show_default=False
     )
 
 

@@ -186,8 +186,8 @@ def _shortened(text: str) -> bytes:
 def _notices(name: str, warnings: Sequence[str]) -> Sequence[str]:
     found = (_FALLBACK.search(warning) for warning in warnings)
     return [
-        f"The rows of {each[1]} of {each[2]} tensors can't be divided into the blocks of {name}, so"
-        " these tensors have a similar type."
+        f"The blocks of {name} don't fit the rows of {each[1]} of {each[2]} tensors, for which"
+        " llama.cpp used a similar type."
         for each in found
         if each
     ]
