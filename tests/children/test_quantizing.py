@@ -54,7 +54,8 @@ def test_the_names_are_those_of_the_catalog_and_of_floats() -> None:
 @pytest.mark.parametrize("name", ["Q4_K_M", "Q2_K", "Q5_1", "F16"])
 def test_the_tensors_are_llama_cpp_s(wide: Path, tmp_path: Path, name: str) -> None:
     done: list[int] = []
-    assert quantize(wide, tmp_path / "own.gguf", name.lower(), advance=done.append) == ()
+    own_path = tmp_path / "own.gguf"
+    assert quantize(wide, own_path, name.lower(), threads=3, advance=done.append) == ()
     gguf.quantize(wide, tmp_path / "llama.gguf", name)
     own, llama = (read(tmp_path / f"{each}.gguf")[1] for each in ("own", "llama"))
     assert own.keys() == llama.keys()

@@ -6,7 +6,7 @@ import numpy as np
 
 from distilgpt2_cli.cli.perplexity.result import Cut, Result
 from distilgpt2_cli.cli.quantize.advice import advice
-from distilgpt2_cli.cli.quantize.result import Compared
+from distilgpt2_cli.cli.quantize.result import Compared, Speed
 from distilgpt2_cli.engine import Perplexity, Placement, ReferenceComparison
 from distilgpt2_cli.engine.evaluate.probabilities import RowDivergences
 from distilgpt2_cli.models import ModelFile
@@ -33,7 +33,8 @@ def compared(
         )
     figures = Perplexity(comparison=comparison)
     file = ModelFile(Path(f"{name}.gguf"), f"{name}.gguf", size)
-    return Compared(Result(file, figures, Placement(), Cut(512, 256, "sliding")), speed)
+    spread = None if speed is None else Speed(speed, speed - 5, speed + 5)
+    return Compared(Result(file, figures, Placement(), Cut(512, 256, "sliding")), spread)
 
 
 ORIGINAL = compared("F32", 400_000_000, 100, None)
@@ -56,12 +57,22 @@ def test_the_smallest_file_without_a_visible_loss() -> None:
 
 def test_the_nearest_file_where_all_have_a_visible_loss() -> None:
     near = compared("near", 90_000_000, 90, 0.01, divergence=0.02)
-    far = compared("far", 70_000_000, 99, 0.005, divergence=0.03)
+    far = compared("far", 70_000_000, 104, 0.005, divergence=0.03)
     assert advice([ORIGINAL, far, near]) == [
         "Every file has a visible loss on this text. near.gguf (90.0 MB) is the nearest to"
         " F32.gguf: its perplexity differs by +1.01%.",
-        "No file is faster than F32.gguf on this machine.",
+        "No file is certainly faster than F32.gguf on this machine.",
     ]
+
+
+def test_the_smallest_of_the_files_whose_speeds_can_t_be_told_apart() -> None:
+    large = compared("large", 130_000_000, 254, 0.0)
+    small = compared("small", 90_000_000, 250, 0.0)
+    slow = compared("slow", 80_000_000, 248, 0.0)
+    assert advice([ORIGINAL, large, small, slow])[1] == (
+        "small.gguf (90.0 MB) is the fastest on this machine within the spread of the measurements:"
+        " 250 tokens/s, 2.50 times as fast as F32.gguf."
+    )
 
 
 def test_speeds_that_are_not_known() -> None:

@@ -12,10 +12,10 @@ from ..perplexity.report import comparison_cells, name_cells
 from ..perplexity.result import Result
 from ..shared.model_options import ComputeOptions
 from ..tasks.perplexity import PerplexityTask
-from .result import Compared, Made
+from .result import Compared, Made, Speed
 
 _TOKENS = 64  # generated for each measurement of the speed
-_REPETITIONS = 5
+_ROUNDS = 5
 
 
 def compare_files(
@@ -35,25 +35,33 @@ def compare_files(
     files = [source, *(each.file for each in made)]
     workers = Workers(1, threads)
     results = measure(terminal, files, texts, task, workers, compare=True, base=source)
-    return [Compared(result, _speed(terminal, result, compute)) for result in results]
+    speeds = _speeds(terminal, results, compute)
+    return [Compared(result, speed) for result, speed in zip(results, speeds, strict=True)]
 
 
-def _speed(terminal: Terminal, result: Result, compute: ComputeOptions) -> float | None:
+def _speeds(
+    terminal: Terminal, results: Sequence[Result], compute: ComputeOptions
+) -> Sequence[Speed | None]:
+    """Measure the speed of each file in turns, so that a busy moment is not one file's alone."""
     from ...engine.benchmark import PROMPT_TOKENS, measure_speeds
 
-    tokens = min(_TOKENS, result.cut.window - PROMPT_TOKENS)
+    tokens = min(_TOKENS, min(result.cut.window for result in results) - PROMPT_TOKENS)
     if tokens < 1:
-        return None
-    terminal.begin_waiting(f"Measuring the speed of {result.file.name}…")
-    turns, _ = measure_speeds(
-        result.file.path,
-        tokens=tokens,
-        threads=compute.thread_count,
-        repetitions=_REPETITIONS,
-        offload=compute.offload,
-    )
-    terminal.end_waiting()
-    return statistics.median(turn.generation for turn in turns)
+        return [None] * len(results)
+    found: list[list[float]] = [[] for _ in results]
+    with terminal.counting("Measuring the speed", _ROUNDS * len(results)) as advance:
+        for _ in range(_ROUNDS):
+            for result, speeds in zip(results, found, strict=True):
+                (turn,), _placement = measure_speeds(
+                    result.file.path,
+                    tokens=tokens,
+                    threads=compute.thread_count,
+                    repetitions=1,
+                    offload=compute.offload,
+                )
+                speeds.append(turn.generation)
+                advance(1)
+    return [Speed(statistics.median(each), min(each), max(each)) for each in found]
 
 
 _HEADER = ("MODEL", "SIZE", "PERPLEXITY", "RATIO", "DIVERGENCE", "SAME TOP", "TOKENS/S")
@@ -69,7 +77,7 @@ def _row(each: Compared) -> tuple[str, ...]:
         *name_cells(each.result),
         _ratio(each.result),
         *comparison_cells(each.result),
-        "-" if each.speed is None else f"{each.speed:.0f}",
+        "-" if each.speed is None else f"{each.speed.median:.0f}",
     )
 
 

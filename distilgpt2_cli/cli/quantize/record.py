@@ -53,7 +53,8 @@ def _figures(found: Sequence[Compared]) -> dict[ModelFile, dict[str, Any]]:
     figures = {}
     for each, record in pairs:
         comparison = each.result.figures.comparison
-        record["timings"]["generation_tokens_per_second"] = each.speed and round(each.speed, 1)
+        speed = each.speed and round(each.speed.median, 1)
+        record["timings"]["generation_tokens_per_second"] = speed
         record["visible_loss"] = comparison.can_be_told_apart if comparison else None
         figures[each.result.file] = record
     return figures

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...models import ModelFile
 from ..perplexity.result import Result
@@ -27,15 +28,22 @@ class Made:
     notices: Sequence[str]
 
 
+class Speed(NamedTuple):
+    """Tokens per second of generation: the median of several measurements, and their range."""
+
+    median: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class Compared:
     """A file and its figures; the first of several is what the others were made of.
 
     Attributes:
         result: as of ``perplexity --compare``.
-        speed: tokens per second of generation, the median of several measurements; None for a
-            model whose window is too small to measure it.
+        speed: how fast it generates; None for a window that is too small to measure it.
     """
 
     result: Result
-    speed: float | None
+    speed: Speed | None
