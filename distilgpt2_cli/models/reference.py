@@ -151,9 +151,10 @@ def local(path: Path) -> ModelFile:
 
 def _files(path: Path) -> list[Path]:
     """Return the file, or those of all parts; llama.cpp wants the first one and finds the rest."""
-    files = [path.with_name(name) for name in parts(path.name)]
-    if len(files) == 1 or not path.exists():
+    names = parts(path.name)
+    if len(names) == 1 or not path.exists():
         return [path]
+    files = [path.with_name(name) for name in names]
     if path != files[0]:
         raise ModelUnavailableError(
             f"{path} is a later part of a split model.", f"Use its first part, {files[0]}."

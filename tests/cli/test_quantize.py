@@ -89,6 +89,8 @@ def test_what_is_refused_before_any_work(env: dict[str, str], wide: Path, tmp_pa
     assert f"{itself} is FILE itself" in refused(env, 2, itself, "-q", "F16", "--force")
     errors = refused(env, 3, tmp_path / "none.gguf", "-q", "Q8_0")
     assert "No such file or directory. Name the F32 or F16 GGUF file of a model." in errors
+    assert "FILE is empty. Name the F32 or F16 GGUF" in refused(env, 2, "", "-q", "Q8_0")
+    assert ". is a folder; llama.cpp needs a file." in refused(env, 3, ".", "-q", "Q8_0")
     assert "demo.gguf is already quantized: it has q4_0" in refused(env, 2, "demo", "-q", "Q8_0")
     errors = refused(env, 1, wide, "-q", "Q8_0", "--imatrix", "none.txt", *to)
     assert "Can't read none.txt: No such file or directory." in errors

@@ -199,9 +199,9 @@ def _source(name: str) -> ModelFile:
     try:
         return own_model(name)
     except (ModelUnavailableError, UsageError) as error:
-        if "--" not in error.remedy:
+        if "--" not in str(error):
             raise
-        # It names options for the model, of other commands.
+        # It names options of other commands.
         remedy = "Name the F32 or F16 GGUF file of a model."
         raise type(error)(error.what.replace("--model", "FILE"), remedy) from None
 

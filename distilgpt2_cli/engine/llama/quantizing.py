@@ -68,7 +68,7 @@ def quantize(
         pure: give all matrices this one type, also where the quantization is a mix of types.
         importance: what matters most.
         threads: by default as many as there are cores; the bytes are the same with any number.
-        advance: takes the bytes of each tensor when it is done.
+        advance: takes the bytes of each tensor when it is done, and at the end the header's.
 
     Returns:
         Sentences about what was done differently.
@@ -101,6 +101,8 @@ def quantize(
         raise _failure(source, target, log.reason().removeprefix(_FAILED))
     progress.finish()
     _try(source, target)
+    rest = source.stat().st_size - sum(tensor.bytes for tensor in tensors)
+    advance(max(rest, 0))  # the header; all of a model in parts has more than its first file
     return notices
 
 
