@@ -77,6 +77,7 @@ bench: $(VENV)/llama.cpp/version
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.damaged_models
 	$(BIN)/python -m tests.fuzz.damaged_models 1000 1 info
+	$(BIN)/python -m tests.fuzz.damaged_models 1000 1 lora
 	$(BIN)/python -m tests.fuzz.inputs
 	$(BIN)/python -m tests.fuzz.surroundings
 	$(BIN)/python -m tests.fuzz.killed_downloads

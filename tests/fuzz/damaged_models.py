@@ -1,6 +1,8 @@
 """Model files damaged in every way: none crashes ``distil``, and the error says why.
 
 python -m tests.fuzz.damaged_models [COUNT [SEED [COMMAND]]]
+
+With ``lora`` as the command, it is an adapter that is damaged, and its model is not.
 """
 
 import random
@@ -16,6 +18,7 @@ import gguf
 from distilgpt2_cli.errors import ExitStatus
 from tests.fuzz.child import Outcome, run
 from tests.fuzz.verdict import OTHER_FAULT, Verdict, numbers
+from tests.support import adapters
 from tests.support import gguf as models
 from tests.support.gguf_tensors import Reader
 
@@ -28,6 +31,8 @@ ARGUMENTS = {
     "features": ("--threads", "1", "--json", "Hello there"),
     "tokenize": ("--json", "Hello there"),
 }
+ADAPTER = "lora"
+_SHAPE = models.Shape(layers=1, tokens=1001)
 EXTREMES = (0, 1, 2, 3, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1)
 
 
@@ -132,6 +137,13 @@ def _field_start(reader: gguf.GGUFReader, field: gguf.ReaderField) -> int:
     return int(field.parts[0].ctypes.data - reader.data.ctypes.data)
 
 
+def _adapter(path: Path) -> Path:
+    """Write an adapter for the linear layers, the output and the embeddings."""
+    names = (*adapters.LINEAR, "output", "token_embd")
+    pairs = adapters.random_pairs(_SHAPE, 1, names=names)
+    return adapters.write(path, pairs, add=lambda writer: writer.add_quantization_version(2))
+
+
 def fuzz(count: int, seed: int, command: str) -> Verdict:
     """Run a command of ``distil`` over so many damaged files; return what went wrong."""
     statuses: Counter[int] = Counter()
@@ -139,12 +151,19 @@ def fuzz(count: int, seed: int, command: str) -> Verdict:
     slowest = 0.0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        damages = Damage(models.write(folder / "tiny.gguf", quantization="Q4_0"), seed)
         path = folder / "damaged.gguf"
+        if command == ADAPTER:
+            damages = Damage(_adapter(folder / "adapter.gguf"), seed)
+            model = models.write(folder / "tiny.gguf", _SHAPE)
+            arguments = ["generate", "--model", str(model), "--lora", str(path)]
+            arguments += ARGUMENTS["generate"]
+        else:
+            damages = Damage(models.write(folder / "tiny.gguf", quantization="Q4_0"), seed)
+            arguments = [command, "--model", str(path), *ARGUMENTS[command]]
         for _ in range(count):
             damage, content = damages.draw()
             path.write_bytes(content)
-            outcome = run([command, "--model", str(path), *ARGUMENTS[command]], folder)
+            outcome = run(arguments, folder)
             statuses[outcome.status] += 1
             slowest = max(slowest, outcome.seconds)
             judge(outcome, damage, verdict)

@@ -16,6 +16,7 @@ from ...terminal import Terminal
 from ...terminal.progress import SCORE
 from ...workers.chunks import Listed
 from ...workers.run import Run, Workers
+from ..shared.adapters import adapted
 from ..shared.model_options import ComputeOptions, FilesOptions
 from ..shared.offload import notice_loading
 from ..shared.options import (
@@ -185,7 +186,8 @@ def _measure(
     for file in (largest, *(file for file in models if file != largest)):
         terminal.begin_waiting(f"Loading {file.name}…")
         reference = None if file == largest else largest
-        own = replace(task, path=file.path, reference=reference.path if reference else None)
+        against = adapted(reference) if reference else None
+        own = replace(task, path=adapted(file), reference=against)
         with _folder(wanted=compare and reference is not None) as values:
             source = texts.source(always=workers.count is not None)
             run: Run[TextFile, Measured] = Run(replace(own, values=values), source, workers)

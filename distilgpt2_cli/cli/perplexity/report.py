@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...terminal import Terminal
 from ...units import format_bytes
+from ..shared.adapters import name_with_adapters
 from ..shared.csv_table import CsvTable
 from ..shared.record import finite, model_record, placement_record, versions_record
 from .comparison import COMPARISON_COLUMNS, comparison_record, comparison_row, write_comparison
@@ -102,7 +103,7 @@ _HEADER = (
 def _row(result: Result, best: float) -> tuple[str, ...]:
     figures, comparison = result.figures, result.figures.comparison
     return (
-        result.file.name,
+        name_with_adapters(result.file),
         format_bytes(result.file.size),
         _with_error(figures),
         f"+{figures.value - best:.4f}",

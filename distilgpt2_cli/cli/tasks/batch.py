@@ -21,6 +21,7 @@ from ...serve.fields import Fields
 from ...serve.inputs import embedding_call
 from ...serve.offer import NO_LIMIT
 from ...serve.parameters import completion_call
+from ..shared.adapters import adapted
 
 if TYPE_CHECKING:
     from ...engine import Completion, Generator
@@ -55,7 +56,7 @@ class BatchTask:
 
         with (
             open_generator(
-                self.file.path,
+                adapted(self.file),
                 GenerationOptions(),
                 threads=self.threads,
                 parallel=self.parallel,
@@ -69,8 +70,8 @@ class BatchTask:
         """Return what a process needs."""
         from ...engine.session import Needs, evaluator_needs, generator_needs
 
-        completions = generator_needs(self.file.path, self.offload, self.parallel)
-        texts = evaluator_needs(self.file.path, self.offload)
+        completions = generator_needs(adapted(self.file), self.offload, self.parallel)
+        texts = evaluator_needs(adapted(self.file), self.offload)
         return Needs(completions.device, completions.memory + texts.memory)
 
     def for_worker(self, threads: int) -> "BatchTask":
