@@ -166,6 +166,8 @@ def serve(
         terminal.notice(f"Loading {names[0]}.")
         with load(adapted(file), offload) as loaded:
             notice_loading(terminal, loaded.placement)
+            for number, adapter in enumerate(file.adapters):
+                terminal.notice(f"Adapter {number}: {adapter.name}, scale {adapter.scale:g}.")
             server.serve(
                 loaded,
                 names,

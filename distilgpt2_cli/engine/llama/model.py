@@ -143,6 +143,18 @@ class Model:
         warnings = dict.fromkeys([*self.placement.warnings, *found])
         self.placement = replace(self.placement, warnings=tuple(warnings))
 
+    @property
+    def adapter_scales(self) -> tuple[float, ...]:
+        """The scale of each adapter where nobody asks for another one."""
+        return tuple(adapter.scale for adapter in self.adapters)
+
+    def adapter_text(self, number: int, key: str) -> str:
+        """Return a text of an adapter's metadata; it is empty where the file has none."""
+        value = ctypes.create_string_buffer(_METADATA_BYTES)
+        pointer = self.adapter_pointers[number]
+        lib.llama_adapter_meta_val_str(pointer, key.encode(), value, len(value))
+        return value.value.decode(errors="replace")
+
     def leave_devices(self, reason: str) -> bool:
         """Move to the CPU what ``auto`` has put on devices, and return whether there was anything.
 

@@ -21,6 +21,7 @@ class NativeContext:
         model: what texts are evaluated with.
         size: the tokens that a text may have.
         placement: where the model's layers are, and what memory they and the context take there.
+        adapter_scales: those of the model's adapters, as they are used now.
     """
 
     def __init__(self, model: Model, size: int | None) -> None:
@@ -32,6 +33,7 @@ class NativeContext:
         self.model = model
         self.size = model.window if size is None else size
         self.pointer: Any = None
+        self.adapter_scales: tuple[float, ...] = ()
         if not 0 < self.size <= model.window:
             raise UsageError(
                 f"A context of {self.size} tokens does not fit this model.",
@@ -62,7 +64,7 @@ class NativeContext:
         self.model.contexts += 1
         self._memory = lib.llama_get_memory(self.pointer)
         if self.model.adapters:
-            self.scale_adapters([adapter.scale for adapter in self.model.adapters])
+            self.scale_adapters(self.model.adapter_scales)
 
     def scale_adapters(self, scales: Sequence[float]) -> None:
         """Multiply what each of the model's adapters changes with its scale from now on.
@@ -85,6 +87,7 @@ class NativeContext:
                 f"llama.cpp can't apply the adapters (llama_set_adapters_lora returned {status}).",
                 "Leave out the adapters.",
             )
+        self.adapter_scales = tuple(scales)
 
     def _new_pointer(self, params: Any) -> Any:
         log.start()
