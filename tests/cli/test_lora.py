@@ -13,6 +13,7 @@ from distilgpt2_cli.errors import DistilError, ExitStatus
 from distilgpt2_cli.models.choice import own_adapter, own_adapters
 from tests.support import adapters, gguf
 from tests.support.batches import as_lines, command, request
+from tests.support.emulator import emulated
 from tests.support.run import run
 
 SHAPE = gguf.Shape(tokens=5001)
@@ -96,7 +97,7 @@ def test_a_record_is_replayed_with_it(
     adapters.write(other, adapters.random_pairs(SHAPE, 2))
     changed = run("replay", "--json", "-", env=env, stdin=record)
     assert changed.returncode == ExitStatus.FAILED
-    assert "sha256 of b.gguf" in json.loads(changed.stdout)["changed"]
+    assert json.loads(changed.stdout)["changed"].keys() == {f"sha256 of {other}"}
     other.unlink()
     missing = run("replay", "-", env=env, stdin=record)
     assert missing.returncode == ExitStatus.MODEL_UNAVAILABLE
@@ -121,6 +122,12 @@ def test_a_batch_is_resumed_with_the_same_adapters_only(
 def test_the_statistics_name_it(tiny: Path, lora: Path, env: dict[str, str]) -> None:
     result = run("generate", "-m", str(tiny), "--lora", f"{lora}:2", "--stats", "Hi", env=env)
     assert b"tiny.gguf + a:0.5:2 " in result.stderr
+
+
+def test_the_editor_names_it(tiny: Path, lora: Path, env: dict[str, str], tmp_path: Path) -> None:
+    options = ("-m", str(tiny), "--lora", f"{lora}:-1")
+    with emulated("write", *options, str(tmp_path / "text"), env=env) as on:
+        on.wait_for("tiny.gguf + a:0.5:-1")
 
 
 def test_the_longest_name_that_exists_is_the_file(

@@ -88,7 +88,7 @@ def _changes(
     current = model_record(file)
     now: dict[str, Any] = {"sha256": current["sha256"], **versions_record()}
     for old, new in zip(record["model"].get("adapters", ()), current["adapters"], strict=True):
-        name = f"sha256 of {new['name']}"
+        name = f"sha256 of {new['path']}"
         then[name], now[name] = old.get("sha256"), new["sha256"]
     then["cpu_features"], now["cpu_features"] = record.get("cpu_features"), features()
     # Records of before it was used have nothing of it.

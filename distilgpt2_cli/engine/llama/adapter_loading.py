@@ -35,6 +35,7 @@ _OTHER_BASE = "Use it with the model that it was trained for."
 # one of its first 13 buckets: the remainder of an address, which would be left to chance.
 _BUCKETS = 13
 _SURE_OF_ORDER = 2  # so many have this order wherever they are
+_TRIES = 64  # an allocator may give addresses of one remainder only
 
 
 def load_adapters(model: Any, file: AdaptedFile) -> tuple[list[Any], list[str]]:
@@ -55,19 +56,32 @@ def load_adapters(model: Any, file: AdaptedFile) -> tuple[list[Any], list[str]]:
     warnings: list[str] = []
     for path in dict.fromkeys(adapter.path for adapter in file.adapters):
         warnings += _check(path, architecture, base)
-    several = len(file.adapters) > _SURE_OF_ORDER
-    taken: set[int] = set()
-    pointers, others = [], []
-    for adapter in file.adapters:
-        pointer = _load(model, file, adapter)
-        while several and _bucket(pointer) in taken:
-            others.append(pointer)
-            pointer = _load(model, file, adapter)
-        taken.add(_bucket(pointer))
-        pointers.append(pointer)
-    for pointer in others:
-        lib.llama_adapter_lora_free(pointer)
+    pointers = [_load(model, file, adapter) for adapter in file.adapters]
+    if len(pointers) > _SURE_OF_ORDER and not _spread(model, file, pointers):
+        warnings.append(
+            "The adapters may be added up in another order in another run, with other last bits."
+        )
     return pointers, warnings
+
+
+def _spread(model: Any, file: AdaptedFile, pointers: list[Any]) -> bool:
+    """Load adapters again until all of them are in different buckets, and return whether they are.
+
+    What is loaded and not used keeps its place until the end, so that each try has another one.
+    """
+    taken: set[int] = set()
+    unused, spacers = [], []
+    for number, adapter in enumerate(file.adapters):
+        for tries in range(_TRIES):
+            if _bucket(pointers[number]) not in taken:
+                break
+            unused.append(pointers[number])
+            spacers.append(ctypes.create_string_buffer(1024 + 16 * tries))
+            pointers[number] = _load(model, file, adapter)
+        taken.add(_bucket(pointers[number]))
+    for pointer in unused:
+        lib.llama_adapter_lora_free(pointer)
+    return len(taken) == len(pointers)
 
 
 def _load(model: Any, file: AdaptedFile, adapter: Adapter) -> Any:

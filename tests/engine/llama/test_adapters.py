@@ -99,6 +99,15 @@ def test_the_order_of_addition_is_not_left_to_addresses(
     assert len(all_logits()) > 1  # or else this test shows nothing
 
 
+def test_addresses_that_never_fit_are_reported(
+    tiny: Path, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter_loading, "_bucket", lambda _pointer: 0)
+    monkeypatch.setattr(adapter_loading, "_TRIES", 3)
+    with Model(adapted(tiny, files, 1.0, 1.0, 1.0)) as model:
+        assert "in another order" in model.placement.warnings[0]
+
+
 def test_the_states_are_changed_too(tiny: Path, files: list[Path]) -> None:
     with (
         Model(adapted(tiny, files, 0.0)) as model,
