@@ -98,6 +98,7 @@ peers: $(VENV)/.peers $(VENV)/llama.cpp/version
 	$(BIN)/python -m tests.peers
 	$(BIN)/python -m tests.peers.llama_divergence
 	$(BIN)/python -m tests.peers.llama_choices
+	$(BIN)/python -m tests.peers.llama_lora
 
 # The archives of a release in dist/, and a text from the wheel in a clean environment.
 release-check: $(VENV)/.dev
