@@ -77,6 +77,7 @@ bench: $(VENV)/llama.cpp/version
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.damaged_models
 	$(BIN)/python -m tests.fuzz.damaged_models 1000 1 info
+	$(BIN)/python -m tests.fuzz.damaged_models 1000 1 lora
 	$(BIN)/python -m tests.fuzz.damaged_models 300 1 quantize
 	$(BIN)/python -m tests.fuzz.inputs
 	$(BIN)/python -m tests.fuzz.surroundings
@@ -99,6 +100,7 @@ peers: $(VENV)/.peers $(VENV)/llama.cpp/version
 	$(BIN)/python -m tests.peers.llama_divergence
 	$(BIN)/python -m tests.peers.llama_choices
 	$(BIN)/python -m tests.peers.llama_quantize
+	$(BIN)/python -m tests.peers.llama_lora
 
 # The archives of a release in dist/, and a text from the wheel in a clean environment.
 release-check: $(VENV)/.dev

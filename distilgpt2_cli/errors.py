@@ -185,7 +185,7 @@ class NotANumberError(ModelDamagedError):
         """Always has the same message."""
         super().__init__(
             "The model's output is not a number: its weights are damaged.",
-            "Check the file with `distil verify`.",
+            "Check the file with `distil verify`, and its adapters if there are any.",
         )
 
 

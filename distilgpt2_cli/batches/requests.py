@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -51,15 +51,18 @@ class Settings:
         model: the name of the model.
         sha256: that of its file.
         parallel: the completions that are computed at once.
+        adapters: the hashes of the model's adapters, each with its scale.
     """
 
     model: str
     sha256: str
     parallel: int
+    adapters: Sequence[tuple[str, float]] = ()
 
     def id_of(self, number: int, line: bytes) -> str:
         """Return the id of the result of a line, which has another one in another run."""
-        head = f"{self.sha256} {self.parallel} {number} {self.model}\n".encode()
+        files = "+".join([self.sha256, *(f"{hash_}:{scale}" for hash_, scale in self.adapters)])
+        head = f"{files} {self.parallel} {number} {self.model}\n".encode()
         return f"batch_req_{sha256(head + line).hexdigest()[:_ID_DIGITS]}"
 
 

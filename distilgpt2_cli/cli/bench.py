@@ -11,6 +11,7 @@ import typer
 from ..models import ModelFile
 from ..terminal import Terminal
 from ..units import format_bytes
+from .shared.adapters import adapted, lora_arguments, name_with_adapters
 from .shared.csv_table import CsvTable
 from .shared.model_options import FilesOptions, GpuOptions, parse_threads
 from .shared.offload import notice_loading, offload_arguments
@@ -151,14 +152,14 @@ def _measure(
     from ..engine.benchmark import measure_speeds
 
     turns, placement = measure_speeds(
-        file.path,
+        adapted(file),
         tokens=tokens,
         threads=parse_threads(threads),
         parallel=parallel,
         repetitions=repetitions,
         offload=offload,
     )
-    arguments = ["--threads", threads, *offload_arguments(offload)]
+    arguments = ["--threads", threads, *offload_arguments(offload), *lora_arguments(file)]
     command = one_token_command(file.path, arguments)
     starts = [run_process(command) for _ in range(repetitions)]
     return Result(
@@ -189,7 +190,7 @@ def _row(result: Result) -> tuple[str, ...]:
         return f"{value.median:.{digits}f} ({value.low:.{digits}f}-{value.high:.{digits}f})"
 
     return (
-        result.file.name,
+        name_with_adapters(result.file),
         result.placement.short,
         result.threads,
         str(result.parallel),

@@ -13,7 +13,7 @@ from ..terminal import Terminal
 from ..units import format_bytes
 from .shared.model_options import CacheOptions
 from .shared.options import Json, Quiet
-from .shared.record import model_record
+from .shared.record import file_record
 
 EXAMPLES = """\b
 Examples:
@@ -86,7 +86,7 @@ def download(
             )
         if json:
             quantization = {"quantization": reference.quantization}
-            terminal.write_json({**quantization, **model_record(file), "size": file.size})
+            terminal.write_json({**quantization, **file_record(file), "size": file.size})
         else:
             terminal.write(f"{file.path}\n")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..engine.llama.adapters import Adapter
     from ..engine.llama.placement import Offload
 
 _WITH_A_MODEL = (
@@ -12,6 +13,7 @@ _WITH_A_MODEL = (
     "batch",
 )  # fmt: skip
 _MODEL, _QUANT = ("--model", "-m"), ("--quant", "-q")
+_LORA = ("--lora",)
 _GPU_LAYERS, _DEVICE = ("--gpu-layers",), ("--device",)
 # With these, the model is not known yet, or none is needed.
 _LEAVE_ALONE = ("--repo", "--revision", "--help", "-h")
@@ -25,9 +27,12 @@ def begin_early(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
     """
     path = likely_model(arguments, environment)
     if path is not None:
+        from ..engine.llama.adapters import AdaptedFile
         from ..engine.llama.loading import load_early
 
-        load_early(path, likely_offload(arguments, environment))
+        adapters = likely_adapters(arguments)
+        if adapters is not None:
+            load_early(AdaptedFile(path, adapters), likely_offload(arguments, environment))
 
 
 def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Path | None:
@@ -46,6 +51,21 @@ def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Pa
     except DistilError:
         return None
     return file.path if file else None
+
+
+def likely_adapters(arguments: Sequence[str]) -> "tuple[Adapter, ...] | None":
+    """Return the adapters of the command's model, or None if they can't be loaded."""
+    texts = _values(arguments, _LORA)
+    if not texts:
+        return ()
+    from ..engine.llama.adapters import Adapter
+    from ..errors import DistilError
+    from ..models.choice import own_adapters
+
+    try:
+        return tuple(Adapter(each.path, each.scale) for each in own_adapters(texts))
+    except DistilError:
+        return None
 
 
 def likely_offload(arguments: Sequence[str], environment: Mapping[str, str]) -> "Offload":

@@ -6,7 +6,7 @@ from ..terminal import Terminal
 from ..units import format_bytes
 from .shared.csv_table import CsvTable
 from .shared.options import FormatOptions, Quiet
-from .shared.record import model_record
+from .shared.record import file_record
 
 EXAMPLES = """\b
 Examples:
@@ -72,7 +72,7 @@ def _bundled_record() -> dict[str, object]:
     return {
         "quantization": None,
         "bits": None,
-        **model_record(file),
+        **file_record(file),
         "size": file.size,
         "downloaded": True,
         "default": False,

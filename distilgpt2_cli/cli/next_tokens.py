@@ -12,6 +12,7 @@ from ..models import ModelFile
 from ..terminal import Terminal
 from ..terminal.layout import DEFAULT_WIDTH, GAP, cells
 from ..terminal.shading import bar
+from .shared.adapters import adapted
 from .shared.csv_table import CsvTable
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
@@ -63,7 +64,7 @@ def next_tokens(
     from ..engine.llama.loading import load
 
     with (
-        load(file.path, offload) as loaded,
+        load(adapted(file), offload) as loaded,
         Context(loaded, threads=model.thread_count) as context,
     ):
         notice_loading(terminal, context.placement)

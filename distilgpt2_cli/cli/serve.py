@@ -11,6 +11,7 @@ import typer
 from ..errors import UsageError
 from ..models import ModelFile
 from ..terminal import Terminal
+from .shared.adapters import adapted
 from .shared.extras import check_extra
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
@@ -163,8 +164,10 @@ def serve(
     names = _names(file, alias or ())
     with address.listen() as listeners:
         terminal.notice(f"Loading {names[0]}.")
-        with load(file.path, offload) as loaded:
+        with load(adapted(file), offload) as loaded:
             notice_loading(terminal, loaded.placement)
+            for number, adapter in enumerate(file.adapters):
+                terminal.notice(f"Adapter {number}: {adapter.name}, scale {adapter.scale:g}.")
             server.serve(
                 loaded,
                 names,

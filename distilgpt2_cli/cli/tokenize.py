@@ -14,7 +14,7 @@ from .shared.csv_table import CsvTable
 from .shared.model_options import FileOptions
 from .shared.offload import notice_loading
 from .shared.options import FormatOptions, Quiet, TextsOptions, check_only_one
-from .shared.record import model_record, piece_record, quoted, versions_record
+from .shared.record import file_record, piece_record, quoted, versions_record
 from .shared.texts import InputLines, prepared, read_parts
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class _View:
             "tokens": {"text": len(tokens)},
             "ids": tokens,
             "pieces": [piece_record(self._model, token) for token in tokens],
-            "model": model_record(self._file),
+            "model": file_record(self._file),
             "warnings": list(self._model.placement.warnings),
             "versions": versions_record(),
         }

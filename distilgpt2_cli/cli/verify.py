@@ -13,7 +13,7 @@ from ..terminal.progress import CHECK
 from .shared.cached_files import chosen
 from .shared.model_options import CacheOptions
 from .shared.options import Json, Quiet
-from .shared.record import model_record
+from .shared.record import file_record
 
 EXAMPLES = """\b
 Examples:
@@ -94,7 +94,7 @@ def _show(
     json: bool,
 ) -> None:
     if json:
-        record = {"quantization": reference.quantization, **model_record(file), "size": file.size}
+        record = {"quantization": reference.quantization, **file_record(file), "size": file.size}
         computed = [
             {
                 "text": text.text,

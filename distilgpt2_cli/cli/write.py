@@ -14,6 +14,7 @@ from ..files import own_path
 from ..models import ModelFile, ModelReference, demo
 from ..models.catalog import DEFAULT_QUANTIZATION
 from ..terminal import Terminal
+from .shared.adapters import adapted, name_with_adapters
 from .shared.extras import check_extra
 from .shared.model_options import ModelOptions
 from .shared.offload import notice_loading
@@ -88,13 +89,13 @@ def write(
     from ..engine import open_generator
 
     with open_generator(
-        model_file.path, chosen, threads=model.thread_count, offload=offload
+        adapted(model_file), chosen, threads=model.thread_count, offload=offload
     ) as generator:
         notice_loading(terminal, generator.context.placement)
         app = EditorApp(
             text,
             generator,
-            model_file.name,
+            name_with_adapters(model_file),
             settings,
             first_seed,
             colours=terminal.stdout_has_colours,
@@ -120,7 +121,7 @@ def _located(terminal: Terminal, model: ModelOptions) -> tuple[ModelFile, str]:
     try:
         return model.locate(terminal), ""
     except ModelUnavailableError:
-        if model.choose() != ModelReference(DEFAULT_QUANTIZATION):
+        if model.lora or model.choose() != ModelReference(DEFAULT_QUANTIZATION):
             raise
         return demo(), (
             "DistilGPT2 can't be downloaded now, so suggestions come from the small demo model."

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .evaluate.windows import disjoint as disjoint
     from .evaluate.windows import sliding as sliding
     from .generator import Generator as Generator
+    from .llama.adapters import AdaptedFile as AdaptedFile
+    from .llama.adapters import Adapter as Adapter
     from .llama.bindings import versions as versions
     from .llama.context import Context as Context
     from .llama.devices import Device as Device
@@ -67,6 +69,7 @@ _EXPORTS = {
     ".evaluate.streaming": ("stream_tokens",),
     ".evaluate.windows": ("Window", "disjoint", "sliding"),
     ".generator": ("Generator",),
+    ".llama.adapters": ("AdaptedFile", "Adapter"),
     ".llama.bindings": ("versions",),
     ".llama.context": ("Context",),
     ".llama.devices": ("Device", "list_devices"),

@@ -79,6 +79,11 @@ class RunningBatch:
             prompts = map(self._completer.prompt_of, requests)
             self._ahead = self._prompts.evaluate_together(prompts, free)
 
+    def scale_adapters(self, scales: Sequence[float]) -> None:
+        """Use the model's adapters with these scales; nothing may be under way."""
+        self._ahead = []
+        self._prompts.scale_adapters(scales)
+
     def begin(self, request: Request, register: Callable[[Completion], object]) -> None:
         """Evaluate a prompt in a free sequence, of which there must be one, and draw a token.
 

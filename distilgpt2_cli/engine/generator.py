@@ -108,6 +108,21 @@ class Generator:
         bans = self._bans_of(prompt, options) if options.bans else None
         return options, prompt, dropped, bans
 
+    def scale_adapters(self, scales: Sequence[float]) -> None:
+        """Use the model's adapters with these scales from now on.
+
+        Completions under way are ended.
+
+        Args:
+            scales: finite numbers, one for each adapter.
+
+        Raises:
+            DistilError: llama.cpp can't.
+        """
+        if self._batch:
+            self._batch.interrupt()
+        self._prompts.scale_adapters(scales)
+
     def running_batch(self) -> RunningBatch:
         """Return an empty batch for whoever begins and ends completions between its steps."""
         return RunningBatch(self._context, self._prompts, self)

@@ -123,6 +123,21 @@ class PromptEvaluator:
         """Know nothing of what the sequences begin with."""
         self._known.clear()
 
+    def scale_adapters(self, scales: Sequence[float]) -> None:
+        """Use the model's adapters with these scales; nothing may be under way.
+
+        What sequences hold was computed with the scales before, and is forgotten.
+
+        Raises:
+            DistilError: llama.cpp can't.
+        """
+        if tuple(scales) == self._context.adapter_scales:
+            return
+        for sequence in range(self._context.sequences):
+            self._context.rewind(0, sequence)
+        self.forget_all()
+        self._context.scale_adapters(scales)
+
     def _learn(
         self, prompt: Sequence[int], sequence: int, start: float = 0.0, row: int = -1
     ) -> _Evaluated:

@@ -1,12 +1,13 @@
 """Completions made again: several models and settings, each model loaded once."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 
 from .completion import Completion
 from .generator import Generator
+from .llama.adapters import AdaptedFile
 from .llama.context import Context
 from .llama.loading import load
 from .llama.model import Model
@@ -29,13 +30,13 @@ class OpenModels:
         self._threads = threads
         self._offload = offload
         self._loaded = loaded
-        self._models: dict[Path, Model] = {}
-        self._contexts: dict[tuple[Path, int, bool], Context] = {}
+        self._models: dict[AdaptedFile, Model] = {}
+        self._contexts: dict[tuple[AdaptedFile, int, bool], Context] = {}
         self._stack = ExitStack()
 
     def generator(
         self,
-        path: Path,
+        path: str | os.PathLike[str],
         options: GenerationOptions,
         parallel: int,
         alternatives: int | None,
@@ -51,14 +52,15 @@ class OpenModels:
             UsageError: ``parallel`` is out of range, or the model can't obey the grammar.
             DistilError: llama.cpp can't make the context.
         """
-        if path not in self._models:
-            self._models[path] = self._stack.enter_context(load(path, self._offload))
-            self._loaded(self._models[path].placement)
+        file = AdaptedFile.of(path)
+        if file not in self._models:
+            self._models[file] = self._stack.enter_context(load(file, self._offload))
+            self._loaded(self._models[file].placement)
         sequences = max(parallel, options.num_beams)
-        key = path, sequences, flash_attention
+        key = file, sequences, flash_attention
         if key not in self._contexts:
             context = Context(
-                self._models[path], None, self._threads, sequences, flash_attention=flash_attention
+                self._models[file], None, self._threads, sequences, flash_attention=flash_attention
             )
             self._contexts[key] = self._stack.enter_context(context)
         return Generator(self._contexts[key], options, alternatives)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 from queue import SimpleQueue
 from typing import NamedTuple
 
@@ -53,6 +53,7 @@ class Job:
         alone: evaluate nothing else beside it, so that it is what it would be as the only one.
         whole: send updates of the first token and of the end only, with all tokens between them:
             each one takes a core from the computation for a moment.
+        scales: of the model's adapters; None for those that it was loaded with.
         is_begun: whether an update was sent.
         completion: while it is under way.
         evaluation: that of a text, while it is under way.
@@ -62,6 +63,7 @@ class Job:
     receive: Callable[[Update], None]
     alone: bool = False
     whole: bool = False
+    scales: tuple[float, ...] | None = None
     is_begun: bool = field(default=False, init=False)
     completion: Completion | None = field(default=None, init=False)
     evaluation: Iterator[TextResult | None] | None = field(default=None, init=False)
@@ -96,6 +98,10 @@ class Scheduler:
     one sequence, as `open_generator` makes it: it takes turns with the batch, a step each, one job
     after another. Features and scores are computed a text at a time, one evaluation between two
     steps.
+
+    Only jobs with the same scales of adapters are in a batch together. When it is empty, it goes to
+    the oldest job, and to all of the same scales that have come by then; from then on nobody
+    overtakes one of other scales.
     """
 
     def __init__(
@@ -181,6 +187,8 @@ class Scheduler:
         return True
 
     def _take(self, job: Job) -> None:
+        if job.scales is None:
+            job.scales = self.model.adapter_scales
         if not isinstance(job.work, Request):
             self._texts.append(job)
         elif job.alone:
@@ -213,12 +221,12 @@ class Scheduler:
         After one that its first token ends, what is under way has its turn: the sequence is free
         again, and any number of such jobs would begin one after another.
         """
-        if jobs.waiting and jobs.has_room:
+        if jobs.takes_next():
             start = time.perf_counter()
             with suppress(DistilError):  # each job meets its own error when it begins
                 jobs.look_ahead()
             self.load.prompt_seconds += time.perf_counter() - start
-        while jobs.waiting and jobs.has_room:
+        while jobs.takes_next():
             job = jobs.waiting.popleft()
             jobs.running.append(job)
             start = time.perf_counter()
@@ -271,7 +279,7 @@ class Scheduler:
     def _evaluate(self, job: Job) -> None:
         """Do the next evaluation of the first text; the last one gives its result."""
         assert not isinstance(job.work, Request)
-        job.evaluation = job.evaluation or self._evaluators.answer(job.work)
+        job.evaluation = job.evaluation or self._evaluators.answer(job.work, job.scales)
         try:
             result = next(job.evaluation)
         except Exception as error:
@@ -308,18 +316,31 @@ class _JobQueue:
 
     def __init__(self, context: Context) -> None:
         self.batch = Generator(context, GenerationOptions()).running_batch()
-        self._sequences = context.sequences
+        self._context = context
         self.running: list[Job] = []
         self.waiting: deque[Job] = deque()
 
+    def takes_next(self) -> bool:
+        """Return whether the next of the waiting jobs can begin, for which scales may change."""
+        if not self.waiting or not self._room:
+            return False
+        wanted = self.waiting[0].scales
+        if wanted == self._context.adapter_scales:
+            return True
+        if self.running:
+            return False
+        self.batch.scale_adapters(wanted or ())
+        self.waiting = deque(sorted(self.waiting, key=lambda job: job.scales != wanted))
+        return True
+
     @property
-    def has_room(self) -> bool:
-        return len(self.running) < self._sequences
+    def _room(self) -> int:
+        return self._context.sequences - len(self.running)
 
     def look_ahead(self) -> None:
         """Evaluate what gains by it together, of the jobs that there is room for."""
-        room = self._sequences - len(self.running)
-        next_jobs = islice(self.waiting, room)
+        alike = takewhile(lambda job: job.scales == self.waiting[0].scales, self.waiting)
+        next_jobs = islice(alike, self._room)
         self.batch.look_ahead([job.work for job in next_jobs if isinstance(job.work, Request)])
 
     @property

@@ -56,7 +56,10 @@ def _needs(model: Model, tokens: int, rows: int) -> Needs:
     """Return needs for a context of so many tokens, of which so many have logits at once."""
     cache = 2 * tokens * model.layers * model.width * 2  # keys and values of two bytes each
     logits = (rows + PHYSICAL_BATCH) * model.vocabulary_size * 4
-    weights = Path(model.path).stat().st_size  # llama.cpp copies those that it orders differently
+    files = (model.path, *(adapter.path for adapter in model.adapters))
+    weights = sum(
+        Path(file).stat().st_size for file in files
+    )  # llama.cpp copies those that it orders differently
     return Needs(model.placement.is_on_device, _PROGRAM_BYTES + weights + cache + logits)
 
 

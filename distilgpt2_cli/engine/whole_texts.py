@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from .completion import Completion
 from .llama.context import Context
 from .llama.model import Model
+from .llama.native import NativeContext
 from .records import (
     BeamRequest,
     FeatureRequest,
@@ -57,17 +58,25 @@ class TextEvaluators:
         """Use a model, with so many threads; by default as many as there are cores."""
         self._model = model
         self._threads = threads
+        self._scales: tuple[float, ...] = ()
         self._evaluators: dict[tuple[bool, int], Evaluator] = {}
 
-    def answer(self, request: TextRequest) -> Iterator[TextResult | None]:
+    def answer(
+        self, request: TextRequest, scales: Sequence[float] | None = None
+    ) -> Iterator[TextResult | None]:
         """Yield None after each evaluation but the last, and then the result.
 
         Nothing else may be evaluated here until then.
+
+        Args:
+            request: what is wanted.
+            scales: of the model's adapters; None for those that it was loaded with.
 
         Raises:
             NotANumberError: the model computes NaN.
             DistilError: llama.cpp can't make a context, or can't evaluate the text.
         """
+        self._scales = self._model.adapter_scales if scales is None else tuple(scales)
         if isinstance(request, FeatureRequest):
             yield TextResult(features=self._features(request.tokens))
         elif isinstance(request, BeamRequest):
@@ -129,6 +138,7 @@ class TextEvaluators:
         texts = BannedTexts(self._model, options.ban) if options.ban else None
         bans = Bans(self._model, prompt, options, texts) if options.bans else None
         with Context(self._model, size, self._threads, options.num_beams) as context:
+            _scale(context, self._scales)
             context.evaluate(prompt)
             for found in beam_steps(context, prompt, options, bans):
                 if found is None:
@@ -162,6 +172,7 @@ class TextEvaluators:
             self._evaluators[key] = Evaluator(
                 self._model, None, self._threads, sequences, hidden_states=hidden_states
             )
+        _scale(self._evaluators[key], self._scales)
         return self._evaluators[key]
 
     def close(self) -> None:
@@ -169,3 +180,9 @@ class TextEvaluators:
         for evaluator in self._evaluators.values():
             evaluator.close()
         self._evaluators.clear()
+
+
+def _scale(context: NativeContext, scales: tuple[float, ...]) -> None:
+    """Have a context of which nothing is under way use these scales of adapters."""
+    if scales != context.adapter_scales:
+        context.scale_adapters(scales)

@@ -9,11 +9,12 @@ from .cache_management import (
     remove,
 )
 from .hashing import sha256
-from .reference import DEMO, ModelFile, ModelReference, demo, local
+from .reference import DEMO, AdapterFile, ModelFile, ModelReference, demo, local
 from .transfer import Plan, available, download, download_to, plan
 
 __all__ = [
     "DEMO",
+    "AdapterFile",
     "ModelFile",
     "ModelReference",
     "Plan",

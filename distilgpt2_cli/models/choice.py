@@ -1,11 +1,21 @@
 """Which model a command uses: what its options name, or the environment, or else the default."""
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..errors import ModelUnavailableError, UsageError
 from ..files import own_path
 from .catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY
-from .reference import DEMO, ModelFile, ModelReference, demo, local
+from .reference import (
+    DEMO,
+    AdapterFile,
+    ModelFile,
+    ModelReference,
+    demo,
+    local,
+    local_adapter,
+)
 
 MODEL_VARIABLE = "DISTIL_MODEL"
 """The environment variable that stands for ``--model``."""
@@ -97,6 +107,49 @@ def own_model(name: str) -> ModelFile:
     if name != DEMO and not path.exists():
         _refuse_other_names(name)
     return demo() if name == DEMO else local(path)
+
+
+def own_adapters(texts: Sequence[str]) -> tuple[AdapterFile, ...]:
+    """Return the adapters of every ``--lora``; for a file named again, the scales add up.
+
+    Raises:
+        UsageError: a text is empty, or its scale is not a number.
+        ModelUnavailableError: a file isn't there, or can't be read.
+    """
+    found: dict[str, AdapterFile] = {}
+    for adapter in map(own_adapter, texts):
+        place = os.path.realpath(adapter.path)
+        if place in found:
+            adapter = replace(found[place], scale=found[place].scale + adapter.scale)
+        found[place] = adapter
+    return tuple(found.values())
+
+
+def own_adapter(text: str) -> AdapterFile:
+    """Return the adapter of ``--lora FILE[:SCALE]``.
+
+    A file's name may have colons: the whole text is a name if there is such a file.
+
+    Raises:
+        UsageError: the text is empty, or the scale is not a number.
+        ModelUnavailableError: the file isn't there, or can't be read.
+    """
+    if not text:
+        raise UsageError("--lora is empty.", "Name the GGUF file of an adapter.")
+    name, _, scale = text.rpartition(":")
+    path = own_path(text)
+    if not name or path.exists():
+        return local_adapter(path)
+    try:
+        number = float(scale)
+    except ValueError:
+        if not own_path(name).exists():
+            return local_adapter(path)  # which says that it isn't there
+        raise UsageError(
+            f"The scale of the adapter {name} can't be {scale!r}.",
+            "Use a number after the colon, or leave out both.",
+        ) from None
+    return local_adapter(own_path(name), number)
 
 
 def _refuse_other_names(name: str) -> None:

@@ -118,6 +118,21 @@ class RemoteFile:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterFile:
+    """A LoRA adapter for a model, in a file on this machine.
+
+    Attributes:
+        path: where it is.
+        name: of the file.
+        scale: how much of it is added to the model's weights.
+    """
+
+    path: Path
+    name: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
     """A model file on this machine.
 
@@ -128,6 +143,7 @@ class ModelFile:
         repository: None for a user's own file.
         revision: the commit, 40 hexadecimal digits; None for a user's own file.
         sha256: from the catalog or the Hub; None if neither has it.
+        adapters: what is added to its weights when it is loaded.
     """
 
     path: Path
@@ -136,6 +152,7 @@ class ModelFile:
     repository: str | None = None
     revision: str | None = None
     sha256: str | None = None
+    adapters: tuple[AdapterFile, ...] = ()
 
 
 def local(path: Path) -> ModelFile:
@@ -145,8 +162,18 @@ def local(path: Path) -> ModelFile:
         ModelUnavailableError: it does not exist, is not a regular file, or can't be read; or it
             is a later part of a split model, or one of the parts is missing.
     """
-    size = sum(map(_size, _files(path)))
+    size = sum(_size(file, "model", _OTHER_MODEL) for file in _files(path))
     return ModelFile(path, path.name, size)
+
+
+def local_adapter(path: Path, scale: float = 1.0) -> AdapterFile:
+    """Return a user's own adapter.
+
+    Raises:
+        ModelUnavailableError: it does not exist, is not a regular file, or can't be read.
+    """
+    _size(path, "adapter", "Check the name of the file, and its permissions.")
+    return AdapterFile(path, path.name, scale)
 
 
 def _files(path: Path) -> list[Path]:
@@ -168,23 +195,26 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _size(path: Path) -> int:
+_OTHER_MODEL = "Check --model or DISTIL_MODEL, or omit it to use DistilGPT2."
+
+
+def _size(path: Path, what: str, remedy: str) -> int:
+    """Return the bytes of a file that can be read; ``remedy`` is what to do about another one."""
     try:
         mode = path.stat().st_mode
-        for is_kind, kind, remedy in _OTHER_KINDS:  # opening a pipe would wait for its writer
+        for is_kind, kind, advice in _OTHER_KINDS:  # opening a pipe would wait for its writer
             if is_kind(mode):
-                raise ModelUnavailableError(f"{path} is {kind}; llama.cpp needs a file.", remedy)
+                raise ModelUnavailableError(f"{path} is {kind}; llama.cpp needs a file.", advice)
         with path.open("rb") as file:
             return file.seek(0, 2)
     except OSError as error:
         raise ModelUnavailableError(
-            f"The model file {path} can't be opened: {error.strerror}.",
-            "Check --model or DISTIL_MODEL, or omit it to use DistilGPT2.",
+            f"The {what} file {path} can't be opened: {error.strerror}.", remedy
         ) from None
 
 
 _OTHER_KINDS = (
-    (stat.S_ISFIFO, "a pipe", "Save the model in a file first."),
+    (stat.S_ISFIFO, "a pipe", "Save what it gives in a file first."),
     (stat.S_ISDIR, "a folder", "Name a GGUF file in it."),
     (stat.S_ISSOCK, "a socket", "Name a GGUF file."),
     (stat.S_ISCHR, "a device", "Name a GGUF file."),

@@ -110,7 +110,7 @@ class CompletionAnswer:
             texts = [prompt.tokens for prompt in call.prompts[start : start + step]]
             then = self._request(start) if call.draws_after_scores else None
             request = ScoreRequest(texts, call.logprobs, then)
-            yield Job(request, partial(self._receive_scores, start))
+            yield Job(request, partial(self._receive_scores, start), scales=call.scales)
 
     def _completion_jobs(self) -> Iterator[Job]:
         call = self._call
@@ -119,11 +119,12 @@ class CompletionAnswer:
         if call.options.num_beams > 1:
             for number in range(len(call.prompts)):
                 request = BeamRequest(self._request(number * call.n), call.n)
-                yield Job(request, partial(self._receive_beams, number))
+                yield Job(request, partial(self._receive_beams, number), scales=call.scales)
             return
         for index, choice in enumerate(self.choices):
             receive = partial(self._receive, choice)
-            yield Job(self._request(index), receive, call.deterministic, not call.stream)
+            work, alone = self._request(index), call.deterministic
+            yield Job(work, receive, alone, not call.stream, call.scales)
 
     def _request(self, index: int) -> Request:
         call, seed = self._call, self.choices[index].seed
@@ -177,7 +178,7 @@ class EmbeddingAnswer:
         self._note = note
         self._rows: list[Rows | None] = [None] * len(call.inputs)
         self.jobs: Sequence[Job] = [
-            Job(FeatureRequest(tokens), partial(self._receive, index))
+            Job(FeatureRequest(tokens), partial(self._receive, index), scales=call.scales)
             for index, tokens in enumerate(call.inputs)
         ]
 

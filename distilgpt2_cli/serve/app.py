@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from . import metrics, page
+from . import lora, metrics, page
 from .access import Access, AccessMiddleware
 from .completions import completions
 from .embeddings import embeddings
@@ -27,6 +27,7 @@ def make_app(service: Service, access: Access, log: Callable[[str], None]) -> AS
         Route("/v1/models/{name:path}", partial(_model, service)),
         Route("/v1/completions", partial(completions, service), methods=["POST"]),
         Route("/v1/embeddings", partial(embeddings, service), methods=["POST"]),
+        Route("/lora-adapters", partial(lora.adapters, service), methods=["GET", "POST"]),
         Route("/tokenizer_info", partial(tokenizer_info, service)),
         Route("/tokenize", partial(tokenize, service), methods=["POST"]),
         Route("/detokenize", partial(detokenize, service), methods=["POST"]),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .adapters import adapter_scales
 from .errors import invalid
 from .fields import Fields, texts_or_tokens
 from .offer import MAX_TEXTS, Offer
@@ -17,11 +18,13 @@ class EmbeddingCall:
         inputs: the tokens of each text.
         base64: whether vectors are sent as base64 of 32-bit floats.
         ignored: the names of fields that are not known here.
+        scales: of the model's adapters.
     """
 
     inputs: Sequence[Sequence[int]]
     base64: bool
     ignored: Sequence[str]
+    scales: tuple[float, ...] = ()
 
 
 def parse_embedding(body: bytes, offer: Offer) -> EmbeddingCall:
@@ -47,6 +50,7 @@ def embedding_call(fields: Fields, offer: Offer) -> EmbeddingCall:
         raise invalid("encoding_format", "encoding_format must be float or base64.")
     fields.refuse("dimensions", (model.width,))
     fields.take("user")
+    scales = adapter_scales(fields, offer)
     ignored = fields.end(strict=offer.strict)
     inputs = [tokenized("input", value, model, window) for value in values]
-    return EmbeddingCall(inputs, encoding == "base64", ignored)
+    return EmbeddingCall(inputs, encoding == "base64", ignored, scales)

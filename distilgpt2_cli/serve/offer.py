@@ -34,6 +34,10 @@ class Offer(Protocol):
     def score_together(self) -> bool:
         """Whether the prompts of a request are scored together unless it says."""
 
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Those of the model's adapters for requests that name none."""
+
     def check_model(self, name: object) -> None:
         """Check that a request names the model that answers.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..engine.llama.model import Model
 from ..engine.options import MAX_SEED, GenerationOptions, draw_seed
+from .adapters import adapter_scales
 from .errors import invalid
 from .fields import Fields, texts_or_tokens
 from .offer import MAX_TEXTS, NO_LIMIT, Offer
@@ -56,6 +57,7 @@ class CompletionCall:
         best_of: completions to make of each prompt; the ``n`` likeliest of them are the answer.
         scores_together: whether prompts are scored together, and not each by itself.
         ignored: the names of fields that are not known here.
+        scales: of the model's adapters.
     """
 
     prompts: Sequence[Prompt]
@@ -71,6 +73,7 @@ class CompletionCall:
     best_of: int
     scores_together: bool
     ignored: Sequence[str]
+    scales: tuple[float, ...] = ()
 
     @property
     def alternatives(self) -> int | None:
@@ -130,6 +133,7 @@ def completion_call(fields: Fields, offer: Offer) -> CompletionCall:
         deterministic=fields.boolean("deterministic"),
         best_of=best_of,
         scores_together=fields.boolean("score_together", offer.score_together),
+        scales=adapter_scales(fields, offer),
         ignored=_ignored(fields, offer),
     )
     _check_together(call)

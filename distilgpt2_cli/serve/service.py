@@ -47,6 +47,7 @@ class Service:
         metrics: counts and times.
         is_ending: whether new requests are refused because the server is shutting down.
         open: completions and inputs that are not answered yet.
+        scales: those of the model's adapters for requests that name none.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Service:
         self.is_ending = False
         self.scheduler = Scheduler(model, limits.parallel, threads, self._deliver)
         self.open = 0
+        self.scales = model.adapter_scales
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle = asyncio.Event()
         self._idle.set()

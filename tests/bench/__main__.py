@@ -17,6 +17,7 @@ from pathlib import Path
 from distilgpt2_cli.engine import versions
 from distilgpt2_cli.engine.llama.bindings import features
 from distilgpt2_cli.engine.llama.cores import usable_cores
+from tests.bench.adapters import adapted
 from tests.bench.constrained import constrained
 from tests.bench.finding import HEADER, Finding
 from tests.bench.llama_programs import beside_programs
@@ -68,6 +69,7 @@ OF_DISTILGPT2: dict[str, Benchmark] = {
     "14": beside_programs,
     "15": prompts_together,
     "16": lone_tokens,
+    "17": adapted,
 }
 
 

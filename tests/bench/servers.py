@@ -47,7 +47,7 @@ def beside_llama_server(path: Path, file: str) -> Iterator[Finding]:
     with ExitStack() as stack:
         ports = {
             "distil": stack.enter_context(_distil(path)),
-            "llama-server": stack.enter_context(_llama_server(path)),
+            "llama-server": stack.enter_context(llama_server(path)),
         }
         number = 0
         for clients in CLIENTS:
@@ -150,11 +150,12 @@ def _distil(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _llama_server(path: Path) -> Iterator[int]:
+def llama_server(path: Path, *options: str, sequences: int = SEQUENCES) -> Iterator[int]:
+    """Start llama-server with further options, and give its port."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port: int = listener.getsockname()[1]
-    command = [program("llama-server"), "-m", path, "-np", SEQUENCES, "-c", SEQUENCES * WINDOW]
-    command += ["-t", usable_cores(), "--port", port, "--no-webui"]
+    command = [program("llama-server"), "-m", path, "-np", sequences, "-c", sequences * WINDOW]
+    command += ["-t", usable_cores(), "--port", port, "--no-webui", *options]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([*map(str, command)], **quiet) as process:  # type: ignore[call-overload]
         try:

@@ -6,11 +6,20 @@ from threading import Event
 
 import pytest
 
-from distilgpt2_cli.engine import Context, GenerationOptions, Generator, Model, Request
+from distilgpt2_cli.engine import (
+    AdaptedFile,
+    Adapter,
+    Context,
+    GenerationOptions,
+    Generator,
+    Model,
+    Request,
+)
 from distilgpt2_cli.engine.records import ScoreRequest
 from distilgpt2_cli.engine.scheduling import Job, Scheduler, Update
 from distilgpt2_cli.engine.whole_texts import TextRequest
 from distilgpt2_cli.models import demo
+from tests.support import adapters, gguf
 from tests.support.run import TIMEOUT
 
 
@@ -100,3 +109,43 @@ def test_short_prompts_that_wait_are_evaluated_together(tiny: Path) -> None:
             expected = [[token.id for token in completion] for completion in batch]
     # The same jobs at once are the same batch.
     assert [made[number] for number in range(count)] == expected
+
+
+def test_other_scales_of_adapters_are_not_overtaken(tiny: Path, tmp_path: Path) -> None:
+    """Jobs of equal scales that wait when a batch begins run together; later ones do not overtake.
+
+    With two sequences, the order is: both of the first kind, then those of the second kind, of
+    which one stands behind another of the first, and that one last.
+    """
+    shape = gguf.Shape(tokens=5001)
+    path = adapters.write(tmp_path / "a.gguf", adapters.random_pairs(shape, 1))
+    options = GenerationOptions(max_tokens=4, ignore_eos=True)
+    begun: list[int] = []
+    texts: dict[int, list[int]] = {}
+    ended = Event()
+
+    def hand_over(new: Sequence[Update]) -> None:
+        for update in new:
+            update.job.receive(update)
+
+    def job(number: int, scale: float) -> Job:
+        def receive(update: Update) -> None:
+            assert update.error is None
+            if number not in texts:
+                begun.append(number)
+            texts.setdefault(number, []).extend(token.id for token in update.tokens)
+            if len(texts) == 6 and all(len(each) == 4 for each in texts.values()):
+                ended.set()
+
+        return Job(Request([30, 40], 1, options=options), receive, scales=(scale,))
+
+    with Model(AdaptedFile(tiny, (Adapter(path),))) as model:
+        scheduler = Scheduler(model, 2, 1, hand_over)
+        for number, scale in enumerate((1.0, 1.0, 0.5, 1.0, 0.5, 1.0)):
+            scheduler.submit(job(number, scale))
+        scheduler.start()
+        assert ended.wait(TIMEOUT)
+        scheduler.close()
+    # At the start the batch has the scale 1, so that nothing was put forward.
+    assert begun == [0, 1, 2, 4, 3, 5]
+    assert texts[0] == texts[1] == texts[3] == texts[5] != texts[2] == texts[4]

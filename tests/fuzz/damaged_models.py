@@ -1,6 +1,8 @@
 """Model files damaged in every way: none crashes ``distil``, and the error says why.
 
 python -m tests.fuzz.damaged_models [COUNT [SEED [COMMAND]]]
+
+With ``lora`` as the command, it is an adapter that is damaged, and its model is not.
 """
 
 import random
@@ -16,6 +18,7 @@ import gguf
 from distilgpt2_cli.errors import ExitStatus
 from tests.fuzz.child import Outcome, run
 from tests.fuzz.verdict import OTHER_FAULT, Verdict, numbers
+from tests.support import adapters
 from tests.support import gguf as models
 from tests.support.gguf_tensors import Reader
 
@@ -29,6 +32,8 @@ ARGUMENTS = {
     "tokenize": ("--json", "Hello there"),
 }
 _QUANTIZE = "quantize"
+_ADAPTER, _BASE = "lora", "base.gguf"
+_SHAPE = models.Shape(layers=1, tokens=1001)
 EXTREMES = (0, 1, 2, 3, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1)
 
 
@@ -36,6 +41,9 @@ def command_line(command: str, path: Path) -> list[str]:
     """Return the arguments of ``distil`` for a model."""
     if command == _QUANTIZE:
         return [command, str(path), "--quant", "Q4_0", "--threads", "1", "--force", "--quiet"]
+    if command == _ADAPTER:
+        base = str(path.with_name(_BASE))
+        return ["generate", "--model", base, "--lora", str(path), *ARGUMENTS["generate"]]
     return [command, "--model", str(path), *ARGUMENTS[command]]
 
 
@@ -145,6 +153,21 @@ def _field_start(reader: gguf.GGUFReader, field: gguf.ReaderField) -> int:
     return int(field.parts[0].ctypes.data - reader.data.ctypes.data)
 
 
+def _model(folder: Path, command: str) -> Path:
+    """Write the model to be damaged."""
+    kind = "F32" if command == _QUANTIZE else "Q4_0"
+    return models.write(folder / "tiny.gguf", quantization=kind)
+
+
+def _adapter(folder: Path) -> Path:
+    """Write an adapter for the linear layers, the output and the embeddings, and its model."""
+    models.write(folder / _BASE, _SHAPE)
+    names = (*adapters.LINEAR, "output", "token_embd")
+    pairs = adapters.random_pairs(_SHAPE, 1, names=names)
+    path = folder / "adapter.gguf"
+    return adapters.write(path, pairs, add=lambda writer: writer.add_quantization_version(2))
+
+
 def fuzz(count: int, seed: int, command: str) -> Verdict:
     """Run a command of ``distil`` over so many damaged files; return what went wrong."""
     statuses: Counter[int] = Counter()
@@ -152,14 +175,14 @@ def fuzz(count: int, seed: int, command: str) -> Verdict:
     slowest = 0.0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        kind = "F32" if command == _QUANTIZE else "Q4_0"
-        damages = Damage(models.write(folder / "tiny.gguf", quantization=kind), seed)
-        allowed = statuses_of(command)
+        whole = _adapter(folder) if command == _ADAPTER else _model(folder, command)
+        damages, allowed = Damage(whole, seed), statuses_of(command)
         path = folder / "damaged.gguf"
+        arguments = command_line(command, path)
         for _ in range(count):
             damage, content = damages.draw()
             path.write_bytes(content)
-            outcome = run(command_line(command, path), folder)
+            outcome = run(arguments, folder)
             statuses[outcome.status] += 1
             slowest = max(slowest, outcome.seconds)
             judge(outcome, damage, verdict, allowed)

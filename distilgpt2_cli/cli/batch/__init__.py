@@ -113,7 +113,9 @@ def batch(
     ):
         found = model.locate(terminal)
         name = client_name(found)
-        settings = Settings(name, str(model_record(found)["sha256"]), parallel)
+        record = model_record(found)
+        adapters = [(each["sha256"], each["scale"]) for each in record["adapters"]]
+        settings = Settings(name, record["sha256"], parallel, adapters)
         lines = RequestLines(settings)
         source = RequestSource(lines, reader, parallel)
         if results and output.resume:

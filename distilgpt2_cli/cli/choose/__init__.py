@@ -10,6 +10,7 @@ from ...terminal import Terminal
 from ...terminal.progress import Advance
 from ...workers.chunks import items_to_evaluate
 from ...workers.run import Run, Workers
+from ..shared.adapters import adapted
 from ..shared.lines import LineSource, line_source, shown
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
@@ -87,7 +88,7 @@ def choose(
     items = InputLines(terminal, TextOptions(file=file), "choose", too_long="Shorten it.")
     delimiter = argument_text(delimiter, "--delimiter")
     found = model.locate(terminal)
-    task = ChooseTask(found.path, delimiter, parallel, model.thread_count, model.offload)
+    task = ChooseTask(adapted(found), delimiter, parallel, model.thread_count, model.offload)
     shown_as = Output(terminal, output, found, by)
     with line_source(items, items_to_evaluate(parallel)) as source:
         run: Run[Text, Judged | Failure] = Run(task, source, Workers(count, task.threads))

@@ -4,12 +4,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...engine.llama.inspection import Array, Inspection, Scalar, inspect
+from ...engine.llama.gguf import Array, Scalar
+from ...engine.llama.inspection import Inspection, inspect
 from ...errors import ModelUnavailableError
 from ...models import ModelFile, ModelReference, find
 from ...models.catalog import REPOSITORY
 from ...models.model_card import DISTILGPT2, ModelCard, card_of
-from ..shared.record import model_record, versions_record
+from ..shared.record import file_record, versions_record
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def look_up(named: ModelFile | ModelReference) -> ModelFacts:
 
 def _present(file: ModelFile) -> ModelFacts:
     inspection = inspect(file.path)
-    model = model_record(file)
+    model = file_record(file)
     card = card_of(file, model["sha256"])
     return ModelFacts(model, inspection.quantization, file.size, card, inspection)
 

@@ -1,6 +1,7 @@
 """The text that ``distil info`` shows."""
 
-from ...engine.llama.inspection import Array, Inspection, Scalar
+from ...engine.llama.gguf import Array, Scalar
+from ...engine.llama.inspection import Inspection
 from ...models.model_card import DISTILGPT2, ModelCard
 from ...terminal import Terminal
 from ...units import format_bytes

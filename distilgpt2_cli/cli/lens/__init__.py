@@ -10,6 +10,7 @@ import typer
 from ...errors import UsageError
 from ...files import check_new_file
 from ...terminal import Terminal
+from ..shared.adapters import adapted
 from ..shared.model_options import ModelOptions
 from ..shared.offload import notice_loading
 from ..shared.options import FormatOptions, Quiet, TextOptions, new_file_option
@@ -110,7 +111,7 @@ def lens(
     from ...engine.llama.loading import load
     from .look import Look
 
-    with load(file.path, offload) as loaded:
+    with load(adapted(file), offload) as loaded:
         notice_loading(terminal, loaded.placement)
         tokens, left_out = _tokens(terminal, loaded, written, overflow)
         _check(loaded, len(tokens), attention, output)

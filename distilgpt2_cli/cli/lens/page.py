@@ -15,8 +15,9 @@ from ...errors import UsageError
 from ...files import new_file
 from ...terminal.sanitize import visible
 from ...units import format_bytes
+from ..shared.adapters import name_with_adapters
 from ..shared.page import filled, policy_hash, readable, title_of
-from ..shared.record import model_record
+from ..shared.record import hashes_text
 from .look import Look
 
 if TYPE_CHECKING:
@@ -66,12 +67,11 @@ def page(look: Look) -> str:
         " base-uri 'none'; form-action 'none'; require-trusted-types-for 'script';"
         " trusted-types 'none'"
     )
-    record = model_record(look.file)
     parts = {
         "policy": policy,
         "title": title_of(look.text) or "the empty text",
-        "model": readable(str(record["name"])),
-        "sha256": readable(str(record["sha256"])),
+        "model": readable(name_with_adapters(look.file)),
+        "sha256": readable(hashes_text(look.file)),
         "program": readable(f"distil {__version__}"),
         "style": style,
         "script": script,

@@ -13,6 +13,7 @@ from ...terminal import Terminal
 from ...terminal.progress import SCORE
 from ...workers.chunks import Listed
 from ...workers.run import Run, Workers
+from ..shared.adapters import adapted
 from ..shared.offload import notice_loading
 from ..shared.sources import can_be_read_again, check_read_once, check_readable
 from ..tasks.perplexity import REMEDY, Measured, Method, PerplexityTask, TextFile
@@ -91,7 +92,8 @@ def measure(
     for file in (base, *(file for file in models if file != base)):
         terminal.begin_waiting(f"Loading {file.name}…")
         reference = None if file == base else base
-        own = replace(task, path=file.path, reference=reference.path if reference else None)
+        against = adapted(reference) if reference else None
+        own = replace(task, path=adapted(file), reference=against)
         with _folder(wanted=compare and reference is not None) as values:
             source = texts.source(always=workers.count is not None)
             run: Run[TextFile, Measured] = Run(replace(own, values=values), source, workers)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...terminal import Terminal
 from ...units import format_bytes
+from ..shared.adapters import name_with_adapters
 from ..shared.csv_table import CsvTable
 from ..shared.record import finite, model_record, placement_record, versions_record
 from .comparison import COMPARISON_COLUMNS, comparison_record, comparison_row, write_comparison
@@ -112,7 +113,8 @@ def _row(result: Result, best: float) -> tuple[str, ...]:
 
 def name_cells(result: Result) -> tuple[str, str, str]:
     """Return the cells for a model's name, its size and its perplexity."""
-    return result.file.name, format_bytes(result.file.size), _with_error(result.figures)
+    name = name_with_adapters(result.file)
+    return name, format_bytes(result.file.size), _with_error(result.figures)
 
 
 def comparison_cells(result: Result) -> tuple[str, str]:

@@ -8,8 +8,9 @@ from ... import __version__
 from ...probing.comparison import Comparison
 from ...probing.paired import PairedTest
 from ...probing.statistics import ALPHA_0, RESAMPLES
+from ..shared.adapters import name_with_adapters
 from ..shared.page import readable
-from ..shared.record import model_record, quoted
+from ..shared.record import hashes_text, quoted
 from .figures import (
     COLOURS,
     BarPanel,
@@ -188,10 +189,10 @@ def _cell(value: str | float) -> str:
 
 
 def _page(setup: Setup, title: str, parts: Sequence[str], facts: Sequence[tuple[str, str]]) -> str:
-    model = model_record(setup.file)
+    model = f"{name_with_adapters(setup.file)}, SHA-256 {hashes_text(setup.file)}"
     made_with = [
         *facts,
-        ("Model", f"{model['name']}, SHA-256 {model['sha256']}"),
+        ("Model", model),
         ("Program", f"distil {__version__}"),
     ]
     limits = "".join(f"<li>{readable(limit)}</li>" for limit in _LIMITS)

@@ -21,6 +21,7 @@ from ...terminal import Terminal
 from ...terminal.progress import Advance
 from ...workers.chunks import Listed
 from ...workers.run import Run
+from ..shared.adapters import adapted
 from ..shared.offload import notice_loading
 from ..tasks.probe import Completed, CompletionsTask, Texts, TextScore, TextsTask
 from .output import Output
@@ -35,7 +36,7 @@ def run_comparison(output: Output, setup: Setup, variants: Sequence[Variant]) ->
     comparison = Comparison(variants)
     seeds = seeds_from(setup.seed, setup.count)
     terminal, texts = output.terminal, setup.continuations
-    model = load_ahead(setup.file.path, setup.offload)
+    model = load_ahead(adapted(setup.file), setup.offload)
     if seeds:
         output.notice_seed(setup)
     longest = longest_of(model, texts)
@@ -69,7 +70,7 @@ def run_comparison(output: Output, setup: Setup, variants: Sequence[Variant]) ->
 def run_pairs(output: Output, setup: Setup, pairs: list[Pair]) -> None:
     """Score the pairs and show the results, also if interrupted."""
     test = PairedTest()
-    longest = longest_pair(load_ahead(setup.file.path, setup.offload), pairs)
+    longest = longest_pair(load_ahead(adapted(setup.file), setup.offload), pairs)
     output.notice_seed(setup)
 
     def score(advance: Advance) -> None:
@@ -103,7 +104,7 @@ def _score_continuations(
 
 
 def _scoring(setup: Setup, longest: int, groups: Sequence[Texts]) -> Run[Texts, list[TextScore]]:
-    task = TextsTask(setup.file.path, longest, setup.threads, setup.offload)
+    task = TextsTask(adapted(setup.file), longest, setup.threads, setup.offload)
     chunks = [list(groups[start : start + _TEXTS]) for start in range(0, len(groups), _TEXTS)]
     worth = setup.workers.count is not None or sum(map(len, groups)) >= _WORTH_TEXTS
     return Run(task, Listed(chunks, worth_workers=worth), setup.workers)
@@ -120,7 +121,7 @@ def _complete(
     prompts = tuple(variant.prompt for variant in comparison.variants)
     parallel = setup.parallel
     task = CompletionsTask(
-        setup.file.path, prompts, setup.options, size, parallel, setup.threads, setup.offload
+        adapted(setup.file), prompts, setup.options, size, parallel, setup.threads, setup.offload
     )
     places = list(enumerate(seeds))
     chunks = [places[start : start + parallel] for start in range(0, len(places), parallel)]

@@ -1,6 +1,7 @@
 """``distil replay``: runs recorded completions again and compares them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +9,10 @@ from typing import Annotated
 import typer
 
 from ...errors import DistilError, ModelUnavailableError, UsageError
-from ...models import DEMO, ModelFile, ModelReference, demo, find, local
+from ...models import DEMO, AdapterFile, ModelFile, ModelReference, demo, find, local
 from ...models.choice import own_model
 from ...models.names import models
+from ...models.reference import local_adapter
 from ...signals import results_pending
 from ...terminal import Terminal
 from ..shared.model_options import ComputeOptions
@@ -74,7 +76,7 @@ def replay(
         results_pending(),
     ):
         for run in runs(read_records(_lines(terminal, file))):
-            found = other or _locate(run[0])
+            found = replace(other or _locate(run[0]), adapters=_adapters(run[0]))
             for record, difference, changed in complete_again_and_compare(open_models, found, run):
                 count, different = count + 1, different + (difference is not None)
                 show(terminal, record, difference, changed, is_whole(run), json)
@@ -104,6 +106,21 @@ def _lines(terminal: Terminal, name: str) -> Iterator[bytes | None]:
         raise UsageError(
             f"Can't read {name}: {error.strerror}.", "Check its name and its permissions."
         ) from None
+
+
+def _adapters(recorded: Recorded) -> tuple[AdapterFile, ...]:
+    """Return the adapters of a record, at their paths.
+
+    Raises:
+        ModelUnavailableError: one is not on this machine.
+    """
+    for adapter in recorded.adapters:
+        if not adapter.path.is_file():
+            raise ModelUnavailableError(
+                f"Line {recorded.number}: the adapter {adapter.path} is not on this machine.",
+                "Put the file there again.",
+            )
+    return tuple(local_adapter(each.path, each.scale) for each in recorded.adapters)
 
 
 def _locate(recorded: Recorded) -> ModelFile:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models import ModelFile
 from ...workers.chunks import Cutter, texts_to_generate
+from ..shared.adapters import adapted
 from ..shared.record import logprob_records, model_record, placement_record, versions_record
 from .recorded import Recorded
 
@@ -40,7 +41,7 @@ def complete_again_and_compare(
 
     first = run[0]
     generator = open_models.generator(
-        file.path,
+        adapted(file),
         first.options,
         first.parallel,
         first.alternatives,
@@ -84,7 +85,11 @@ def _changes(
     from ...engine.llama.bindings import features
 
     then = {"sha256": record["model"].get("sha256"), **record["versions"]}
-    now: dict[str, Any] = {"sha256": model_record(file)["sha256"], **versions_record()}
+    current = model_record(file)
+    now: dict[str, Any] = {"sha256": current["sha256"], **versions_record()}
+    for old, new in zip(record["model"].get("adapters", ()), current["adapters"], strict=True):
+        name = f"sha256 of {new['path']}"
+        then[name], now[name] = old.get("sha256"), new["sha256"]
     then["cpu_features"], now["cpu_features"] = record.get("cpu_features"), features()
     # Records of before it was used have nothing of it.
     then["flash_attention"] = record["options"].get("flash_attention", False)

@@ -1,13 +1,16 @@
 """Reads the records that ``generate --json`` wrote, and groups them by run."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from ...engine.options import GenerationOptions, check_seed
 from ...engine.records import FINISH_REASONS
 from ...errors import DistilError, UsageError
+from ...models import AdapterFile
 from ..shared.json_options import converted
 
 # Options that came later are missing in older records, and their defaults have no effect.
@@ -29,6 +32,7 @@ class Recorded:
         flash_attention: whether it was used.
         alternatives: how many candidates were recorded for each token; None for no logprobs.
         index: its number in its run, from 0; None if it is not known.
+        adapters: those of its model.
     """
 
     number: int
@@ -38,6 +42,7 @@ class Recorded:
     flash_attention: bool
     alternatives: int | None
     index: int | None
+    adapters: tuple[AdapterFile, ...]
 
     @property
     def was_interrupted(self) -> bool:
@@ -149,7 +154,25 @@ def _parsed(number: int, line: bytes) -> Recorded:
     except (TypeError, ValueError) as error:
         raise _invalid(number, str(error)) from None
     alternatives = _alternatives(number, record)
-    return Recorded(number, record, options, parallel, flash_attention, alternatives, index)
+    adapters = _adapters(number, record["model"])
+    return Recorded(
+        number, record, options, parallel, flash_attention, alternatives, index, adapters
+    )
+
+
+def _adapters(number: int, model: Mapping[str, Any]) -> tuple[AdapterFile, ...]:
+    """Return the adapters of a model's record; older ones name none."""
+    try:
+        adapters = tuple(
+            AdapterFile(Path(each["path"]), str(each["name"]), float(each["scale"]))
+            for each in model.get("adapters", ())
+        )
+        valid = all(math.isfinite(each.scale) for each in adapters)
+    except (TypeError, KeyError, ValueError, OverflowError):
+        valid = False
+    if not valid:
+        raise _invalid(number, "the adapters of its model are not valid")
+    return adapters
 
 
 def _parallel(rest: dict[str, Any]) -> int:

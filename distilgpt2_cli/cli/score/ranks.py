@@ -14,8 +14,9 @@ from ...errors import UsageError
 from ...files import new_file
 from ...terminal.sanitize import visible
 from ...terminal.shading import RANK_BOUNDS, rank_class
+from ..shared.adapters import name_with_adapters
 from ..shared.page import filled, policy_hash, readable, title_of
-from ..shared.record import model_record, quoted
+from ..shared.record import hashes_text, quoted
 from ..tasks.score import ScoreTask, ScoreWork, rows_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ def page(work: ScoreWork, task: ScoreTask, score: "Score") -> str:
     """Return the HTML document for a text that was scored with alternatives."""
     assert score.places is not None
     style = _read("ranks.css")
-    record = model_record(task.file)
     model = work.evaluator.model
     text = b"".join(map(model.piece, score.tokens)).decode(errors="replace")
     parts = {
@@ -76,8 +76,8 @@ def page(work: ScoreWork, task: ScoreTask, score: "Score") -> str:
         "vocabulary": f"{model.vocabulary_size:,}",
         "counts": _counts(score.places.ranks.tolist()[: len(score.tokens)]),
         "text": "".join(_tokens(work, score)),
-        "model": readable(str(record["name"])),
-        "sha256": readable(str(record["sha256"])),
+        "model": readable(name_with_adapters(task.file)),
+        "sha256": readable(hashes_text(task.file)),
         "prefix": escape(visible(task.prefix)) or "none",
         "windows": _windows(work, score),
         "program": readable(f"distil {__version__}"),

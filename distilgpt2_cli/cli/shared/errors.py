@@ -35,6 +35,10 @@ def _of_parameter(error: ParameterError) -> _Sentences:
         return "--stop is empty, which stands before every text.", "Give it a text."
     if error.parameter == "size":
         return f"--window can't be {error.value} with this method.", f"Use {error.allowed}."
+    if error.parameter == "scale":
+        return f"The scale of --lora can't be {error.value}.", f"Use {error.allowed}."
+    if error.parameter == "adapters":
+        return f"--lora can't name {error.value} adapters.", f"Use {error.allowed}."
     option = _OPTIONS.get(error.parameter) or "--" + error.parameter.replace("_", "-")
     return f"{option} can't be {error.value}.", f"Use {error.allowed}."
 

@@ -1,7 +1,7 @@
 """Which model a command uses and where it computes: the options, declared once."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +9,7 @@ import typer
 from ...engine.llama.placement import Offload
 from ...errors import UsageError
 from ...files import own_path
-from ...models import DEMO, ModelFile, ModelReference
+from ...models import DEMO, AdapterFile, ModelFile, ModelReference
 from ...models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY
 from ...models.choice import (
     MODEL_VARIABLE,
@@ -17,6 +17,7 @@ from ...models.choice import (
     choose_model,
     choose_models,
     choose_references,
+    own_adapters,
 )
 from ...terminal import Terminal
 from ...units import format_bytes
@@ -141,6 +142,15 @@ Revision = Annotated[
         show_default="the commit that distil knows; main for other repositories",
     ),
 ]
+Lora = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="FILE[:SCALE]",
+        help="LoRA adapter, a GGUF file, with its scale (1); can be repeated.",
+        show_default=False,
+    ),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Never contact the Hub.")]
 Threads = Annotated[
     str,
@@ -180,8 +190,25 @@ class FileOptions:
 
 
 @dataclass(frozen=True)
-class FilesOptions:
-    """The options of a command that compares model files."""
+class AdapterOptions:
+    """What is added to the weights of the model."""
+
+    lora: Lora = None
+
+    @property
+    def adapters(self) -> tuple[AdapterFile, ...]:
+        """The adapters.
+
+        Raises:
+            UsageError: an option is not valid.
+            ModelUnavailableError: a file isn't there, or can't be read.
+        """
+        return own_adapters(self.lora or ())
+
+
+@dataclass(frozen=True)
+class FilesOptions(AdapterOptions):
+    """The options of a command that compares model files; adapters are those of each."""
 
     quant: Quants = None
     model: ModelPaths = None
@@ -195,11 +222,13 @@ class FilesOptions:
         Raises:
             DistilError: there is no such file, or it could not be downloaded.
         """
+        adapters = self.adapters
         chosen = choose_models(
             os.environ, self.model or (), self.quant or (), self.repo, self.revision
         )
         named = _is_named(self.quant)
-        return [located(terminal, each, offline=self.offline, named=named) for each in chosen]
+        files = [located(terminal, each, offline=self.offline, named=named) for each in chosen]
+        return [replace(file, adapters=adapters) for file in files]
 
 
 @dataclass(frozen=True)
@@ -278,8 +307,13 @@ class ComputeOptions(GpuOptions, ThreadOptions):
 
 
 @dataclass(frozen=True)
-class ModelOptions(ComputeOptions, FileOptions):
+class ModelOptions(ComputeOptions, AdapterOptions, FileOptions):
     """The options of a command that computes with one model."""
+
+    def locate(self, terminal: Terminal) -> ModelFile:
+        """Return the file with its adapters; as `FileOptions.locate`."""
+        adapters = self.adapters
+        return replace(super().locate(terminal), adapters=adapters)
 
 
 def parse_threads(value: str) -> int | None:

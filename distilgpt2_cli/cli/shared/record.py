@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ... import __version__
-from ...models import ModelFile, sha256
+from ...models import AdapterFile, ModelFile, sha256
 
 if TYPE_CHECKING:
     from ...engine import Candidate, Generator, Model, Placement, Token
@@ -62,7 +62,30 @@ def client_name(file: ModelFile) -> str:
 
 
 @cache
-def model_record(file: ModelFile) -> dict[str, str | None]:
+def model_record(file: ModelFile) -> dict[str, Any]:
+    """Return the JSON record of the model of a command, whose files are hashed at most once."""
+    return file_record(file) | {"adapters": [_adapter_record(each) for each in file.adapters]}
+
+
+def hashes_text(file: ModelFile) -> str:
+    """Return the SHA-256 of a model file, and of each of its adapters, for people."""
+    record = model_record(file)
+    adapters = (f", {each['name']} {each['sha256']}" for each in record["adapters"])
+    return str(record["sha256"]) + "".join(adapters)
+
+
+@cache
+def _adapter_record(adapter: AdapterFile) -> dict[str, Any]:
+    return {
+        "name": adapter.name,
+        "path": str(adapter.path),
+        "sha256": sha256(adapter.path),
+        "scale": adapter.scale,
+    }
+
+
+@cache
+def file_record(file: ModelFile) -> dict[str, str | None]:
     """Return the JSON record of a model file, which is hashed at most once per run."""
     return {
         "name": file.name,

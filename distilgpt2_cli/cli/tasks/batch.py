@@ -21,6 +21,7 @@ from ...serve.fields import Fields
 from ...serve.inputs import embedding_call
 from ...serve.offer import NO_LIMIT
 from ...serve.parameters import completion_call
+from ..shared.adapters import adapted
 
 if TYPE_CHECKING:
     from ...engine import Completion, Generator
@@ -55,7 +56,7 @@ class BatchTask:
 
         with (
             open_generator(
-                self.file.path,
+                adapted(self.file),
                 GenerationOptions(),
                 threads=self.threads,
                 parallel=self.parallel,
@@ -69,8 +70,8 @@ class BatchTask:
         """Return what a process needs."""
         from ...engine.session import Needs, evaluator_needs, generator_needs
 
-        completions = generator_needs(self.file.path, self.offload, self.parallel)
-        texts = evaluator_needs(self.file.path, self.offload)
+        completions = generator_needs(adapted(self.file), self.offload, self.parallel)
+        texts = evaluator_needs(adapted(self.file), self.offload)
         return Needs(completions.device, completions.memory + texts.memory)
 
     def for_worker(self, threads: int) -> "BatchTask":
@@ -85,6 +86,7 @@ class _Offer:
     model: Model
     name: str
     window: int
+    scales: tuple[float, ...]
     max_tokens: int = NO_LIMIT
     strict: bool = True  # there is no header that would name what was ignored
     score_together: bool = False
@@ -114,7 +116,7 @@ class BatchWork:
         self._generator = generator
         self._evaluators = evaluators
         context = generator.context
-        self._offer = _Offer(context.model, task.name, context.size)
+        self._offer = _Offer(context.model, task.name, context.size, context.model.adapter_scales)
 
     @property
     def placement(self) -> Placement:
@@ -154,6 +156,23 @@ class BatchWork:
                     yield from self._chunk([request])
 
     def _together(self, begun: Sequence["_Begun"]) -> Iterator[Result]:
+        """Yield results in order; what has other scales of adapters is not computed together."""
+        kinds = list(dict.fromkeys(scales for each in begun if (scales := each.scales) is not None))
+        if len(kinds) < 2:  # each result as soon as it is there
+            yield from self._of_a_kind(begun, kinds[0] if kinds else None)
+            return
+        results: dict[int, Result] = {}
+        for scales in (None, *kinds):
+            some = [number for number, each in enumerate(begun) if each.scales == scales]
+            found = self._of_a_kind([begun[number] for number in some], scales)
+            results.update(zip(some, found, strict=True))
+        yield from (results[number] for number in range(len(begun)))
+
+    def _of_a_kind(
+        self, begun: Sequence["_Begun"], scales: tuple[float, ...] | None
+    ) -> Iterator[Result]:
+        if scales is not None:
+            self._generator.scale_adapters(scales)
         completions = self._generator.complete_all(
             job.work for each in begun for job in each.jobs if isinstance(job.work, Request)
         )
@@ -167,7 +186,7 @@ class BatchWork:
         if isinstance(job.work, Request):
             completion = next(completions)
             return Update(job, list(completion), completion.finish_reason)
-        *_, result = self._evaluators.answer(job.work)
+        *_, result = self._evaluators.answer(job.work, job.scales)
         return Update(job, result=result)
 
     def _begun(self, request: BatchRequest) -> "_Begun":
@@ -216,6 +235,11 @@ class _Begun:
     @property
     def jobs(self) -> Sequence[Job]:
         return self._answer.jobs if self._answer else ()
+
+    @property
+    def scales(self) -> tuple[float, ...] | None:
+        """Those of the model's adapters for all jobs; None if there are no jobs."""
+        return next((job.scales for job in self.jobs), None)
 
     @property
     def result(self) -> Result:

@@ -1,9 +1,9 @@
 """The choices of items, scored."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.llama.placement import AUTO, Offload, Placement
@@ -43,14 +43,14 @@ class ChooseTask:
     """Scores the choices of items.
 
     Attributes:
-        path: the model file.
+        path: the model file, maybe with adapters.
         delimiter: what stands between a context and a choice without white space there.
         parallel: choices evaluated at once.
         threads: the number of threads; None for one, which short texts are quickest with.
         offload: where the model's layers are wanted.
     """
 
-    path: Path
+    path: os.PathLike[str]
     delimiter: str = " "
     parallel: int = 1
     threads: int | None = None

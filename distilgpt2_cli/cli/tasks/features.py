@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...engine.llama.placement import AUTO, Offload, Placement
 from ...engine.options import Overflow, Pool
 from ...models import ModelFile
+from ..shared.adapters import adapted
 from .lines import Failure, Text, in_groups
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class FeaturesTask:
         from ...engine import open_evaluator
 
         with open_evaluator(
-            self.file.path,
+            adapted(self.file),
             threads=self.threads,
             sequences=self.parallel,
             hidden_states=True,
@@ -82,7 +83,7 @@ class FeaturesTask:
         """Return what a process needs."""
         from ...engine.session import evaluator_needs
 
-        return evaluator_needs(self.file.path, self.offload)
+        return evaluator_needs(adapted(self.file), self.offload)
 
     def for_worker(self, threads: int) -> "FeaturesTask":
         """Return the same for a process beside others."""

@@ -12,6 +12,7 @@ from ...engine.options import GenerationOptions, completion_seed
 from ...engine.records import Request, Token
 from ...errors import DistilError
 from ...models import ModelFile
+from ..shared.adapters import adapted, name_with_adapters
 from ..shared.record import logprob_records, model_record, placement_record, versions_record
 from .lines import Failure, Text
 
@@ -72,7 +73,7 @@ class GenerateTask:
     json: bool = False
     echo: bool = False
     stats: bool = False
-    model: Mapping[str, str | None] | None = None
+    model: Mapping[str, Any] | None = None
 
     @contextmanager
     def open(self) -> "Iterator[GenerateWork]":
@@ -85,7 +86,7 @@ class GenerateTask:
         from ...engine import open_generator
 
         return open_generator(
-            self.file.path,
+            adapted(self.file),
             self.options,
             prompt=self.prompt,
             threads=self.threads,
@@ -99,7 +100,7 @@ class GenerateTask:
         """Return what a process needs."""
         from ...engine.session import generator_needs
 
-        return generator_needs(self.file.path, self.offload, self.parallel)
+        return generator_needs(adapted(self.file), self.offload, self.parallel)
 
     def for_worker(self, threads: int) -> "GenerateTask":
         """Return the same for a process beside others; the model file is hashed only once."""
@@ -267,7 +268,7 @@ def statistics(file: ModelFile, generator: "Generator", completion: "Completion"
     """Return the line that ``--stats`` prints for a completion."""
     timings = timings_record(generator, completion)
     return (
-        f"seed {completion.seed} · {file.name} · {completion.finish_reason}"
+        f"seed {completion.seed} · {name_with_adapters(file)} · {completion.finish_reason}"
         f" · load {timings['load_seconds']:.3f} s"
         f" · prompt {len(completion.prompt)} tokens,"
         f" {timings['prompt_tokens_per_second']:.0f} tokens/s"

@@ -51,7 +51,7 @@ class PerplexityTask:
     """Measures a model on text files.
 
     Attributes:
-        path: the model file.
+        path: the model file, maybe with adapters.
         reference: another one to compare it with, if it has the same vocabulary.
         window: the tokens in a window; None for the model's, or the reference's.
         stride: the tokens from one window to the next; None for half a window.
@@ -63,8 +63,8 @@ class PerplexityTask:
             for each text; None if nobody wants to know.
     """
 
-    path: Path
-    reference: Path | None
+    path: os.PathLike[str]
+    reference: os.PathLike[str] | None
     window: int | None
     stride: int | None
     method: Method

@@ -1,9 +1,9 @@
 """What a probe has computed: completions of all variants by seed, and scores of texts."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.llama.placement import AUTO, Offload, Placement
@@ -38,7 +38,7 @@ class CompletionsTask:
     """Completes every prompt with every seed of a chunk, which is an index and a seed.
 
     Attributes:
-        path: the model file.
+        path: the model file, maybe with adapters.
         prompts: one for each variant.
         options: those of every completion.
         size: the tokens that a text may have.
@@ -47,7 +47,7 @@ class CompletionsTask:
         offload: where the model's layers are wanted.
     """
 
-    path: Path
+    path: os.PathLike[str]
     prompts: tuple[str, ...]
     options: GenerationOptions
     size: int
@@ -132,13 +132,13 @@ class TextsTask:
     """Scores groups of texts, each text alone.
 
     Attributes:
-        path: the model file.
+        path: the model file, maybe with adapters.
         longest: the tokens of the longest text with what stands before it.
         threads: see `evaluator_for`.
         offload: where the model's layers are wanted.
     """
 
-    path: Path
+    path: os.PathLike[str]
     longest: int
     threads: int | None
     offload: Offload = AUTO

@@ -42,7 +42,7 @@ class ScoreTask(ScoringTask):
     format: Literal["text", "csv", "json"] = "text"
     detailed: bool = False
     top: int = 0
-    model: Mapping[str, str | None] | None = None
+    model: Mapping[str, Any] | None = None
 
     @property
     def is_detailed(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...engine.llama.placement import AUTO, Offload
 from ...models import ModelFile
+from ..shared.adapters import adapted
 
 if TYPE_CHECKING:
     from ...engine import Evaluator
@@ -41,7 +42,7 @@ class ScoringTask:
         from ...engine import open_evaluator
 
         with open_evaluator(
-            self.file.path,
+            adapted(self.file),
             size=self.window,
             threads=self.threads,
             sequences=self.parallel,
@@ -53,4 +54,4 @@ class ScoringTask:
         """Return what a process needs."""
         from ...engine.session import evaluator_needs
 
-        return evaluator_needs(self.file.path, self.offload)
+        return evaluator_needs(adapted(self.file), self.offload)

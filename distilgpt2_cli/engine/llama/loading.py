@@ -7,10 +7,10 @@ heeded meanwhile.
 
 import os
 from contextlib import suppress
-from pathlib import Path
 from threading import Thread
 
 from ...errors import DistilError
+from .adapters import AdaptedFile
 from .model import Model
 from .placement import AUTO, Offload
 
@@ -19,7 +19,7 @@ class _LoadingModel:
     """A model under way in a thread. The process does not end before the thread does."""
 
     def __init__(self, path: str | os.PathLike[str], offload: Offload) -> None:
-        self.path = Path(path)
+        self.file = AdaptedFile.of(path)
         self.offload = offload
         self._model: Model | None = None
         self._error: Exception | None = None
@@ -32,9 +32,13 @@ class _LoadingModel:
 
     def _load(self) -> None:
         try:
-            self._model = Model(self.path, self.offload)
+            self._model = Model(self.file, self.offload)
         except Exception as error:
             self._error = error
+
+    def is_of(self, path: str | os.PathLike[str], offload: Offload) -> bool:
+        """Return whether it is what is wanted, with these adapters and no others."""
+        return (self.file, self.offload) == (AdaptedFile.of(path), offload)
 
     def wait(self) -> Model:
         if self._thread:
@@ -63,7 +67,7 @@ def load_ahead(path: str | os.PathLike[str], offload: Offload = AUTO) -> Model:
         ModelDamagedError: llama.cpp can't load the file.
     """
     global _early
-    if not _early or (_early.path, _early.offload) != (Path(path), offload):
+    if not _early or not _early.is_of(path, offload):
         forget_early()
         _early = _LoadingModel(path, offload)
     return _early.wait()
@@ -87,7 +91,7 @@ def load(path: str | os.PathLike[str], offload: Offload = AUTO) -> Model:
         ModelDamagedError: llama.cpp can't load the file.
     """
     global _early
-    if _early and (_early.path, _early.offload) != (Path(path), offload):
+    if _early and not _early.is_of(path, offload):
         forget_early()
     early, _early = _early, None
     return (early or _LoadingModel(path, offload)).wait()

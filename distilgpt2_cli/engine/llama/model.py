@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 
-from ...errors import ModelDamagedError, UsageError
+from ...errors import DistilError, ModelDamagedError, UsageError
 from . import aborts, bindings, interrupts, log, reports
+from .adapters import AdaptedFile, Adapter
 from .bindings import lib
 from .fitting import no_room
 from .placement import AUTO, CPU_ONLY, Offload, Placement
@@ -33,9 +34,11 @@ class Model:
 
     Attributes:
         path: the file.
+        adapters: what changes its weights.
         offload: where its layers were wanted.
         placement: where they are.
         contexts: how many contexts it has now.
+        adapter_pointers: a ``llama_adapter_lora`` for each adapter.
         window: the most tokens that a text may have.
         width: numbers in a hidden state.
         layers: blocks between the embedding and the output layer.
@@ -46,15 +49,18 @@ class Model:
         """Load the file.
 
         Args:
-            path: a GGUF file.
+            path: a GGUF file; an `AdaptedFile` is loaded with its adapters.
             offload: where its layers are wanted.
 
         Raises:
             NoDeviceError: the placement asks for a device that isn't there.
             DeviceMemoryError: the devices have no room for what is wanted there.
-            ModelDamagedError: llama.cpp can't load it, or it is not a causal language model.
+            ModelDamagedError: llama.cpp can't load it, or it is not a causal language model; or an
+                adapter is damaged, or does not fit it.
         """
-        self.path = path
+        self._file = AdaptedFile.of(path)
+        self.path = self._file.path
+        self.adapters: tuple[Adapter, ...] = self._file.adapters
         self.offload = offload
         self.contexts = 0
         self.placement = Placement()
@@ -63,7 +69,8 @@ class Model:
         self._tokenized: tuple[str | None, Sequence[int]] = (None, ())
         try:
             self._check()
-        except ModelDamagedError:
+            self._load_adapters()
+        except DistilError:
             self.close()
             raise
         trained_on: int = lib.llama_model_n_ctx_train(self.pointer)
@@ -122,6 +129,32 @@ class Model:
         self.pointer = load_file(self.path, CPU_ONLY, self._pre_tokenizer)
         self.placement = replace(log.placement(), refusal=reason)
 
+    def _load_adapters(self) -> None:
+        """Load the adapters, if there are any; llama.cpp frees them with the model.
+
+        What it says of them is not about the model's file.
+        """
+        self.adapter_pointers: Sequence[object] = ()
+        if not self.adapters:
+            return
+        from .adapter_loading import load_adapters
+
+        self.adapter_pointers, found = load_adapters(self.pointer, self._file)
+        warnings = dict.fromkeys([*self.placement.warnings, *found])
+        self.placement = replace(self.placement, warnings=tuple(warnings))
+
+    @property
+    def adapter_scales(self) -> tuple[float, ...]:
+        """The scale of each adapter where nobody asks for another one."""
+        return tuple(adapter.scale for adapter in self.adapters)
+
+    def adapter_text(self, number: int, key: str) -> str:
+        """Return a text of an adapter's metadata; it is empty where the file has none."""
+        value = ctypes.create_string_buffer(_METADATA_BYTES)
+        pointer = self.adapter_pointers[number]
+        lib.llama_adapter_meta_val_str(pointer, key.encode(), value, len(value))
+        return value.value.decode(errors="replace")
+
     def leave_devices(self, reason: str) -> bool:
         """Move to the CPU what ``auto`` has put on devices, and return whether there was anything.
 
@@ -135,6 +168,8 @@ class Model:
         self._load_without_devices(reason)
         self.placement = replace(self.placement, warnings=warnings)
         self.vocabulary = lib.llama_model_get_vocab(self.pointer)
+        if self.pointer:
+            self._load_adapters()
         return bool(self.pointer)
 
     def _check(self) -> None:

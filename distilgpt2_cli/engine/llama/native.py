@@ -1,5 +1,7 @@
 """What every ``llama_context`` of distil has in common: its settings, its threads and its end."""
 
+import ctypes
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -19,6 +21,7 @@ class NativeContext:
         model: what texts are evaluated with.
         size: the tokens that a text may have.
         placement: where the model's layers are, and what memory they and the context take there.
+        adapter_scales: those of the model's adapters, as they are used now.
     """
 
     def __init__(self, model: Model, size: int | None) -> None:
@@ -30,6 +33,7 @@ class NativeContext:
         self.model = model
         self.size = model.window if size is None else size
         self.pointer: Any = None
+        self.adapter_scales: tuple[float, ...] = ()
         if not 0 < self.size <= model.window:
             raise UsageError(
                 f"A context of {self.size} tokens does not fit this model.",
@@ -59,6 +63,31 @@ class NativeContext:
         self.placement = self.model.placement.with_buffers_of(log.placement())
         self.model.contexts += 1
         self._memory = lib.llama_get_memory(self.pointer)
+        if self.model.adapters:
+            self.scale_adapters(self.model.adapter_scales)
+
+    def scale_adapters(self, scales: Sequence[float]) -> None:
+        """Multiply what each of the model's adapters changes with its scale from now on.
+
+        What was evaluated before stays as it is: forget it, or it is used beside the new weights.
+
+        Args:
+            scales: finite numbers, one for each adapter.
+
+        Raises:
+            DistilError: llama.cpp can't.
+        """
+        count = len(scales)
+        pointers = (lib.llama_adapter_lora_p_ctypes * count)(*self.model.adapter_pointers)
+        status = lib.llama_set_adapters_lora(
+            self.pointer, pointers, count, (ctypes.c_float * count)(*scales)
+        )
+        if status != 0:
+            raise DistilError(
+                f"llama.cpp can't apply the adapters (llama_set_adapters_lora returned {status}).",
+                "Leave out the adapters.",
+            )
+        self.adapter_scales = tuple(scales)
 
     def _new_pointer(self, params: Any) -> Any:
         log.start()

@@ -13,7 +13,7 @@ from ..quantizations import known_quantization
 from . import aborts, bindings, log
 from .bindings import call, lib
 from .cores import usable_cores
-from .inspection import Tensor, read_tensors
+from .gguf import Tensor, read_tensors
 from .model import Model
 from .placement import CPU_ONLY
 

@@ -11,6 +11,7 @@ _NO_MEMORY = re.compile(
     r"cannot allocate memory|bad_alloc|failed to allocate|unable to allocate", re.I
 )
 _NOT_SUPPORTED = re.compile(r"unknown (model architecture|(pre-)?tokenizer)")
+_OTHER_BASE = re.compile(r"arch mismatch|wrong base model")
 # What llama.cpp says in several lines if the pre-tokenizer is missing.
 _BANNER = re.compile(r"missing pre-tokenizer|\*\*\*\*|QUALITY WILL BE|CONSIDER REGENERATING|^$")
 _MOST_WARNINGS = 3
@@ -28,6 +29,24 @@ def refused(path: str | os.PathLike[str], reason: str) -> DistilError:
     if _NOT_SUPPORTED.search(reason):
         remedy = "Update llama-cpp-python, or use another file of the model."
     return ModelDamagedError(f"llama.cpp can't load {name}: {reason}.", remedy)
+
+
+def refused_adapter(
+    path: str | os.PathLike[str], model: str | os.PathLike[str], reason: str
+) -> DistilError:
+    """Return the error of an adapter that a model can't have, for llama.cpp's own reason."""
+    name = os.fspath(path)
+    if _NO_MEMORY.search(reason):
+        return DistilError(
+            f"There is not enough memory to load the adapter {name}: {reason}.",
+            "Close other programs, or use a smaller adapter.",
+        )
+    remedy = "Check that it is a complete GGUF file of a LoRA adapter."
+    if _OTHER_BASE.search(reason):
+        remedy = "Use it with the model that it was trained for."
+    return ModelDamagedError(
+        f"llama.cpp can't use the adapter {name} with {os.fspath(model)}: {reason}.", remedy
+    )
 
 
 def unusable_tokenizer(path: str | os.PathLike[str]) -> ModelDamagedError:

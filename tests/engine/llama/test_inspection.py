@@ -6,13 +6,8 @@ import gguf as gguf_format
 import numpy as np
 import pytest
 
-from distilgpt2_cli.engine.llama.inspection import (
-    SHORT_ARRAY,
-    Array,
-    Inspection,
-    TensorType,
-    inspect,
-)
+from distilgpt2_cli.engine.llama.gguf import SHORT_ARRAY, Array
+from distilgpt2_cli.engine.llama.inspection import Inspection, TensorType, inspect
 from distilgpt2_cli.models import demo
 from tests.support import gguf
 from tests.support.gguf_copy import copy_with_number
