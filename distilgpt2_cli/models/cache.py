@@ -16,7 +16,15 @@ from .catalog import DEFAULT_QUANTIZATION
 from .hashing import sha256_of
 from .hub_settings import cache_folder, has_home
 from .names import choose, models
-from .reference import COMMIT, OBJECT_ID, ModelFile, ModelReference, RemoteFile
+from .reference import (
+    COMMIT,
+    OBJECT_ID,
+    FileReference,
+    ModelFile,
+    ModelReference,
+    Reference,
+    RemoteFile,
+)
 
 
 @contextmanager
@@ -32,7 +40,7 @@ def _errors_explained() -> Iterator[None]:
 
 
 @_errors_explained()
-def find(reference: ModelReference) -> ModelFile | None:
+def find(reference: Reference) -> ModelFile | None:
     """Return the file of a reference if it is in the cache; its content is not read.
 
     Raises:
@@ -43,7 +51,7 @@ def find(reference: ModelReference) -> ModelFile | None:
     if commit is None:
         return None
     snapshot = folder(reference.repository) / "snapshots" / commit
-    name = reference.file_name or _name(reference, commit)
+    name = _name(reference, commit)
     if name is None or not (snapshot / name).is_file():
         return None
     path = snapshot / name
@@ -58,7 +66,7 @@ def find(reference: ModelReference) -> ModelFile | None:
 
 
 @_errors_explained()
-def object_id(path: Path, reference: ModelReference) -> str | None:
+def object_id(path: Path, reference: Reference) -> str | None:
     """Return the object id that a cached file must have, if it is known without asking the Hub.
 
     It comes from the catalog, from the link's name, or without a link from `save_object_id`.
@@ -126,6 +134,18 @@ def quantizations(repository: str, revision: str | None) -> list[str]:
 
 
 @_errors_explained()
+def commit_of(repository: str, revision: str) -> str | None:
+    """Return the commit that the cache knows for a revision of a repository."""
+    return _commit(FileReference(repository, revision, ""))
+
+
+@_errors_explained()
+def cached_names(repository: str, commit: str) -> list[str]:
+    """Return the names of all files of a commit that the cache has."""
+    return _names_in(FileReference(repository, commit, ""), commit)
+
+
+@_errors_explained()
 def commits(repository: str) -> list[str]:
     """Return the commits of which the cache has files, sorted."""
     snapshots = folder(repository) / "snapshots"
@@ -164,7 +184,7 @@ def _among_locks(repository: str, name: str) -> Path:
     return folder(repository).parent / ".locks" / folder(repository).name / name
 
 
-def _commit(reference: ModelReference) -> str | None:
+def _commit(reference: Reference) -> str | None:
     revision = reference.wanted_revision
     if COMMIT.fullmatch(revision):
         return revision
@@ -181,13 +201,15 @@ def _content(path: Path) -> str:
     return path.read_text(encoding="ascii", errors="replace").strip()
 
 
-def _name(reference: ModelReference, commit: str) -> str | None:
+def _name(reference: Reference, commit: str) -> str | None:
+    if isinstance(reference, FileReference) or reference.file_name:
+        return reference.file_name
     names = _names_in(reference, commit)
     if reference.quantization not in models(names).values():
         return None
     return choose(names, reference.quantization, reference.repository)
 
 
-def _names_in(reference: ModelReference, commit: str) -> list[str]:
+def _names_in(reference: Reference, commit: str) -> list[str]:
     snapshot = folder(reference.repository) / "snapshots" / commit
     return [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*")]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import cache, parts
 from .hub_settings import links_disabled
-from .reference import ModelReference, RemoteFile
+from .reference import Reference, RemoteFile
 
 
 def part_path(repository: str, remote: RemoteFile) -> Path:
@@ -14,7 +14,7 @@ def part_path(repository: str, remote: RemoteFile) -> Path:
     return cache.folder(repository) / "blobs" / parts.file_name(remote)
 
 
-def add(reference: ModelReference, remote: RemoteFile, content: Path | None) -> Path:
+def add(reference: Reference, remote: RemoteFile, content: Path | None) -> Path:
     """Add a file as huggingface-hub does, and return its path.
 
     Args:
@@ -26,7 +26,7 @@ def add(reference: ModelReference, remote: RemoteFile, content: Path | None) -> 
     Raises:
         OSError: it can't be written.
     """
-    _save_commit(reference, remote.revision)
+    save_commit(reference, remote.revision)
     path, blob = cache.content_paths(reference.repository, remote)
     path.parent.mkdir(parents=True, exist_ok=True)
     if content:
@@ -37,7 +37,12 @@ def add(reference: ModelReference, remote: RemoteFile, content: Path | None) -> 
     return path
 
 
-def _save_commit(reference: ModelReference, commit: str) -> None:
+def save_commit(reference: Reference, commit: str) -> None:
+    """Save which commit a branch or tag has.
+
+    Raises:
+        OSError: it can't be written.
+    """
     root = cache.folder(reference.repository)
     if reference.wanted_revision != commit:
         saved = root / "refs" / reference.wanted_revision

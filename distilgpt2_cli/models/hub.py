@@ -31,7 +31,7 @@ from .hub_errors import BusyError, Source, endpoint, explain
 from .names import choose
 from .parts import Part
 from .ranges import receive
-from .reference import COMMIT, OBJECT_ID, ModelReference, RemoteFile
+from .reference import COMMIT, OBJECT_ID, FileReference, Reference, RemoteFile
 from .retry import StallWatch, with_retries
 
 _T = TypeVar("_T")
@@ -42,7 +42,12 @@ if not (constants.HF_DEBUG or "HF_HUB_VERBOSITY" in os.environ):
 
 
 def file_names(repository: str, revision: str, notice: Notice) -> list[str]:
-    """Return the names of all files of a repository at a revision.
+    """Return the names of all files of a repository at a revision; see `listing`."""
+    return listing(repository, revision, notice)[1]
+
+
+def listing(repository: str, revision: str, notice: Notice) -> tuple[str, list[str]]:
+    """Return the commit of a revision, and the names of all files that it has.
 
     Raises:
         DistilError: the Hub doesn't give them.
@@ -50,7 +55,7 @@ def file_names(repository: str, revision: str, notice: Notice) -> list[str]:
     with _errors_explained(Source(repository, revision)):
         info = _request(lambda: _model_info(repository, revision), notice)
         names = [file.rfilename for file in info.siblings or ()]
-        return [name for name in names if isinstance(name, str)]
+        return info.sha or revision, [name for name in names if isinstance(name, str)]
 
 
 def answer_seconds() -> float:
@@ -71,19 +76,13 @@ def _model_info(repository: str, revision: str) -> ModelInfo:
     return HfApi().model_info(repository, revision=revision, timeout=limit)
 
 
-def describe(reference: ModelReference, notice: Notice) -> RemoteFile:
+def describe(reference: Reference, notice: Notice) -> RemoteFile:
     """Return the Hub's description of a file; a busy Hub is asked again, with a notice.
 
     Raises:
         DistilError: the Hub doesn't have the file, or doesn't answer.
     """
-    name = reference.file_name
-    if name is None:
-        name = choose(
-            file_names(reference.repository, reference.wanted_revision, notice),
-            reference.quantization,
-            reference.repository,
-        )
+    name = _name(reference, notice)
     with _errors_explained(Source(reference.repository, reference.wanted_revision)):
         url = hf_hub_url(reference.repository, name, revision=reference.wanted_revision)
         metadata = _request(lambda: get_hf_file_metadata(url), notice)
@@ -103,8 +102,18 @@ def describe(reference: ModelReference, notice: Notice) -> RemoteFile:
     return RemoteFile(name, commit, object_id, size)
 
 
+def _name(reference: Reference, notice: Notice) -> str:
+    if isinstance(reference, FileReference):
+        return reference.name
+    return reference.file_name or choose(
+        file_names(reference.repository, reference.wanted_revision, notice),
+        reference.quantization,
+        reference.repository,
+    )
+
+
 def fetch(
-    reference: ModelReference,
+    reference: Reference,
     remote: RemoteFile,
     part: Part,
     *,

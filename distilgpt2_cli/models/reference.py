@@ -22,6 +22,67 @@ _REVISION = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class FileReference:
+    """A file of a repository on the Hub, by its name.
+
+    Attributes:
+        repository: owner and name.
+        revision: a branch, tag or commit.
+        name: of the file.
+
+    Raises:
+        UsageError: the repository or revision is malformed.
+    """
+
+    repository: str
+    revision: str
+    name: str
+
+    def __post_init__(self) -> None:
+        """Check what becomes a path and an address."""
+        check_place(self.repository, self.revision)
+
+    @property
+    def wanted_revision(self) -> str:
+        """The revision to ask the Hub for."""
+        return self.revision
+
+    @property
+    def file_name(self) -> str:
+        """The file's name."""
+        return self.name
+
+    @property
+    def pinned(self) -> None:
+        """No file of this kind is in the catalog."""
+
+    def entry_at(self, commit: str) -> None:
+        """No file of this kind is in the catalog."""
+
+    @property
+    def download_command(self) -> str:
+        """The command that downloads this file, with others that belong to it."""
+        return f"distil import {self.repository}"
+
+
+def check_place(repository: str, revision: str | None) -> None:
+    """Check what names a repository and a revision of it.
+
+    Raises:
+        UsageError: one is malformed.
+    """
+    if not _REPOSITORY.fullmatch(repository) or ".." in repository:
+        raise UsageError(
+            f"{repository!r} is not the name of a repository.",
+            f"Use OWNER/NAME, such as {REPOSITORY}.",
+        )
+    if revision is not None and not _REVISION.fullmatch(revision):
+        raise UsageError(
+            f"{revision!r} is not the name of a revision.", "Use a branch, tag or commit."
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReference:
     """One quantization of a model on the Hub.
 
@@ -41,15 +102,7 @@ class ModelReference:
 
     def __post_init__(self) -> None:
         """Check every part, as the parts become paths and addresses."""
-        if not _REPOSITORY.fullmatch(self.repository) or ".." in self.repository:
-            raise UsageError(
-                f"{self.repository!r} is not the name of a repository.",
-                f"Use OWNER/NAME, such as {REPOSITORY}.",
-            )
-        if self.revision is not None and not _REVISION.fullmatch(self.revision):
-            raise UsageError(
-                f"{self.revision!r} is not the name of a revision.", "Use a branch, tag or commit."
-            )
+        check_place(self.repository, self.revision)
         if self.repository == REPOSITORY:
             quantization = entry(self.quantization).quantization
         else:
@@ -88,6 +141,10 @@ class ModelReference:
         if self.revision is not None:
             command += f" --revision {self.revision}"
         return command
+
+
+Reference = ModelReference | FileReference
+"""A file on the Hub: found by its quantization, or by its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ..files import NO_SPACE, cannot_write, new_file
 from . import cache, hashing, names
 from .callbacks import Notice, Progress, ignore
 from .catalog import CATALOG, REPOSITORY, REVISION
-from .reference import ModelFile, ModelReference, RemoteFile
+from .reference import ModelFile, ModelReference, Reference, RemoteFile
 
 if TYPE_CHECKING:
     from .parts import Part
@@ -64,7 +64,7 @@ def plan(reference: ModelReference, folder: Path | None = None, *, notice: Notic
 
 
 def download(
-    reference: ModelReference,
+    reference: Reference,
     *,
     progress: Progress,
     notice: Notice = ignore,
@@ -156,7 +156,7 @@ def download_to(
     return _model_file(target, remote, reference)
 
 
-def _described_here(reference: ModelReference) -> RemoteFile | None:
+def _described_here(reference: Reference) -> RemoteFile | None:
     """Return the file's description from the catalog or the cache."""
     if reference.pinned:
         entry = reference.pinned
@@ -168,7 +168,7 @@ def _described_here(reference: ModelReference) -> RemoteFile | None:
     return None
 
 
-def _described_by_hub(reference: ModelReference, notice: Notice) -> RemoteFile:
+def _described_by_hub(reference: Reference, notice: Notice) -> RemoteFile:
     from . import hub
 
     remote = hub.describe(reference, notice)
@@ -199,7 +199,7 @@ def _waiting(notice: Notice) -> Callable[[], None]:
     return lambda: notice("Another process is downloading this file; waiting for it.")
 
 
-def _has_intact_content(reference: ModelReference, remote: RemoteFile) -> bool:
+def _has_intact_content(reference: Reference, remote: RemoteFile) -> bool:
     """Return whether the cache has the content, under the file's name or its object id.
 
     Any other content there is removed: no other program checks it.
@@ -216,7 +216,7 @@ def _has_intact_content(reference: ModelReference, remote: RemoteFile) -> bool:
 
 def _complete(
     part: "Part",
-    reference: ModelReference,
+    reference: Reference,
     remote: RemoteFile,
     progress: Progress,
     notice: Notice,
@@ -242,7 +242,7 @@ def _complete(
 
 def _receive(
     part: "Part",
-    reference: ModelReference,
+    reference: Reference,
     remote: RemoteFile,
     progress: Progress,
     notice: Notice,
@@ -263,7 +263,7 @@ def _receive(
         raise
 
 
-def _intact_in_cache(reference: ModelReference, remote: RemoteFile) -> ModelFile | None:
+def _intact_in_cache(reference: Reference, remote: RemoteFile) -> ModelFile | None:
     cached = cache.find(reference)
     return cached if cached and hashing.matches(cached.path, remote.object_id) else None
 
@@ -273,7 +273,7 @@ def _discard(path: Path) -> None:
         cache.discard(path)
 
 
-def _model_file(path: Path, remote: RemoteFile, reference: ModelReference) -> ModelFile:
+def _model_file(path: Path, remote: RemoteFile, reference: Reference) -> ModelFile:
     return _with_sha256(
         ModelFile(
             path=path,
