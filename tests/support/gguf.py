@@ -14,6 +14,9 @@ import numpy as np
 
 from distilgpt2_cli.engine.llama import log
 from distilgpt2_cli.engine.llama.bindings import lib
+from distilgpt2_cli.importing.config import Config
+from distilgpt2_cli.importing.gguf_file import NewTensor, model_writer, write_tensors
+from distilgpt2_cli.importing.tokenizer import Tokenizer, TokenType
 
 END_OF_TEXT = 50256
 
@@ -100,44 +103,36 @@ def _write_f32(
     without: tuple[str, ...],
     add: Callable[[gguf.GGUFWriter], object],
 ) -> None:
-    writer = gguf.GGUFWriter(path, "gpt2")
-    writer.add_name("distil test model")
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.width)
-    writer.add_feed_forward_length(4 * shape.width)
-    writer.add_block_count(shape.layers)
-    writer.add_head_count(shape.heads)
-    writer.add_layer_norm_eps(1e-5)
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    _add_vocabulary(writer, shape.tokens)
+    config = Config(
+        shape.layers, shape.width, shape.heads, 4 * shape.width, shape.context, tied=False
+    )
+    metadata = {"general.name": "distil test model"}
+    writer = model_writer(path, config, tokenizer(shape.tokens), metadata)
     for key in [key for key in writer.kv_data[0] if key.startswith(without)]:
         del writer.kv_data[0][key]
     add(writer)
     tensors = weights(shape, seed)
     tensors["output_norm.weight"] *= np.float32(final_scale)
-    for name, values in tensors.items():
-        writer.add_tensor(name, values)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    write_tensors(writer, [new_tensor(name, values) for name, values in tensors.items()])
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter, count: int) -> None:
+def new_tensor(name: str, values: np.ndarray) -> NewTensor:
+    """Return a tensor to be written."""
+    return NewTensor(name, values.shape, values.dtype, lambda: values)
+
+
+def tokenizer(count: int) -> Tokenizer:
+    """Return the first tokens of GPT-2 and the end of text, so many together."""
     tokens, merges = vocabulary()
     # Its first tokens are the 256 bytes, and then one for each merge.
-    tokens = [*tokens[: count - 1], tokens[END_OF_TEXT]]
-    merges = merges[: count - 1 - 256]
     end = count - 1
-    types = [gguf.TokenType.NORMAL] * end + [gguf.TokenType.CONTROL]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
-    writer.add_token_types(types)
-    writer.add_token_merges(merges)
-    writer.add_bos_token_id(end)
-    writer.add_eos_token_id(end)
-    writer.add_add_bos_token(False)
+    return Tokenizer(
+        [*tokens[:end], tokens[END_OF_TEXT]],
+        [TokenType.NORMAL] * end + [TokenType.CONTROL],
+        merges[: max(end - 256, 0)],
+        bos=end,
+        eos=end,
+    )
 
 
 def weights(shape: Shape, seed: int) -> dict[str, np.ndarray]:
