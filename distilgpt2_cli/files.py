@@ -45,7 +45,7 @@ def check_new_file(path: Path, endings: Sequence[str], *, force: bool) -> None:
         raise DistilError(
             f"{path.parent} is not a folder.", "Create it, or choose another folder for the file."
         )
-    with _place_beside(path, _ANOTHER_FOLDER):
+    with place_beside(path, _ANOTHER_FOLDER):
         if os.path.lexists(path) and not force:
             raise DistilError(
                 f"{path} already exists.", "Use another name, or overwrite it with --force."
@@ -65,7 +65,7 @@ def new_file(path: Path, *, force: bool, remedy: str = _ANOTHER_FOLDER) -> Itera
         DistilError: the file can't be written; or another one has appeared there and may not be
             replaced, and the new one has another name.
     """
-    with _place_beside(path, remedy) as folder:
+    with place_beside(path, remedy) as folder:
         part = folder / path.name
         yield part
         if force:
@@ -108,8 +108,16 @@ def _put_beside(part: Path, path: Path) -> Path:
 
 
 @contextmanager
-def _place_beside(path: Path, remedy: str) -> Iterator[Path]:
-    """Give a private folder on the disk of a file, and say of errors that they concern the file."""
+def place_beside(path: Path, remedy: str) -> Iterator[Path]:
+    """Give a private folder on the disk of a file, and say of errors that they concern the file.
+
+    Args:
+        path: of the file. A missing folder is created.
+        remedy: what to do if it can't be written, as a sentence.
+
+    Raises:
+        DistilError: there is a folder of that name, or something can't be written.
+    """
     if path.is_dir():
         raise DistilError(
             f"{path} is a folder.", "Move it away, or choose another place for the file."

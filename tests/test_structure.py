@@ -11,6 +11,7 @@ import pytest
 
 import distilgpt2_cli
 from distilgpt2_cli import engine
+from distilgpt2_cli.importing.checkpoint import CARD
 
 PACKAGE = distilgpt2_cli.__name__
 FOLDER = Path(distilgpt2_cli.__file__).parent
@@ -177,5 +178,6 @@ def test_no_message_names_a_file_that_only_a_clone_has() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
             if re.search(r"(?<!/)\b(docs|tests|tools)/|README|CONTRIBUTING", node.value)
             if id(node) not in docstrings
+            if node.value != CARD  # the model card in a user's folder
         ]
     assert found == []

@@ -46,9 +46,19 @@ COMMANDS = {
     "info": ("info", "Describe a model file, and summarize its model card."),
     "quantize": ("quantize", "Quantize a model file, and print the paths of the new files."),
     "download": ("download", "Download model files and print their paths."),
-    "models": ("models", "List the quantizations of DistilGPT2, and show which are downloaded."),
+    "import": (
+        "import_model",
+        "Import a fine-tuned GPT-2, or a LoRA adapter for one, and print the paths of its files.",
+    ),
+    "models": (
+        "models",
+        "List the quantizations of DistilGPT2, and imported models, and show which are downloaded.",
+    ),
     "verify": ("verify", "Check downloaded files against their hashes."),
-    "remove": ("remove", "Remove downloaded files from the Hugging Face cache."),
+    "remove": (
+        "remove",
+        "Remove downloaded files from the Hugging Face cache, or imported models.",
+    ),
     "bench": ("bench", "Measure how fast distil is on this machine."),
     "doctor": (
         "doctor",

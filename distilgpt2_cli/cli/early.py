@@ -30,7 +30,7 @@ def begin_early(arguments: Sequence[str], environment: Mapping[str, str]) -> Non
         from ..engine.llama.adapters import AdaptedFile
         from ..engine.llama.loading import load_early
 
-        adapters = likely_adapters(arguments)
+        adapters = likely_adapters(arguments, environment)
         if adapters is not None:
             load_early(AdaptedFile(path, adapters), likely_offload(arguments, environment))
 
@@ -53,7 +53,9 @@ def likely_model(arguments: Sequence[str], environment: Mapping[str, str]) -> Pa
     return file.path if file else None
 
 
-def likely_adapters(arguments: Sequence[str]) -> "tuple[Adapter, ...] | None":
+def likely_adapters(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> "tuple[Adapter, ...] | None":
     """Return the adapters of the command's model, or None if they can't be loaded."""
     texts = _values(arguments, _LORA)
     if not texts:
@@ -63,7 +65,7 @@ def likely_adapters(arguments: Sequence[str]) -> "tuple[Adapter, ...] | None":
     from ..models.choice import own_adapters
 
     try:
-        return tuple(Adapter(each.path, each.scale) for each in own_adapters(texts))
+        return tuple(Adapter(each.path, each.scale) for each in own_adapters(environment, texts))
     except DistilError:
         return None
 

@@ -37,7 +37,7 @@ REQUEST = {"custom_id": "a", "method": "POST", "url": "/v1/completions", "body":
 ITEM = {"context": "Once upon a", "choices": ["time", "tree"], "gold": 0}
 STDIN = {"batch": json.dumps(REQUEST).encode(), "choose": json.dumps(ITEM).encode()}
 OF_DOWNLOADS = ("download", "verify", "remove")
-ELSEWHERE = ("replay", "write", "serve", "quantize")
+ELSEWHERE = ("import", "replay", "write", "serve", "quantize")
 
 
 @pytest.mark.parametrize("command", RUNS)

@@ -133,11 +133,11 @@ def test_the_editor_names_it(tiny: Path, lora: Path, env: dict[str, str], tmp_pa
 def test_the_longest_name_that_exists_is_the_file(
     lora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert own_adapter(str(lora)).scale == 1
-    found = own_adapter(f"{lora}:-2e-1")
+    assert own_adapter({}, str(lora)).scale == 1
+    found = own_adapter({}, f"{lora}:-2e-1")
     assert (found.path, found.scale) == (lora, -0.2)
     monkeypatch.setenv("HOME", str(lora.parent))
-    assert own_adapter("~/a:0.5:3").scale == 3
+    assert own_adapter({}, "~/a:0.5:3").scale == 3
     for text, status in (
         ("", ExitStatus.USAGE),
         (f"{lora}:x", ExitStatus.USAGE),
@@ -147,22 +147,22 @@ def test_the_longest_name_that_exists_is_the_file(
         (str(tmp_path), ExitStatus.MODEL_UNAVAILABLE),
     ):
         with pytest.raises(DistilError) as error:
-            own_adapter(text)
+            own_adapter({}, text)
         assert error.value.status == status, text
 
 
 def test_the_scales_of_the_same_file_add_up(lora: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(lora)
-    (found,) = own_adapters([f"{lora}:0.25", f"{link}:0.5"])
+    (found,) = own_adapters({}, [f"{lora}:0.25", f"{link}:0.5"])
     assert (found.path, found.scale) == (lora, 0.75)
 
 
 def test_the_model_is_loaded_early_with_it(lora: Path, env: dict[str, str], tiny: Path) -> None:
-    (adapter,) = likely_adapters(["generate", "--lora", f"{lora}:2", "-m", "demo"]) or ()
+    (adapter,) = likely_adapters(["generate", "--lora", f"{lora}:2", "-m", "demo"], {}) or ()
     assert (adapter.path, adapter.scale) == (lora, 2)
-    assert likely_adapters(["generate", "Hi"]) == ()
-    assert likely_adapters(["generate", f"--lora={lora}:nan"]) is None
+    assert likely_adapters(["generate", "Hi"], {}) == ()
+    assert likely_adapters(["generate", f"--lora={lora}:nan"], {}) is None
     script = (
         "import sys\n"
         "from distilgpt2_cli.engine.llama import bindings\n"
@@ -182,7 +182,7 @@ def test_errors_have_two_sentences_and_a_status(
 ) -> None:
     for base, name, status, reason in (
         (tiny, "nowhere", 3, b"The adapter file nowhere can't be opened: No such file"),
-        (tiny, str(tiny), 4, b"is not a LoRA adapter: it has no general.type."),
+        (tiny, str(tiny), 4, b"is not a LoRA adapter: its general.type is 'model'."),
         (bundled, str(lora), 4, b"it does not fit the model. Use it with the model that"),
         (tiny, f"{lora}:inf", 2, b"The scale of --lora can't be inf. Use a finite number."),
     ):

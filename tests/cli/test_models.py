@@ -41,6 +41,8 @@ def test_json_has_one_object_a_quantization(hub: Hub) -> None:
         "downloaded": True,
         "default": False,
         "bundled": False,
+        "imported": None,
+        "adapter": False,
     }
     assert not any(record["downloaded"] or record["path"] for record in records[1:-1])
     assert records[-1]["bundled"]

@@ -11,6 +11,7 @@ import pytest
 
 from distilgpt2_cli.errors import ExitStatus
 from tests.support import gguf
+from tests.support.missing import without_package
 from tests.support.processes import wait_until
 from tests.support.run import TIMEOUT, run, started, terminal
 
@@ -286,16 +287,8 @@ def test_a_plot_without_matplotlib(
     env: dict[str, str], tiny: Path, book: Path, tmp_path: Path
 ) -> None:
     """As where the extra is not installed: Python finds no such package."""
-    hook = tmp_path / "sitecustomize.py"
-    hook.write_text(
-        "import importlib.machinery as machinery\n"
-        "find = machinery.PathFinder.find_spec\n"
-        "machinery.PathFinder.find_spec = classmethod(lambda _, name, *rest:"
-        " None if name.startswith('matplotlib') else find(name, *rest))\n"
-    )
-    path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
     arguments = ("perplexity", "-m", str(tiny), "--plot", str(tmp_path / "p.svg"), str(book))
-    result = run(*arguments, env={**env, "PYTHONPATH": path})
+    result = run(*arguments, env=without_package(env, tmp_path, "matplotlib"))
     assert (result.returncode, result.stdout) == (ExitStatus.FAILED, b"")
     assert b"-m pip install 'matplotlib<4" in result.stderr
 

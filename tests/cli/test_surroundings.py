@@ -249,8 +249,9 @@ def test_no_home(env: dict[str, str]) -> None:
         result = run(*needy, env=env, launcher=launcher)
         assert result.returncode == 1
         assert b"There is no home folder for the Hugging Face cache. Set HOME" in result.stderr
-    result = run("--install-completion", "bash", env=env, launcher=launcher)
-    assert (result.returncode, b"no home folder" in result.stderr) == (1, True)
+    for other in (("--install-completion", "bash"), ("import", "/", "--name", "x")):
+        result = run(*other, env=env, launcher=launcher)
+        assert (result.returncode, b"no home folder" in result.stderr) == (1, True)
 
 
 def test_a_home_that_does_not_exist(env: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """``distil quantize``: smaller model files, made of one whose weights are floats."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ...children.quantizing import quantize as quantize_file
-from ...engine.quantizations import QUANTIZATIONS, known_quantization
+from ...engine.quantizations import FLOATS, QUANTIZATIONS, known_quantization
 from ...errors import DistilError, ModelUnavailableError, UsageError
 from ...files import check_new_file, new_file, own_path
-from ...models import ModelFile, local
+from ...models import ModelFile, imported, local
 from ...models.choice import own_model
 from ...models.names import without_quantization
 from ...terminal import Terminal
@@ -30,6 +31,7 @@ from .result import Made
 EXAMPLES = """\b
 Examples:
   distil quantize mine.F16.gguf --quant Q4_K_M
+  distil quantize my-model -q Q4_K_M -q Q6_K
   distil quantize mine.F32.gguf -q Q4_K_M -q Q8_0 --to models/
   distil quantize mine.F16.gguf -q Q3_K_S --imatrix typical.txt
   distil quantize mine.F16.gguf -q Q4_0 -q Q6_K -q Q8_0 --compare book.txt --plot sizes.svg
@@ -112,7 +114,9 @@ def quantize(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="GGUF file with F32, F16 or BF16 weights.", show_default=False
+            metavar="FILE",
+            help="GGUF file with F32, F16 or BF16 weights, or an imported model that has one.",
+            show_default=False,
         ),
     ],
     *,
@@ -191,13 +195,15 @@ def quantize(
 
 
 def _source(name: str) -> ModelFile:
-    """Return the file that an argument names.
+    """Return the file that an argument names: of an imported model, the most exact one.
 
     Raises:
         ModelUnavailableError: there is none, or it can't be read.
     """
+    own = imported.files(os.environ, name)
+    label = next((each for each in FLOATS if each in own), None)
     try:
-        return own_model(name)
+        return own_model(os.environ, name, label)
     except (ModelUnavailableError, UsageError) as error:
         if "--" not in str(error):
             raise

@@ -1,5 +1,6 @@
 """``distil replay``: runs recorded completions again and compares them."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -64,7 +65,7 @@ def replay(
     """
     terminal = Terminal.system(quiet=quiet)
     offload = compute.offload
-    other = None if model is None else own_model(model)
+    other = None if model is None else own_model(os.environ, model)
     count = different = 0
     from ...engine.replay import OpenModels
     from .comparison import complete_again_and_compare

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ...engine.llama.placement import Offload
-from ...errors import UsageError
+from ...errors import DistilError, UsageError
 from ...files import own_path
 from ...models import DEMO, AdapterFile, ModelFile, ModelReference
 from ...models.catalog import CATALOG, DEFAULT_QUANTIZATION, REPOSITORY
@@ -19,6 +19,7 @@ from ...models.choice import (
     choose_references,
     own_adapters,
 )
+from ...models.imported import files, imported
 from ...terminal import Terminal
 from ...units import format_bytes
 from .locating import located
@@ -38,7 +39,7 @@ def complete_quantization(incomplete: str) -> list[tuple[str, str]]:
 
 
 def complete_model(incomplete: str) -> list[tuple[str, str]]:
-    """Return `demo` and the GGUF files that match; with none, the shell completes names itself."""
+    """Return `demo`, imported models and GGUF files that match, or else leave it to the shell."""
     folder, _, beginning = incomplete.rpartition("/")
     shown = f"{folder}/" if "/" in incomplete else ""
     try:
@@ -49,7 +50,15 @@ def complete_model(incomplete: str) -> list[tuple[str, str]]:
         ]
     except OSError:
         found = []
-    return [(DEMO, "the small bundled model")] * DEMO.startswith(incomplete) + found
+    named = [(DEMO, "the small bundled model"), *((name, "imported") for name in _imported())]
+    return [each for each in named if each[0].startswith(incomplete)] + found
+
+
+def _imported() -> list[str]:
+    try:
+        return [name for name in imported(os.environ) if None not in files(os.environ, name)]
+    except DistilError:
+        return []
 
 
 def _labels(quantizations: list[str]) -> set[str]:
@@ -118,11 +127,11 @@ QuantArguments = Annotated[
 ]
 ModelPath = Annotated[
     str | None,
-    _model_option("Your own GGUF file, or `demo` for the small bundled model."),
+    _model_option("Your own GGUF file, an imported model, or `demo` for the small bundled one."),
 ]
 ModelPaths = Annotated[
     list[str] | None,
-    _model_option("Your own GGUF file, or `demo`; can be repeated."),
+    _model_option("Your own GGUF file, an imported model, or `demo`; can be repeated."),
 ]
 Repository = Annotated[
     str | None,
@@ -147,7 +156,7 @@ Lora = Annotated[
     typer.Option(
         "--lora",
         metavar="FILE[:SCALE]",
-        help="LoRA adapter, a GGUF file, with its scale (1); can be repeated.",
+        help="LoRA adapter, a GGUF file or an imported one, with its scale (1); can be repeated.",
         show_default=False,
     ),
 ]
@@ -203,7 +212,7 @@ class AdapterOptions:
             UsageError: an option is not valid.
             ModelUnavailableError: a file isn't there, or can't be read.
         """
-        return own_adapters(self.lora or ())
+        return own_adapters(os.environ, self.lora or ())
 
 
 @dataclass(frozen=True)
