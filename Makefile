@@ -77,6 +77,7 @@ bench: $(VENV)/llama.cpp/version
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.damaged_models
 	$(BIN)/python -m tests.fuzz.damaged_models 1000 1 info
+	$(BIN)/python -m tests.fuzz.checkpoints
 	$(BIN)/python -m tests.fuzz.damaged_models 1000 1 lora
 	$(BIN)/python -m tests.fuzz.damaged_models 300 1 quantize
 	$(BIN)/python -m tests.fuzz.inputs
@@ -99,6 +100,8 @@ peers: $(VENV)/.peers $(VENV)/llama.cpp/version
 	$(BIN)/python -m tests.peers
 	$(BIN)/python -m tests.peers.llama_divergence
 	$(BIN)/python -m tests.peers.llama_choices
+	$(BIN)/python -m tests.peers.imported
+	$(BIN)/python -m pytest tests/clients/test_fine_tune.py
 	$(BIN)/python -m tests.peers.llama_quantize
 	$(BIN)/python -m tests.peers.llama_lora
 
