@@ -4,7 +4,8 @@ python -m tests.peers.imported
 
 One line for each kind of checkpoint: how far the logits of what `distil import --quant F32`
 makes are from those of transformers in 32 bits, and how many of 5,000 texts have other tokens; and
-one for each adapter: how far what it adds is from what PEFT merges.
+one for each adapter: how far what it adds is from what PEFT merges, and the logits with it from
+those of the merged model.
 """
 
 import json
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from distilgpt2_cli.engine import open_evaluator
+from distilgpt2_cli.engine import Evaluator, open_evaluator
+from distilgpt2_cli.engine.llama.adapters import AdaptedFile, Adapter
 from distilgpt2_cli.importing.gpt2 import MATRICES
 from tests.peers.texts import ODDITIES, SCRIPTS, random_texts
 from tests.support.differences import relative
@@ -106,29 +108,36 @@ def import_it(source: Path, *arguments: str) -> Path:
 
 def line(kind: Kind, folder: Path) -> str:
     """Compare a kind of checkpoint."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     source = checkpoint(kind, folder)
-    path = import_it(source, "--quant", "F32")
-    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(source)
-    random = np.random.default_rng(0)
-    largest = furthest = 0.0
-    with open_evaluator(path) as evaluator:
-        for count in (1, 7, 60, evaluator.model.window):
-            tokens = random.integers(0, model.config.vocab_size, count).tolist()
-            ours = np.concatenate([rows.copy() for rows in evaluator.logits(tokens, count)])
-            with torch.no_grad():
-                theirs = model(torch.tensor([tokens])).logits[0].numpy()
-            largest = max(largest, float(relative(ours, theirs).max()))
-            furthest = max(furthest, float(np.abs(ours - theirs).max()))
+    with open_evaluator(import_it(source, "--quant", "F32")) as evaluator:
+        found = logits_beside(evaluator, source)
         texts = (*SCRIPTS, *ODDITIES, *random_texts(RANDOM_TEXTS))
         others = [text for text in texts if _differ(evaluator.model, tokenizer, text)]
     return (
-        f"{kind.name}: logits {largest:.2g} (absolute {furthest:.2g}), other tokens in"
-        f" {len(others)} of {len(texts)} texts {others[:3] or ''}"
+        f"{kind.name}: {found}, other tokens in {len(others)} of {len(texts)} texts"
+        f" {others[:3] or ''}"
     )
+
+
+def logits_beside(evaluator: Evaluator, source: Path) -> str:
+    """Say how far logits are from those of transformers, in 32 bits, on random tokens."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).eval()
+    random = np.random.default_rng(0)
+    largest = furthest = 0.0
+    for count in (1, 7, 60, evaluator.model.window):
+        tokens = random.integers(0, model.config.vocab_size, count).tolist()
+        ours = np.concatenate([rows.copy() for rows in evaluator.logits(tokens, count)])
+        with torch.no_grad():
+            theirs = model(torch.tensor([tokens])).logits[0].numpy()
+        largest = max(largest, float(relative(ours, theirs).max()))
+        furthest = max(furthest, float(np.abs(ours - theirs).max()))
+    return f"logits {largest:.2g} (absolute {furthest:.2g})"
 
 
 def _differ(model: Any, tokenizer: Any, text: str) -> bool:
@@ -162,9 +171,10 @@ def adapter_line(name: str, folder: Path) -> str:
     with torch.no_grad():
         for key, value in model.named_parameters():
             if "lora_B" in key:
-                value.normal_(0, 0.3)
+                value.normal_(0, 0.05)
     model.save_pretrained(folder / "adapter")
-    metadata, pairs = read(import_it(folder / "adapter"))
+    adapter = import_it(folder / "adapter")
+    metadata, pairs = read(adapter)
     model.merge_and_unload().save_pretrained(folder / "merged")
     before, after = (load_file(each / "model.safetensors") for each in (base, folder / "merged"))
     furthest = 0.0
@@ -175,7 +185,10 @@ def adapter_line(name: str, folder: Path) -> str:
         key = _their_name(matrix)
         merged = (after[key] - before[key]).T
         furthest = max(furthest, float(np.abs(added - merged).max() / np.abs(merged).max()))
-    return f"{name}: {len(matrices)} matrices, {furthest:.2g}"
+    file = AdaptedFile(import_it(base, "--quant", "F32"), (Adapter(adapter),))
+    with open_evaluator(file) as evaluator:
+        found = logits_beside(evaluator, folder / "merged")
+    return f"{name}: {len(matrices)} matrices, {furthest:.2g}; {found}"
 
 
 def _their_name(matrix: str) -> str:
