@@ -30,7 +30,7 @@ class SourceOptions:
             help="Folder, .safetensors file, or repository on the Hub as OWNER/NAME.",
             show_default=False,
         ),
-    ] = ""
+    ]
     name: Annotated[
         str | None,
         typer.Option(

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
 from typing import Any, get_type_hints
 
@@ -11,7 +11,7 @@ def flattened(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command in the form that Typer expects: with one parameter for each option.
 
     A parameter whose type is a dataclass is a group: each field is an option, with its default
-    from the parameter's default.
+    from the parameter's default; one that has none is required.
     """
     signature = inspect.signature(command, eval_str=True)
     parameters = list(signature.parameters.values())
@@ -53,4 +53,5 @@ def _options(group: inspect.Parameter) -> list[inspect.Parameter]:
 
 
 def _default(group: inspect.Parameter, field: "Field[Any]") -> Any:
-    return getattr(group.default, field.name, field.default)
+    default = getattr(group.default, field.name, field.default)
+    return inspect.Parameter.empty if default is MISSING else default
