@@ -122,13 +122,14 @@ def test_lines_that_are_refused(env: dict[str, str], tiny: Path) -> None:
     ],
 )
 def test_a_grammar_that_nothing_follows(
-    env: dict[str, str], trained: Path, grammar: str, reason: str
+    env: dict[str, str], tiny: Path, trained: Path, grammar: str, reason: str
 ) -> None:
     """It concerns its line alone, in order, wherever the line is computed."""
+    model = trained if "token" in reason else tiny  # which has a token for every byte
     lines: list[dict[str, Any]] = [{"prompt": str(i), "max_tokens": 2} for i in range(6)]
     lines[3]["grammar"] = lines[5]["grammar"] = grammar
     for options in ((), ("--parallel", "2"), ("--parallel", "2", "--workers", "2")):
-        result = run(*COMMAND, "-m", str(trained), *options, env=env, stdin=as_json(lines))
+        result = run(*COMMAND, "-m", str(model), *options, env=env, stdin=as_json(lines))
         assert result.returncode == ExitStatus.FAILED
         assert result.stdout.count(b"\n") == 4
         errors = result.stderr.decode().splitlines()
