@@ -5,17 +5,21 @@ at once.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.support.extent import ALL_CASES, cases
 from tests.support.hub import FOR_EVER, Fault, Hub, serving
 from tests.support.run import TIMEOUT, run, started
 from tests.support.stock import MAIN, OTHER, arrived_below, stock
 
 LIST = ("download", "--repo", OTHER, "--quant", "Q4_K")
-SOON = {"HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DOWNLOAD_TIMEOUT": "2"}
+SOON = {"HF_HUB_ETAG_TIMEOUT": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "1"}
+AT_ONCE = {"Retry-After": "0"}
+RETRIES = 4
 
 
 class Case(NamedTuple):
@@ -26,42 +30,57 @@ class Case(NamedTuple):
     arguments: tuple[str, ...] = MAIN
 
 
-BUSY = [
-    Case(Fault(method="HEAD", status=500), "The Hub answered with status 500."),
-    Case(Fault(method="GET", status=500), "The Hub answered with status 500."),
-    Case(Fault(method="GET", status=408), "The Hub answered with status 408."),
-    Case(Fault(method="HEAD", status=429), "too many requests from you (status 429)."),
-    Case(Fault(target="list", status=503), "The Hub answered with status 503.", LIST),
-]
-SILENT = [
-    Case(Fault(method="HEAD", silent_seconds=FOR_EVER), "did not answer in time"),
-    Case(Fault(target="list", silent_seconds=FOR_EVER), "did not answer in time", LIST),
-    Case(Fault(method="GET", silent_seconds=FOR_EVER), "did not answer in time"),
-    Case(Fault(stall_at=400_000, stall_seconds=FOR_EVER), "did not answer in time"),
-    Case(Fault(cut_at=400_000), "The connection broke during"),
-    Case(Fault(hang_up=True), "The connection broke during"),
-]
+# All cases are every kind of fault with every kind of request.
+BUSY = cases(
+    [
+        Case(Fault(method="HEAD", status=500), "The Hub answered with status 500."),
+        Case(Fault(method="GET", status=408), "The Hub answered with status 408."),
+        Case(Fault(method="HEAD", status=429), "too many requests from you (status 429)."),
+        Case(Fault(target="list", status=503), "The Hub answered with status 503.", LIST),
+    ],
+    [Case(Fault(method="GET", status=500), "The Hub answered with status 500.")],
+)
+SILENT = cases(
+    [
+        Case(Fault(method="HEAD", silent_seconds=FOR_EVER), "did not answer in time"),
+        Case(Fault(stall_at=400_000, stall_seconds=FOR_EVER), "did not answer in time"),
+        Case(Fault(cut_at=400_000), "The connection broke during"),
+        Case(Fault(hang_up=True), "The connection broke during"),
+    ],
+    [
+        Case(Fault(target="list", silent_seconds=FOR_EVER), "did not answer in time", LIST),
+        Case(Fault(method="GET", silent_seconds=FOR_EVER), "did not answer in time"),
+    ],
+)
 
 
 def outcome(case: Case, folder: Path) -> str:
-    """Return what is said on standard error, once all else is as it should be."""
+    """Return what is said on standard error, once all else is as it should be.
+
+    With all cases the usual pauses are waited for, which take 15 s together; else a busy Hub asks
+    for the next request at once, until the last one.
+    """
     with serving(folder) as hub:
+        if case in BUSY and not ALL_CASES:
+            hub.fail(replace(case.fault, headers=AT_ONCE, times=RETRIES))
         stock(hub).fail(case.fault)
         waits = SOON if FOR_EVER in (case.fault.silent_seconds, case.fault.stall_seconds) else {}
         result = run(*case.arguments, env=hub.environment(**waits))
         assert (result.returncode, result.stdout) == (3, b"")
         stop = case.fault.stall_at or case.fault.cut_at
         assert arrived_below(hub.cache) == ([stop] if stop else [])
+        if case in BUSY:
+            assert result.stderr.count(b"is busy or slow; trying again in ") == RETRIES
         hub.recover()
         assert run(*case.arguments, env=hub.environment()).returncode == 0
     return result.stderr.decode()
 
 
 def test_what_never_gets_better_is_given_up(tmp_path: Path) -> None:
-    cases = BUSY + SILENT
-    with ThreadPoolExecutor(len(cases)) as pool:
-        said = list(pool.map(outcome, cases, (tmp_path / str(i) for i in range(len(cases)))))
-    for case, errors in zip(cases, said, strict=True):
+    lasting = BUSY + SILENT
+    with ThreadPoolExecutor(len(lasting)) as pool:
+        said = list(pool.map(outcome, lasting, (tmp_path / str(i) for i in range(len(lasting)))))
+    for case, errors in zip(lasting, said, strict=True):
         last = errors.splitlines()[-1]
         assert last.startswith("Error: ")
         assert case.sentence in last
@@ -87,6 +106,15 @@ def test_what_gets_better_is_reported_and_succeeds(hub: Hub, tmp_path: Path, fau
     first, *rest = result.stderr.decode().splitlines()
     assert first == f"{hub.address} is busy or slow; trying again in 1 s."
     assert len(rest) == 2
+
+
+def test_pauses_grow(hub: Hub) -> None:
+    stock(hub).fail(Fault(method="HEAD", status=502, times=2))
+    result = run(*MAIN, env=hub.environment())
+    assert result.returncode == 0
+    assert result.stderr.decode().splitlines()[:2] == [
+        f"{hub.address} is busy or slow; trying again in {pause} s." for pause in (1, 2)
+    ]
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])

@@ -10,13 +10,14 @@ from typing import Any
 
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.forked import Result, Run, run_all
+from tests.support.quick_model import env as env
 
-DEMO = ("-m", "demo", "--threads", "1")
+THREAD = ("--threads", "1")
 LINES = 'The cat sat.\n\nShe said "hi", twice.\nA\n'
 COMMANDS = {
-    "score": ["score", *DEMO],
-    "next": ["next", *DEMO, "--top", "4", "--top-k", "2"],
-    "tokenize": ["tokenize", "-m", "demo"],
+    "score": ["score", *THREAD],
+    "next": ["next", *THREAD, "--top", "4", "--top-k", "2"],
+    "tokenize": ["tokenize"],
 }
 
 
@@ -137,7 +138,7 @@ def test_texts_are_quoted_whatever_they_hold(env: dict[str, str], tmp_path: Path
     text = 'a "b",\r\nc\n\n7\0\udcff é\n'
     tokens, lines, counts, empty = run_all(
         [
-            Run([*COMMANDS["tokenize"], "--csv"], stdin=text),
+            Run([*COMMANDS["tokenize"], "-m", "demo", "--csv"], stdin=text),  # é as one token
             Run([*COMMANDS["score"], "--lines", "--csv"], stdin='a "b",\rc\n7\n'),
             Run([*COMMANDS["tokenize"], "--lines", "--count", "--csv"], stdin="a b\n\nc\n"),
             Run([*COMMANDS["next"], "--lines", "--csv"], stdin="\n"),

@@ -12,10 +12,11 @@ from distilgpt2_cli.cli.app import COMMANDS, load_command
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.forked import Result, Run, run_all
 from tests.support.processes import wait_until_asleep
+from tests.support.quick_model import env as env
 from tests.support.run import DISTIL, TIMEOUT, run, terminal
 
-DEMO = ("-m", "demo", "--threads", "1")
-GENERATE = ("generate", *DEMO, "-s", "1", "--max-tokens", "4")
+THREAD = ("--threads", "1")
+GENERATE = ("generate", *THREAD, "-s", "1", "--max-tokens", "4")
 TEXT = "Once upon a time there was a little girl. She was happy and she had a dog.\n"
 MARK = "\ufeff"
 NOTICE = "Standard input is ignored, because the text is an argument; use - to read it.\n"
@@ -64,7 +65,7 @@ def test_a_pipe_is_read_once_and_whole(env: dict[str, str], tmp_path: Path) -> N
     (tmp_path / "g.gbnf").write_text('root ::= "abc"')
     made = shell(
         """
-        perplexity() { distil perplexity --model demo --threads 1 --json "$@"; }
+        perplexity() { distil perplexity --threads 1 --json "$@"; }
         perplexity t.txt; perplexity <(cat t.txt); cat t.txt | perplexity /dev/stdin
         mkfifo fifo; cat t.txt > fifo & perplexity fifo
         """,
@@ -76,8 +77,8 @@ def test_a_pipe_is_read_once_and_whole(env: dict[str, str], tmp_path: Path) -> N
     assert figures == figures[:1] * 4
     made = shell(
         """
-        distil generate -m demo -s 1 --grammar <(cat g.gbnf) Hi
-        cat g.gbnf | distil generate -m demo -s 1 --grammar /dev/stdin Hi
+        distil generate -s 1 --grammar <(cat g.gbnf) Hi
+        cat g.gbnf | distil generate -s 1 --grammar /dev/stdin Hi
         """,
         env,
         tmp_path,
@@ -101,12 +102,12 @@ def test_a_pipe_can_t_be_read_twice(env: dict[str, str], tiny: Path, tmp_path: P
     fifo = str(tmp_path / "fifo")
     os.mkfifo(fifo)
     runs = [
-        Run(["perplexity", "--model", "demo", fifo, fifo]),
+        Run(["perplexity", fifo, fifo]),
         Run(["perplexity", "--model", "demo", "--model", str(tiny), fifo]),
-        Run(["perplexity", "--model", "demo", "-", "/dev/stdin"]),
-        Run(["generate", "-m", "demo", "--grammar", "-"]),
-        Run(["generate", "-m", "demo", "--json-schema", "/dev/stdin", "--lines"]),
-        Run(["probe", "-m", "demo", "--continuations", "/dev/fd/0"]),
+        Run(["perplexity", "-", "/dev/stdin"]),
+        Run(["generate", "--grammar", "-"]),
+        Run(["generate", "--json-schema", "/dev/stdin", "--lines"]),
+        Run(["probe", "--continuations", "/dev/fd/0"]),
     ]
     results = run_all([each._replace(stdin=TEXT) for each in runs], env, tmp_path)
     for each, result in zip(runs, results, strict=True):
@@ -121,7 +122,7 @@ def texts(result: Result) -> list[Any]:
 
 
 def test_a_byte_order_mark_is_not_part_of_a_text(env: dict[str, str], tmp_path: Path) -> None:
-    score = ("score", *DEMO, "--json")
+    score = ("score", *THREAD, "--json")
     pair = json.dumps({"more": "He ran", "less": "She ran"})
     files = {"t.txt": TEXT, "c.txt": " He\n", "p.jsonl": pair, "g.gbnf": 'root ::= "a"'}
     for name, text in files.items():
@@ -136,17 +137,17 @@ def test_a_byte_order_mark_is_not_part_of_a_text(env: dict[str, str], tmp_path: 
             for path, text in zip(paths, stdins, strict=True)
         ]
 
-    probe = ("probe", *DEMO, "-n", "0", "--csv")
+    probe = ("probe", *THREAD, "-n", "0", "--csv")
     runs = [
         *both(*GENERATE, stdin=TEXT),
         *both(*GENERATE, "--lines", stdin=TEXT),
         *both(*score, stdin=TEXT),
         *both(*score, "--lines", stdin="One\nTwo\n"),
         *both(*probe, "continuations", "--continuations", "FILE", "{a|b}", name="c.txt"),
-        *both("probe", *DEMO, "--csv", "pairs", "--pairs", "FILE", name="p.jsonl"),
+        *both("probe", *THREAD, "--csv", "pairs", "--pairs", "FILE", name="p.jsonl"),
         *both(*GENERATE, "--grammar", "FILE", "Hi", name="g.gbnf"),
-        *both("perplexity", *DEMO, "--quiet", "FILE", name="t.txt"),
-        *both("perplexity", *DEMO, "--quiet", "-", stdin=TEXT),
+        *both("perplexity", *THREAD, "--quiet", "FILE", name="t.txt"),
+        *both("perplexity", *THREAD, "--quiet", "-", stdin=TEXT),
     ]
     results = run_all(runs, env, tmp_path)
     for number in range(0, len(runs), 2):
@@ -156,8 +157,8 @@ def test_a_byte_order_mark_is_not_part_of_a_text(env: dict[str, str], tmp_path: 
     inner, exact, lines = run_all(
         [
             Run([*score], stdin=f"a{MARK}b"),
-            Run(["tokenize", "-m", "demo", "--json"], stdin=MARK + "a"),
-            Run(["tokenize", "-m", "demo", "--json", "--lines"], stdin=MARK + "a\n"),
+            Run(["tokenize", "--json"], stdin=MARK + "a"),
+            Run(["tokenize", "--json", "--lines"], stdin=MARK + "a\n"),
         ],
         env,
         tmp_path,
@@ -171,7 +172,7 @@ def _without_speed(output: str) -> list[str]:
 
 def test_a_prompt_beside_a_piped_text_gives_a_notice(env: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text(TEXT)
-    script = 'distil generate -m demo -s 1 --max-tokens 2 "Hi"'
+    script = 'distil generate -s 1 --max-tokens 2 "Hi"'
     for line, notices in {
         f"{{ {script}; cat; }} < t.txt": 1,
         f"cat t.txt | {{ sleep 0.2; {script}; cat; }}": 1,
@@ -192,9 +193,9 @@ SPACE = b" ends in a space. Most tokens begin with their own space"
     ("arguments", "name"),
     [
         ((*GENERATE, "The dog "), b"The prompt"),
-        (("next", *DEMO, "The dog "), b"The prompt"),
-        (("score", *DEMO, "--prefix", "The dog ", "barked"), b"--prefix"),
-        (("probe", *DEMO, "-n", "0", "-s", "1", "The {dog|cat} "), b"The prompt"),
+        (("next", *THREAD, "The dog "), b"The prompt"),
+        (("score", *THREAD, "--prefix", "The dog ", "barked"), b"--prefix"),
+        (("probe", *THREAD, "-n", "0", "-s", "1", "The {dog|cat} "), b"The prompt"),
         ((*GENERATE, "--lines"), b"The prompt"),
     ],
 )
@@ -215,8 +216,8 @@ def test_a_prompt_that_ends_in_a_space_gives_one_notice(
         (*GENERATE, "-"),
         (*GENERATE, "--file", "/dev/stdin"),
         (*GENERATE, "--lines", "-"),
-        ("score", *DEMO, "--json", "-"),
-        ("tokenize", "-m", "demo", "--ids", "-"),
+        ("score", *THREAD, "--json", "-"),
+        ("tokenize", "--ids", "-"),
     ],
 )
 def test_a_terminal_is_read_to_ctrl_d(env: dict[str, str], arguments: tuple[str, ...]) -> None:
@@ -241,10 +242,10 @@ def test_a_text_that_is_omitted_on_a_terminal_is_empty(env: dict[str, str]) -> N
 def test_empty_lines_are_skipped_by_every_command(env: dict[str, str], tmp_path: Path) -> None:
     commands = [
         [*GENERATE],
-        ["next", *DEMO],
-        ["score", *DEMO],
-        ["features", *DEMO, "--pool", "mean"],
-        ["tokenize", "-m", "demo"],
+        ["next", *THREAD],
+        ["score", *THREAD],
+        ["features", *THREAD, "--pool", "mean"],
+        ["tokenize"],
     ]
     runs = [
         Run([*command, "--json", "--lines"], stdin="\nOne\r\n\r\n\nTwo\n") for command in commands
@@ -257,12 +258,12 @@ def test_empty_lines_are_skipped_by_every_command(env: dict[str, str], tmp_path:
 
 TEXT_COMMANDS = {
     "generate": [*GENERATE],
-    "next": ["next", *DEMO, "--top", "3"],
-    "score": ["score", *DEMO],
-    "tokenize": ["tokenize", "-m", "demo"],
-    "features": ["features", *DEMO, "--pool", "mean"],
-    "lens": ["lens", *DEMO],
-    "probe": ["probe", *DEMO, "-n", "0", "--csv", "next"],
+    "next": ["next", *THREAD, "--top", "3"],
+    "score": ["score", *THREAD],
+    "tokenize": ["tokenize"],
+    "features": ["features", *THREAD, "--pool", "mean"],
+    "lens": ["lens", *THREAD],
+    "probe": ["probe", *THREAD, "-n", "0", "--csv", "next"],
 }
 
 
@@ -309,7 +310,7 @@ def test_files_that_can_t_be_the_text(env: dict[str, str], tmp_path: Path) -> No
         ("--file", latin): f"{latin} is not UTF-8 text: the byte at offset 3 (0xe9) is not valid.",
         ("--file", latin, "Hi"): "A text and --file can't be combined. Use one of them.\n",
     }
-    runs = [Run(["score", *DEMO, *options]) for options in expected]
+    runs = [Run(["score", *THREAD, *options]) for options in expected]
     runs.append(Run(["tokenize", "-m", "nowhere.gguf", "--file", none]))  # before the model
     messages = [*expected.values(), f"Can't read {none}: No such file or directory. {remedy}"]
     for message, result in zip(messages, run_all(runs, env, tmp_path), strict=True):
@@ -327,14 +328,14 @@ def test_a_text_that_is_the_name_of_a_file_gives_a_notice(
     notice = f"{path} is also a file; its name is used as the text."
     runs = [Run([*command, path]) for command in TEXT_COMMANDS.values()]
     other = [
-        Run(["score", *DEMO, "--prefix", path, "Hi"]),
+        Run(["score", *THREAD, "--prefix", path, "Hi"]),
         Run([*TEXT_COMMANDS["probe"], "--continuation", path, "{a|b}"]),
     ]
     silent = [
         Run([*GENERATE, "--quiet", path]),
         Run([*GENERATE, str(tmp_path)]),  # a folder has no text
-        Run(["score", *DEMO, "x" * 5000]),
-        Run(["score", *DEMO, "--file", path]),
+        Run(["score", *THREAD, "x" * 5000]),
+        Run(["score", *THREAD, "--file", path]),
     ]
     results = run_all([*runs, *other, *silent], env, tmp_path)
     for result in results[: len(runs)]:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.forked import Run, run_all
+from tests.support.quick_model import env as env
 
-DEMO = ("-m", "demo", "--threads", "1")
-GENERATE = ("generate", *DEMO, "-s", "1", "--max-tokens", "4")
+THREAD = ("--threads", "1")
+GENERATE = ("generate", *THREAD, "-s", "1", "--max-tokens", "4")
 TEXT = "Once upon a time there was a little girl. She was happy and she had a dog.\n"
 
 
@@ -45,7 +46,7 @@ def test_texts_of_options_that_can_t_be(env: dict[str, str], tmp_path: Path) -> 
         ("--choices", "\udce9"): "Error: --choices is not UTF-8 text: the byte at offset 0 (0xe9)",
     }
     runs = [Run([*GENERATE, *options, "Hi"]) for options in expected]
-    runs.append(Run(["score", *DEMO, "--prefix", "a\udcff", "Hi"]))
+    runs.append(Run(["score", *THREAD, "--prefix", "a\udcff", "Hi"]))
     messages = [
         *expected.values(),
         "Error: --prefix is not UTF-8 text: the byte at offset 1 (0xff)",
@@ -67,10 +68,10 @@ def test_a_tilde_is_the_home_folder(env: dict[str, str], tmp_path: Path) -> None
     runs = [
         Run([*GENERATE, "--grammar=~/g.gbnf", "Hi"]),
         Run([*GENERATE, "--json-schema=~/s.json", "Hi"]),
-        Run(["features", *DEMO, "--output=~/x.npy", "Hi"]),
-        Run(["probe", *DEMO, "-s", "1", "--pairs=~/p.jsonl", "--html=~/x.html"]),
-        Run(["probe", *DEMO, "-n", "0", "--continuations=~/t.txt", "{a|b}"]),
-        Run(["perplexity", *DEMO, "--quiet", "~/t.txt", "--plot=~/x.svg"]),
+        Run(["features", *THREAD, "--output=~/x.npy", "Hi"]),
+        Run(["probe", *THREAD, "-s", "1", "--pairs=~/p.jsonl", "--html=~/x.html"]),
+        Run(["probe", *THREAD, "-n", "0", "--continuations=~/t.txt", "{a|b}"]),
+        Run(["perplexity", *THREAD, "--quiet", "~/t.txt", "--plot=~/x.svg"]),
     ]
     for each, result in zip(runs, run_all(runs, env, tmp_path), strict=True):
         assert (result.status, result.errors) == (0, ""), each

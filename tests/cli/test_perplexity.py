@@ -77,29 +77,31 @@ def test_windows_and_strides(env: dict[str, str], tiny: Path, book: Path) -> Non
     assert theirs["tokens"]["scored"] % 31 == 0
 
 
-def test_several_models(env: dict[str, str], tiny_gpt2: Path, book: Path, tmp_path: Path) -> None:
-    small = gguf.write(tmp_path / "small.gguf", quantization="Q4_0")
-    middle = gguf.write(tmp_path / "middle.gguf", quantization="Q8_0")
-    models = ("-m", small, "-m", tiny_gpt2, "-m", middle)
+def test_several_models(env: dict[str, str], files: list[Path], book: Path) -> None:
+    whole, middle, small = files
+    models = ("-m", small, "-m", whole, "-m", middle)
     found = {Path(each["model"]["path"]).name: each for each in records(env, *models, book)}
-    assert list(found) == ["small.gguf", tiny_gpt2.name, "middle.gguf"]
-    assert found[tiny_gpt2.name]["divergence"] is None
-    assert 0 < found["middle.gguf"]["divergence"] < found["small.gguf"]["divergence"]
-    agreement = [found[name]["top_agreement"] for name in ("small.gguf", "middle.gguf")]
+    assert list(found) == [small.name, whole.name, middle.name]
+    assert found[whole.name]["divergence"] is None
+    assert 0 < found[middle.name]["divergence"] < found[small.name]["divergence"]
+    agreement = [found[file.name]["top_agreement"] for file in (small, middle)]
     assert 0 < agreement[0] <= agreement[1] <= 1
     assert min(each["difference_to_best"] for each in found.values()) == 0
     (alone,) = records(env, "-m", small, book)
-    assert found["small.gguf"]["mean_logprob"] == alone["mean_logprob"]
+    assert found[small.name]["mean_logprob"] == alone["mean_logprob"]
     lines = output(env, *models, book).splitlines()
     assert lines[0].split()[:3] == ["MODEL", "SIZE", "PERPLEXITY"]
     assert [line.split()[0] for line in lines[1:]] == list(found)
 
 
-@pytest.fixture
-def files(tiny_gpt2: Path, tmp_path: Path) -> list[Path]:
+@pytest.fixture(scope="module")
+def files(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The same model in 32-bit floats, the largest file, and quantized."""
-    made = [gguf.write(tmp_path / f"{kind}.gguf", quantization=kind) for kind in ("Q8_0", "Q4_0")]
-    return [tiny_gpt2, *made]
+    folder, shape = tmp_path_factory.mktemp("models"), gguf.Shape(tokens=5001)
+    made = [
+        gguf.write(folder / f"{kind}.gguf", shape, quantization=kind) for kind in ("Q8_0", "Q4_0")
+    ]
+    return [tiny, *made]
 
 
 def named(files: list[Path]) -> list[str]:
@@ -253,14 +255,16 @@ def test_models_with_other_vocabularies(
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])
-def test_a_plot(env: dict[str, str], tiny: Path, book: Path, tmp_path: Path, ending: str) -> None:
-    small = gguf.write(tmp_path / "small.gguf", quantization="Q4_0")
+def test_a_plot(
+    env: dict[str, str], tiny: Path, files: list[Path], book: Path, tmp_path: Path, ending: str
+) -> None:
+    small = files[-1]
     path = tmp_path / f"plot.{ending}"
     output(env, "-m", small, "-m", tiny, "--plot", path, book)
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
     if ending == "svg":
-        assert b"<!-- small -->" in content
+        assert b"<!-- Q4_0 -->" in content
     result = run("perplexity", "-m", str(tiny), "--plot", str(path), str(book), env=env)
     assert (result.returncode, path.read_bytes()) == (ExitStatus.FAILED, content)
     assert b"--force" in result.stderr
@@ -329,13 +333,13 @@ def test_what_can_t_be(
     assert message in result.stderr.decode()
 
 
-@pytest.mark.parametrize("content", [b"", b"Hi", b"caf\xe9 au lait"])
+@pytest.mark.parametrize("content", [b"", b"H", b"caf\xe9 au lait"])
 def test_texts_that_can_t_be_scored(
-    env: dict[str, str], tiny_gpt2: Path, tmp_path: Path, content: bytes
+    env: dict[str, str], tiny: Path, tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "short.txt"
     path.write_bytes(content)
-    result = run("perplexity", "--quiet", "-m", str(tiny_gpt2), str(path), env=env)
+    result = run("perplexity", "--quiet", "-m", str(tiny), str(path), env=env)
     assert result.stdout == b""
     if content.isascii():
         assert result.returncode == ExitStatus.USAGE

@@ -31,13 +31,12 @@ def test_everything_in_one_object(env: dict[str, str]) -> None:
     assert lily["logprobs"][1] > lily["logprobs"][0] + 2
 
 
-def test_next_tokens_are_those_of_next(env: dict[str, str]) -> None:
+def test_next_tokens_are_those_of_next(env: dict[str, str], tiny: Path) -> None:
+    env = {**env, "DISTIL_MODEL": str(tiny)}
     found = record(env, "-n", "0", "--top", "60000", TEMPLATE)
     probabilities: list[dict[int, float]] = [{}, {}]
     for number, variant in enumerate(found["variants"]):
-        made = run(
-            "next", "-m", "demo", "--json", "--top", "60000", variant["prompt"], env=env
-        ).stdout
+        made = run("next", "--json", "--top", "60000", variant["prompt"], env=env).stdout
         expected = {each["id"]: each["logprob"] for each in json.loads(made)["top"]}
         assert len(expected) == len(found["next"])
         for each in found["next"]:
@@ -66,7 +65,8 @@ def test_each_seed_s_completion_is_that_of_generate(env: dict[str, str]) -> None
         assert [each["texts"][number] for each in found["completions"]] == expected
 
 
-def test_the_same_seed_gives_the_same_bytes(env: dict[str, str]) -> None:
+def test_the_same_seed_gives_the_same_bytes(env: dict[str, str], tiny: Path) -> None:
+    env = {**env, "DISTIL_MODEL": str(tiny)}
     first = output(env, *FEW, TEMPLATE)
     assert output(env, *FEW, "--threads", "1", stdin=TEMPLATE.encode() + b"\n") == first
     assert output(env, *FEW, "--seed", "43", TEMPLATE) != first
@@ -88,7 +88,8 @@ def test_words_are_counted_in_the_completions(env: dict[str, str]) -> None:
         assert each["interval"][0] <= each["log_odds"] <= each["interval"][1]
 
 
-def test_tables(env: dict[str, str]) -> None:
+def test_tables(env: dict[str, str], tiny: Path) -> None:
+    env = {**env, "DISTIL_MODEL": str(tiny)}
     options = (*FEW, "--continuation", " Lily", TEMPLATE)
     found = record(env, *options)
     completions = table(env, "completions", *options)

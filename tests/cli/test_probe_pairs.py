@@ -11,6 +11,7 @@ from distilgpt2_cli.errors import ExitStatus
 from distilgpt2_cli.probing.statistics import wilson
 from tests.support.forked import Run, run_all
 from tests.support.probing import WARNING, logprob, output, record, table, write_pairs
+from tests.support.quick_model import env as env
 
 
 def test_pairs(env: dict[str, str], tmp_path: Path) -> None:

@@ -191,9 +191,9 @@ def test_records_whose_options_have_no_end(env: dict[str, str]) -> None:
     ],
 )
 def test_a_line_that_is_no_record(
-    env: dict[str, str], change: dict[str, object], message: str
+    env: dict[str, str], tiny: Path, change: dict[str, object], message: str
 ) -> None:
-    (record,) = recorded(env, "--max-tokens", "1", "Hi")
+    (record,) = recorded(env, "-m", str(tiny), "--max-tokens", "1", "Hi")
     status, results, errors = replay(env, [record, record | change])
     assert status == ExitStatus.USAGE
     assert len(results) <= 1
@@ -201,8 +201,8 @@ def test_a_line_that_is_no_record(
     assert message in errors
 
 
-def test_options_that_can_t_be(env: dict[str, str]) -> None:
-    (record,) = recorded(env, "--max-tokens", "1", "Hi")
+def test_options_that_can_t_be(env: dict[str, str], tiny: Path) -> None:
+    (record,) = recorded(env, "-m", str(tiny), "--max-tokens", "1", "Hi")
     for change, message in (
         ({"temperature": "1"}, "'temperature' can't be '1'"),
         ({"temperature": -3.0}, "temperature can't be -3.0"),
@@ -223,7 +223,7 @@ def test_options_that_can_t_be(env: dict[str, str]) -> None:
         assert message in errors
 
 
-def test_no_records_and_no_model(env: dict[str, str]) -> None:
+def test_no_records_and_no_model(env: dict[str, str], tiny: Path) -> None:
     assert replay(env, [])[::2] == (
         ExitStatus.USAGE,
         "Error: Standard input has no records. Use the output of `distil generate --json`.\n",
@@ -232,7 +232,7 @@ def test_no_records_and_no_model(env: dict[str, str]) -> None:
     assert result.returncode == ExitStatus.USAGE
     result = run("replay", "-", env=env, stdin=b"not JSON\n")
     assert (result.returncode, result.stdout) == (ExitStatus.USAGE, b"")
-    (record,) = recorded(env, "--max-tokens", "1", "Hi")
+    (record,) = recorded(env, "-m", str(tiny), "--max-tokens", "1", "Hi")
     hub = {"name": "distilgpt2.Q2_K.gguf", "repository": "QuantFactory/distilgpt2-GGUF"}
     hub |= {"revision": "b41ee4e4e4949dba1b3bed4f89a87198b82f851b", "path": "/no/such/file"}
     status, _, errors = replay(env, [record | {"model": hub}])

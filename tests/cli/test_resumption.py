@@ -14,6 +14,7 @@ from distilgpt2_cli.models import parts
 from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support.disks import small_disk
 from tests.support.hub import FOR_EVER, Fault, Hub, object_id
+from tests.support.processes import wait_until
 from tests.support.run import TIMEOUT, run, started, terminal
 from tests.support.stock import (
     CONTENT,
@@ -67,6 +68,11 @@ def interrupt(hub: Hub, place: Place, number: int = signal.SIGINT) -> bytes:
     return said
 
 
+def parts_below(folder: Path) -> list[int]:
+    """Return the sizes of what has arrived, whatever else is there."""
+    return [path.stat().st_size for path in folder.rglob("*.incomplete")]
+
+
 def ranges(hub: Hub) -> list[str | None]:
     """Return the ranges that the client has requested, None for a whole file."""
     return [request.headers.get("range") for request in hub.requests if request.method == "GET"]
@@ -98,12 +104,16 @@ def test_a_terminal_shows_where_it_goes_on(hub: Hub, place: Place) -> None:
 
 def test_force_goes_on_too(hub: Hub, place: Place) -> None:
     assert run(*place.arguments, env=hub.environment()).returncode == 0
-    hub.fail(Fault(cut_at=HALF))
-    assert run(*place.arguments, "--force", env=hub.environment()).returncode == 3
+    forced = (*place.arguments, "--force")
+    hub.fail(Fault(stall_at=HALF, stall_seconds=FOR_EVER))
+    with started(*forced, env=hub.environment()) as process:
+        wait_until(lambda: parts_below(place.folder) == [HALF])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT) == 128 + signal.SIGINT
     assert place.file.read_bytes() == CONTENT
     hub.recover()
     hub.requests.clear()
-    assert run(*place.arguments, "--force", env=hub.environment()).returncode == 0
+    assert run(*forced, env=hub.environment()).returncode == 0
     assert ranges(hub) == [f"bytes={HALF}-"]
     only_the_file_is_left(place)
 
@@ -111,8 +121,11 @@ def test_force_goes_on_too(hub: Hub, place: Place) -> None:
 def test_generate_goes_on_with_what_download_has_got(hub: Hub, tiny: Path) -> None:
     content = tiny.read_bytes()
     hub.add(REPOSITORY, {NAME: content})
-    hub.fail(Fault(cut_at=1000))
-    assert run(*MAIN, env=hub.environment()).returncode == 3
+    hub.fail(Fault(stall_at=1000, stall_seconds=FOR_EVER))
+    with started(*MAIN, env=hub.environment()) as process:
+        wait_until(lambda: parts_below(hub.cache) == [1000])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT) == 128 + signal.SIGINT
     hub.recover()
     hub.requests.clear()
     generate = ("generate", "--revision", "main", "--seed", "1", "--max-tokens", "1", "Hi")
@@ -260,10 +273,8 @@ def test_names_of_parts_fit_any_file_system(hub: Hub, place: Place) -> None:
     name = "ü" * 110 + ".Q8_0.gguf"
     hub.add("some/long", {name: CONTENT})
     arguments = ("download", "--repo", "some/long", "--quant", "Q8_0", *place.arguments[3:])
-    hub.fail(Fault(cut_at=HALF))
-    assert run(*arguments, env=hub.environment()).returncode == 3
+    interrupt(hub, place._replace(arguments=arguments))
     assert arrived_below(place.folder) == [HALF]
-    hub.recover()
     result = run(*arguments, env=hub.environment())
     assert result.returncode == 0
     assert b"resuming at 0.5 MB" in result.stderr

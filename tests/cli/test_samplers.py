@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from distilgpt2_cli.errors import ExitStatus
+from tests.support.quick_model import env as env
 from tests.support.run import run, terminal
 
 PROMPT = "Once upon a time"
 REPETITIVE = "The cat sat. The cat sat. The cat"
-COMMON = ("--model", "demo", "--seed", "1", "--max-tokens", "24")
+COMMON = ("--seed", "1", "--max-tokens", "24")
 OPTIONS = {
     "filters": (
         *("--typical-p", "0.7", "--top-n-sigma", "2", "--xtc-probability", "0.5"),
@@ -62,7 +63,7 @@ def test_beams_give_the_best_text_first(env: dict[str, str]) -> None:
         assert screen.wait() == ExitStatus.DONE
     assert b"2 of 2 " in screen.output
     assert b"seed" not in screen.output
-    without_a_seed = ("--model", "demo", "--max-tokens", "24", "--num-beams", "4", PROMPT)
+    without_a_seed = ("--max-tokens", "24", "--num-beams", "4", PROMPT)
     assert run("generate", *without_a_seed, env=env).stderr == b""
 
 

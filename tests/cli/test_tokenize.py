@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from distilgpt2_cli.children.process_cost import run_process
 from distilgpt2_cli.errors import ExitStatus
+from tests.support.extent import ALL_CASES
 from tests.support.run import DISTIL, run, terminal
 
 
@@ -37,9 +38,12 @@ def test_ids_count_and_back(env: dict[str, str], tiny_gpt2: Path) -> None:
 
 
 @given(st.binary(max_size=80))
-@settings(max_examples=6)
+@settings(max_examples=50 if ALL_CASES else 3)
 def test_any_bytes_come_back(env: dict[str, str], tiny_gpt2: Path, data: bytes) -> None:
-    """All but one line end, which every command takes off its input."""
+    """All but one line end, which every command takes off its input.
+
+    All cases are bytes that nobody has thought of.
+    """
     ids = output(env, tiny_gpt2, "--ids", stdin=data + b"\r\n")
     assert output(env, tiny_gpt2, "--decode", stdin=ids) == data
 

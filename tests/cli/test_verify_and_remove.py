@@ -12,7 +12,9 @@ from distilgpt2_cli.engine import ScoredText, Scorer, open_evaluator
 from distilgpt2_cli.models.catalog import REPOSITORY
 from distilgpt2_cli.models.published import PUBLISHED
 from tests.support import gguf, no_links
+from tests.support.forked import Run, run_all
 from tests.support.hub import COMMIT, FOR_EVER, Fault, Hub
+from tests.support.processes import wait_until
 from tests.support.run import TIMEOUT, WITHOUT_LINKS, run, started, terminal
 from tests.support.stock import CONTENT, MAIN, NAME, OTHER, files_below, stock
 
@@ -164,28 +166,38 @@ def test_remove_touches_nothing_else(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("launcher", [(), WITHOUT_LINKS])
-def test_all_is_of_every_revision_and_leaves_nothing(hub: Hub, launcher: tuple[str, ...]) -> None:
+def test_all_is_of_every_revision_and_leaves_nothing(
+    hub: Hub, tmp_path: Path, launcher: tuple[str, ...]
+) -> None:
     """No file, no reference and no empty folder, also of downloads that were interrupted."""
     if launcher and not no_links.is_possible():
         pytest.skip("no seccomp here")
-    assert run("remove", "--all", "--yes", env=hub.environment(), launcher=launcher).stdout
     other = "f" * 40
     hub.add(REPOSITORY, {NAME: CONTENT[::-1]}, commit=other, branch="other")
-    for revision in ("main", "other", other, "pinned"):
-        arguments = ("download", "--revision", revision)
-        assert run(*arguments, env=hub.environment(), launcher=launcher).returncode in (0, 4)
+    first, *downloads = run_all(
+        [
+            Run(["remove", "--all", "--yes"]),
+            *(Run(["download", "--revision", each]) for each in ("main", "other", other, "pinned")),
+        ],
+        hub.environment(), tmp_path, launcher,
+    )  # fmt: skip
+    assert first.output
+    assert [each.status for each in downloads] == [0, 0, 0, 4]
     hub.add(REPOSITORY, {"distilgpt2.Q8_0.gguf": CONTENT}, branch="main")
-    hub.fail(Fault(cut_at=1000))
+    hub.fail(Fault(stall_at=1000, stall_seconds=FOR_EVER))
     interrupted = ("download", "Q8_0", *AT_MAIN, "--force")
-    assert run(*interrupted, env=hub.environment(), launcher=launcher).returncode == 3
+    with started(*interrupted, env=hub.environment(), launcher=launcher):
+        wait_until(lambda: any(path.stat().st_size for path in hub.cache.rglob("*.incomplete")))
     reference = hub.snapshot(REPOSITORY).parents[1] / "refs" / "pr" / "1"
     reference.parent.mkdir()
     reference.write_text(other)
-    verified = run("verify", "--all", "--quiet", env=hub.environment(), launcher=launcher)
-    assert verified.stdout.count(b": intact: ") == 2
-    removed = run("remove", "--all", "--yes", env=hub.environment(), launcher=launcher)
-    assert (removed.returncode, removed.stderr) == (0, b"Freed 2.1 MB.\n")
-    assert removed.stdout.count(b"\n") == 3
+    verified, removed = run_all(
+        [Run(["verify", "--all", "--quiet"]), Run(["remove", "--all", "--yes"])],
+        hub.environment(), tmp_path, launcher,
+    )  # fmt: skip
+    assert verified.output.count(": intact: ") == 2
+    assert (removed.status, removed.errors) == (0, "Freed 2.1 MB.\n")
+    assert removed.output.count("\n") == 3
     assert not hub.cache.parent.exists()
 
 

@@ -12,9 +12,9 @@ WARNING = "old.gguf doesn't name its pre-tokenizer, so distil uses that of GPT-2
 
 
 @pytest.fixture
-def old(tmp_path: Path, bundled: Path) -> str:
+def old(tmp_path: Path, tiny: Path) -> str:
     """A file as they were before May 2024."""
-    return str(copy_without(bundled, tmp_path / "old.gguf", "tokenizer.ggml.pre"))
+    return str(copy_without(tiny, tmp_path / "old.gguf", "tokenizer.ggml.pre"))
 
 
 def test_every_command_says_it(env: dict[str, str], tmp_path: Path, old: str) -> None:

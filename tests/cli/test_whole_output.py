@@ -13,10 +13,11 @@ from distilgpt2_cli.errors import ExitStatus
 from tests.support.buffering import buffered_or_not
 from tests.support.forked import Run, run_all
 from tests.support.processes import wait_until_asleep
+from tests.support.quick_model import env as env
 from tests.support.run import DISTIL, TIMEOUT, run
 
-DEMO = ("-m", "demo", "--threads", "1")
-GENERATE = ("generate", *DEMO, "-s", "1", "--max-tokens", "4")
+THREAD = ("--threads", "1")
+GENERATE = ("generate", *THREAD, "-s", "1", "--max-tokens", "4")
 COMPLETION = {"COMP_WORDS": "distil gen", "COMP_CWORD": "1", "_DISTIL_COMPLETE": "complete_bash"}
 TEXT = "Once upon a time there was a little girl named Lily."
 NO_SPACE = (
@@ -28,6 +29,7 @@ TOO_LARGE = (
     " Raise the limit on file sizes (ulimit -f), or use another disk.\n"
 )
 
+
 OUTPUTS = [
     Run(["--help"]),
     Run(["generate", "--help"]),
@@ -37,13 +39,13 @@ OUTPUTS = [
     Run([*GENERATE, "Hi"]),
     Run([*GENERATE, "--json", "Hi"]),
     Run([*GENERATE, "--lines"], stdin="Hi\n"),
-    Run(["tokenize", "-m", "demo", "Hi"]),
-    Run(["next", *DEMO, "Hi"]),
-    Run(["score", *DEMO, "--lines"], stdin="Hi\n"),
-    Run(["features", *DEMO, "Hi"]),
-    Run(["lens", *DEMO, "Hi"]),
-    Run(["probe", *DEMO, "-s1", "-n", "1", "--max-tokens", "2", "--csv", "words", "{a|b} c"]),
-    Run(["perplexity", *DEMO, "--quiet", "-"], stdin="Once upon a time"),
+    Run(["tokenize", "Hi"]),
+    Run(["next", *THREAD, "Hi"]),
+    Run(["score", *THREAD, "--lines"], stdin="Hi\n"),
+    Run(["features", *THREAD, "Hi"]),
+    Run(["lens", *THREAD, "Hi"]),
+    Run(["probe", *THREAD, "-s1", "-n", "1", "--max-tokens", "2", "--csv", "words", "{a|b} c"]),
+    Run(["perplexity", *THREAD, "--quiet", "-"], stdin="Once upon a time"),
     Run(["info", "-m", "demo"]),
     Run(["models"]),
 ]
@@ -60,8 +62,8 @@ def test_a_full_disk_whatever_is_written(env: dict[str, str], tmp_path: Path) ->
 def test_errors_that_can_t_be_written_change_nothing(env: dict[str, str], tmp_path: Path) -> None:
     runs = [
         Run([*GENERATE, "--stats", "Hi"]),
-        Run(["perplexity", *DEMO, "-"], stdin="Once upon a time"),
-        Run(["score", *DEMO, "--lines"], stdin="Hi\n\n\udcff\nHi\n"),
+        Run(["perplexity", *THREAD, "-"], stdin="Once upon a time"),
+        Run(["score", *THREAD, "--lines"], stdin="Hi\n\n\udcff\nHi\n"),
         Run(["generate", "--nonsense"]),
         Run(["generate", "--model", "none.gguf", "Hi"]),
     ]
@@ -94,13 +96,13 @@ def test_a_limit_of_file_size(env: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("x.npy", ["features", *DEMO, TEXT, "--output"]),
-        ("x.npz", ["features", *DEMO, TEXT, "--output"]),
-        ("x.jsonl", ["features", *DEMO, TEXT, "--output"]),
-        ("lens.npz", ["lens", *DEMO, TEXT, "--npz"]),
-        ("lens.html", ["lens", *DEMO, TEXT, "--html"]),
-        ("x.html", ["probe", *DEMO, "-s1", "-n", "1", "--max-tokens", "2", "{a|b} c", "--html"]),
-        ("x.png", ["perplexity", *DEMO, "--quiet", "-", "--plot"]),
+        ("x.npy", ["features", *THREAD, TEXT, "--output"]),
+        ("x.npz", ["features", *THREAD, TEXT, "--output"]),
+        ("x.jsonl", ["features", *THREAD, TEXT, "--output"]),
+        ("lens.npz", ["lens", *THREAD, TEXT, "--npz"]),
+        ("lens.html", ["lens", *THREAD, TEXT, "--html"]),
+        ("x.html", ["probe", *THREAD, "-s1", "-n", "1", "--max-tokens", "2", "{a|b} c", "--html"]),
+        ("x.png", ["perplexity", *THREAD, "--quiet", "-", "--plot"]),
     ],
 )
 def test_a_file_that_has_no_room(

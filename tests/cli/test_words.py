@@ -13,9 +13,12 @@ import pytest
 from pyarrow import parquet
 
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.run import run, started, terminal
+from tests.support.extent import ALL_CASES
+from tests.support.forked import Run, run_all
+from tests.support.quick_model import env as env
+from tests.support.run import TIMEOUT, run, started, terminal
 
-WORDS = ("score", "--words", "-m", "demo", "--threads", "1")
+WORDS = ("score", "--words", "--threads", "1")
 TEXT = "Lily's naïve frog didn't jump, it said."
 STORY = "Once upon a time, there was a little frog named Tim. He liked to jump\nand play.\n\n"
 FIGURES = ("logprob", "surprisal", "rank", "entropy", "context", "tokens")
@@ -32,7 +35,8 @@ def records(text: str) -> list[dict[str, Any]]:
 
 
 def test_words_are_made_of_the_tokens(env: dict[str, str]) -> None:
-    made = run("score", "-m", "demo", "--threads", "1", "--json", TEXT, env=env).stdout
+    env = {**env, "DISTIL_MODEL": "demo"}  # one that has learnt where words end
+    made = run("score", "--threads", "1", "--json", TEXT, env=env).stdout
     whole = json.loads(made)
     words = records(output(env, "--json", "--plain-sum", TEXT))
     assert [word["text"] for word in words] == TEXT.split()
@@ -99,7 +103,7 @@ def test_every_format_has_the_same_rows(env: dict[str, str], tmp_path: Path) -> 
     assert str(table.schema.field("rank").type) == "int64"
     assert str(table.schema.field("surprisal_prev1").type) == "double"
     about = json.loads(table.schema.metadata[b"distil"])
-    assert about["model"]["name"] == "demo"
+    assert about["model"]["name"] == "tiny.gguf"
     assert about["window"] is None
 
 
@@ -203,21 +207,25 @@ def test_a_document_is_cut_into_windows_that_are_stated(env: dict[str, str]) -> 
     assert [{**each, "line": 1} for each in document] == by_line
 
 
+# More deaths of one run, of more text, are to meet other moments of its work.
+DEATHS = 3 if ALL_CASES else 1
+
+
 @pytest.mark.parametrize("parallel", ["document", "1", "3"])
 def test_a_killed_run_goes_on(env: dict[str, str], tmp_path: Path, parallel: str) -> None:
     path, whole = tmp_path / "words.csv", tmp_path / "whole.csv"
     story = tmp_path / "story.txt"
-    lines = "".join(f"{STORY.strip().splitlines()[0]} {count}\n" for count in range(250))
+    lines = "".join(f"{STORY.strip().splitlines()[0]} {count}\n" for count in range(70 * DEATHS))
     options = ["--file", str(story), "--window", "128", "--spillover", "1", "--workers", "1"]
     if parallel == "document":
-        lines = STORY * 240
+        lines = STORY * 70 * DEATHS
     else:
         options += ["--lines", "--parallel", parallel]
     story.write_text(lines)
     run(*WORDS, *options, "--output", str(whole), env=env)
     part = tmp_path / "words.csv.part"
     arguments = (*WORDS, *options, "--output", str(path))
-    for death in range(3):
+    for death in range(DEATHS):
         resume = ("--resume",) * bool(death)
         size = part.stat().st_size if part.exists() else 0
         with started(*arguments, *resume, env=env) as process:
@@ -225,6 +233,7 @@ def test_a_killed_run_goes_on(env: dict[str, str], tmp_path: Path, parallel: str
                 assert process.poll() is None
                 time.sleep(0.002)
             process.send_signal(signal.SIGKILL)
+            assert process.wait(TIMEOUT) == -signal.SIGKILL  # not at its end
         assert not path.exists()
         with part.open("ab") as file:
             file.write(b'{"done": {"torn')
@@ -235,7 +244,7 @@ def test_a_killed_run_goes_on(env: dict[str, str], tmp_path: Path, parallel: str
 
 def test_a_part_is_not_mixed_with_something_else(env: dict[str, str], tmp_path: Path) -> None:
     story, path = tmp_path / "story.txt", tmp_path / "words.csv"
-    story.write_text(STORY * 200)
+    story.write_text(STORY * 70)
     options = (*WORDS, "--file", str(story), "--output", str(path))
     with started(*options, env=env) as process:
         part = tmp_path / "words.csv.part"
@@ -246,25 +255,26 @@ def test_a_part_is_not_mixed_with_something_else(env: dict[str, str], tmp_path: 
     assert process.returncode == 130
     assert f"The rows so far are in {part}: go on with --resume.".encode() in errors
     kept = part.read_bytes()
-    result = run(*options, env=env)
-    assert result.returncode == ExitStatus.FAILED
-    assert b"Go on with it with --resume, or begin anew with --force." in result.stderr
-    for other in (["--unit", "nats"], ["--plain-sum"], ["--prefix", "Hi"], ["--stride", "9"]):
-        result = run(*options, *other, "--resume", env=env)
-        assert result.returncode == ExitStatus.FAILED
-        assert b"was made with another input, model, version or options" in result.stderr
+    others = [["--unit", "nats"], ["--plain-sum"], ["--prefix", "Hi"], ["--stride", "9"]]
+    again, *refused = run_all(
+        [Run(options), *(Run([*options, *other, "--resume"]) for other in others)], env, tmp_path
+    )
+    resumed = [Run([*options, "--resume"])]
     for foreign in (b"[]\n", b"something else\n"):
-        with part.open("ab") as file:
-            file.write(foreign)
-        result = run(*options, "--resume", env=env)
-        assert result.returncode == ExitStatus.FAILED
-        assert b"was made with another input, model, version or options" in result.stderr
-        part.write_bytes(kept)
-    story.write_text(STORY * 201)
-    assert run(*options, "--resume", env=env).returncode == ExitStatus.FAILED
+        part.write_bytes(kept + foreign)
+        refused += run_all(resumed, env, tmp_path)
+    part.write_bytes(kept)
+    story.write_text(STORY * 71)
+    refused += run_all(resumed, env, tmp_path)
+    assert again.status == ExitStatus.FAILED
+    assert "Go on with it with --resume, or begin anew with --force." in again.errors
+    for result in refused:
+        assert result.status == ExitStatus.FAILED
+        assert "was made with another input, model, version or options" in result.errors
     assert part.read_bytes() == kept
-    result = run(*WORDS, "--output", str(path), "--resume", env=env, stdin=STORY.encode())
-    assert result.returncode == ExitStatus.USAGE
+    story.write_text(STORY)
+    piped = run(*WORDS, "--output", str(path), "--resume", env=env, stdin=STORY.encode())
+    assert piped.returncode == ExitStatus.USAGE
     assert run(*options, "--force", env=env).returncode == ExitStatus.DONE
     assert not part.exists()
 
@@ -281,7 +291,7 @@ def test_a_part_is_not_mixed_with_something_else(env: dict[str, str], tmp_path: 
         (["--column", "a", "x"], "", ExitStatus.USAGE, "reads a table from a file"),
         (["--by", "a"], "", ExitStatus.USAGE, "--by is for the rows of a table"),
         (["--stride", "600"], "x\n", ExitStatus.USAGE, "--stride can't be 600"),
-        (["--window", "600"], "x\n", ExitStatus.USAGE, "Use a size from 1 to 512"),
+        (["--window", "600"], "x\n", ExitStatus.USAGE, "Use a size from 1 to 128"),
         (["--spillover", "99"], "x\n", ExitStatus.USAGE, "--spillover can't be 99"),
         (["--regions", ""], "x\n", ExitStatus.USAGE, "--regions can't be empty"),
         (["--output", "x.txt"], "x\n", ExitStatus.USAGE, "must end in .csv, .tsv"),
@@ -297,11 +307,12 @@ def test_what_cannot_be_done(
     assert result.stdout.count(b"\n") <= 20
 
 
-def test_options_for_words_need_them(env: dict[str, str]) -> None:
-    for option in (["--regions", "|"], ["--plain-sum"], ["--unit", "nats"], ["-o", "x.csv"]):
-        result = run("score", "-m", "demo", *option, "x", env=env)
-        assert result.returncode == ExitStatus.USAGE
-        assert b"Use it with --words." in result.stderr
+def test_options_for_words_need_them(env: dict[str, str], tmp_path: Path) -> None:
+    options = (["--regions", "|"], ["--plain-sum"], ["--unit", "nats"], ["-o", "x.csv"])
+    runs = [Run(["score", "-m", "demo", *each, "x"]) for each in options]
+    for result in run_all(runs, env, tmp_path):
+        assert result.status == ExitStatus.USAGE
+        assert "Use it with --words." in result.errors
 
 
 def test_on_a_terminal(env: dict[str, str]) -> None:

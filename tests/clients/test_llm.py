@@ -11,6 +11,7 @@ import pytest
 from distilgpt2_cli.engine.options import RANGES, GenerationOptions
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.examples import block
+from tests.support.extent import cases
 from tests.support.gguf_copy import copy_with_text
 from tests.support.hub import Hub
 from tests.support.run import run
@@ -53,16 +54,46 @@ def logged(env: dict[str, str]) -> Any:
 
 @pytest.mark.parametrize(
     ("options", "arguments"),
-    [
-        ((), ()),
-        (("max_tokens=300", "ignore_eos=true"), ("--max-tokens", "300", "--ignore-eos")),
-        (("temperature=0.7", "top_k=0", "top_p=0.9"), ("-t", "0.7", "--top-k=0", "--top-p=0.9")),
-        (("stop=.",), ("--stop", ".")),
-        (('stop=["\\n", "."]',), ("--stop", "\\n", "--stop", ".")),
-        (('logit_bias={"262": -5, "11": null}',), ("--logit-bias=262-5", "--logit-bias=11-inf")),
-        (('grammar=root ::= " yes" | " no"',), ("--choices", " yes| no")),
-        (("num_beams=3", "max_tokens=9"), ("--num-beams", "3", "--max-tokens", "9")),
-    ],
+    cases(
+        [
+            ((), ()),
+            (
+                (
+                    "temperature=0.7",
+                    "top_k=0",
+                    "top_p=0.9",
+                    "ignore_eos=true",
+                    "max_tokens=30",
+                    'logit_bias={"262": -5, "11": null}',
+                ),
+                (
+                    "-t",
+                    "0.7",
+                    "--top-k=0",
+                    "--top-p=0.9",
+                    "--ignore-eos",
+                    "--max-tokens",
+                    "30",
+                    "--logit-bias=262-5",
+                    "--logit-bias=11-inf",
+                ),
+            ),
+            (('stop=["\\n", "."]',), ("--stop", "\\n", "--stop", ".")),
+            (('grammar=root ::= " yes" | " no"',), ("--choices", " yes| no")),
+            (("num_beams=3", "max_tokens=9"), ("--num-beams", "3", "--max-tokens", "9")),
+        ],
+        # All cases are each of the options alone, and a text that is longer than the window.
+        [
+            (("max_tokens=300", "ignore_eos=true"), ("--max-tokens", "300", "--ignore-eos")),
+            (("temperature=0.7", "top_k=0"), ("-t", "0.7", "--top-k=0")),
+            (("top_p=0.9",), ("--top-p=0.9",)),
+            (("stop=.",), ("--stop", ".")),
+            (
+                ('logit_bias={"262": -5, "11": null}',),
+                ("--logit-bias=262-5", "--logit-bias=11-inf"),
+            ),
+        ],
+    ),
 )
 def test_a_text_is_that_of_generate(
     env: dict[str, str], options: tuple[str, ...], arguments: tuple[str, ...]
@@ -108,6 +139,9 @@ def test_every_option_has_the_engines_range_and_a_meaning() -> None:
         for value in (low - 1, high + 1):
             with pytest.raises(ValueError, match=rf"{name} can't be .* Use a number from"):
                 llm_options.Options(**{name: value})
+    for name, outside in (("seed", -1), ("max_tokens", 0)):  # with ranges of their own
+        with pytest.raises(ValueError, match=rf"{name} can't be {outside}\. Use "):
+            llm_options.Options(**{name: outside})
     for name, field in llm_options.Options.model_fields.items():
         assert field.default is None, name
         assert len(field.description or "") > 10, name
@@ -115,18 +149,26 @@ def test_every_option_has_the_engines_range_and_a_meaning() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
-        (("-o", "top_p", "2"), "top_p can't be 2.0. Use a number from 0 to 1."),
-        (("-o", "seed", "-1"), "seed can't be -1. Use a number from 0 to 4294967294."),
-        (("-o", "max_tokens", "0"), "max_tokens can't be 0. Use -1 for no limit, or a number"),
-        (("-o", "stop", ""), "stop can't be ''. Use texts of at least one character."),
-        (("-o", "logit_bias", "the"), "It can't be the. Use one value, or a JSON list."),
-        (("-o", "grammar", "root ::="), "Line 1 of the grammar can't be used"),
-        (("-o", "typical", "1"), "Extra inputs are not permitted"),
-        (("-s", "Be brief."), "This model only continues a text, and can't have a system prompt."),
-        (("-o", "grammar", 'root ::= "a"', "--schema", "age int"), "can't be combined"),
-        (("-o", "grammar", 'root ::= "a"', "-o", "num_beams", "2"), "num_beams can't be 2."),
-    ],
+    cases(
+        [
+            (("-o", "stop", ""), "stop can't be ''. Use texts of at least one character."),
+            (("-o", "logit_bias", "the"), "It can't be the. Use one value, or a JSON list."),
+            (("-o", "grammar", "root ::="), "Line 1 of the grammar can't be used"),
+            (("-o", "typical", "1"), "Extra inputs are not permitted"),
+            (
+                ("-s", "Be brief."),
+                "This model only continues a text, and can't have a system prompt.",
+            ),
+            (("-o", "grammar", 'root ::= "a"', "--schema", "age int"), "can't be combined"),
+            (("-o", "grammar", 'root ::= "a"', "-o", "num_beams", "2"), "num_beams can't be 2."),
+        ],
+        # All cases are more of the ranges, which a test above tries without the program.
+        [
+            (("-o", "top_p", "2"), "top_p can't be 2.0. Use a number from 0 to 1."),
+            (("-o", "seed", "-1"), "seed can't be -1. Use a number from 0 to 4294967294."),
+            (("-o", "max_tokens", "0"), "max_tokens can't be 0. Use -1 for no limit, or a number"),
+        ],
+    ),
 )
 def test_what_is_refused(env: dict[str, str], arguments: tuple[str, ...], message: str) -> None:
     result = program(env, "-m", DEMO, *arguments, PROMPT)

@@ -36,10 +36,12 @@ class Result(NamedTuple):
     errors: str
 
 
-def run_all(runs: Sequence[Run], env: Mapping[str, str], folder: Path) -> list[Result]:
-    """Make all runs, in order, and return how they ended."""
+def run_all(
+    runs: Sequence[Run], env: Mapping[str, str], folder: Path, launcher: Sequence[str] = ()
+) -> list[Result]:
+    """Make all runs, in order, by a process that a launcher may start, and return their ends."""
     process = subprocess.run(
-        [sys.executable, "-m", "tests.support.forked", str(folder)],
+        [*launcher, sys.executable, "-m", "tests.support.forked", str(folder)],
         env=env,
         input=json.dumps(runs),
         capture_output=True,

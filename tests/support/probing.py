@@ -1,4 +1,4 @@
-"""Runs of ``distil probe`` on the bundled model, and what it is given."""
+"""Runs of ``distil probe`` on the bundled model, or on that of the environment; their inputs."""
 
 import csv
 import io
@@ -21,14 +21,18 @@ PAIRS = [
 ]
 
 
-def output(env: dict[str, str], *options: str, stdin: bytes = b"", model: str = "demo") -> str:
+def _model(env: dict[str, str]) -> str:
+    return env.get("DISTIL_MODEL", "demo")
+
+
+def output(env: dict[str, str], *options: str, stdin: bytes = b"", model: str = "") -> str:
     """Return standard output of a probe, which must succeed without a word."""
-    result = run("probe", "-m", model, *options, env=env, stdin=stdin)
+    result = run("probe", "-m", model or _model(env), *options, env=env, stdin=stdin)
     assert (result.returncode, result.stderr) == (ExitStatus.DONE, b"")
     return result.stdout.decode()
 
 
-def record(env: dict[str, str], *options: str, model: str = "demo") -> dict[str, Any]:
+def record(env: dict[str, str], *options: str, model: str = "") -> dict[str, Any]:
     """Return a probe's JSON object."""
     found: dict[str, Any] = json.loads(output(env, *options, "--json", model=model))
     return found
@@ -44,7 +48,7 @@ def table(
 
 def logprob(env: dict[str, str], text: str, prefix: str = "") -> float:
     """Return the log-probability that `distil score` gives a text after a prefix."""
-    made = run("score", "-m", "demo", "--json", "--prefix", prefix, text, env=env).stdout
+    made = run("score", "-m", _model(env), "--json", "--prefix", prefix, text, env=env).stdout
     return float(json.loads(made)["logprob"])
 
 

@@ -7,13 +7,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def refusing_proxy(status: int) -> Iterator[str]:
-    """Run a proxy that answers everything with a status, and give its address."""
+def refusing_proxy(status: int, *, retries: int = 0) -> Iterator[str]:
+    """Run a proxy that answers everything with a status, and give its address.
+
+    So many answers, the first ones, ask for another request at once.
+    """
+    left = iter(range(retries))
 
     class Handler(BaseHTTPRequestHandler):
         def _refuse(self) -> None:
             self.send_response(status)
             self.send_header("Content-Length", "0")
+            if next(left, None) is not None:
+                self.send_header("Retry-After", "0")
             self.end_headers()
 
         do_GET = do_HEAD = do_CONNECT = _refuse  # noqa: N815

@@ -26,8 +26,13 @@ def evaluator(bundled: Path) -> Iterator[Evaluator]:
         yield evaluator
 
 
-def found(evaluator: Evaluator, text: str, spans: list[Span], *, plain: bool = False) -> list[Word]:
-    words = WordScorer(evaluator.model, plain=plain)
+@pytest.fixture(scope="module")
+def scorers(evaluator: Evaluator) -> tuple[WordScorer, WordScorer]:
+    """One with the ends of words and one without; each looks at the whole vocabulary first."""
+    return WordScorer(evaluator.model), WordScorer(evaluator.model, plain=True)
+
+
+def found(evaluator: Evaluator, words: WordScorer, text: str, spans: list[Span]) -> list[Word]:
     score = Scorer(evaluator, wanted=words.wanted).score(text)
     assert score.places
     return words.words(text, spans, Part(score.tokens, score.places, goes_on=False))
@@ -40,7 +45,9 @@ def begins_with(model: Model, white: str) -> NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_words_beside_their_definition(evaluator: Evaluator, text: str) -> None:
+def test_words_beside_their_definition(
+    evaluator: Evaluator, scorers: tuple[WordScorer, WordScorer], text: str
+) -> None:
     model = evaluator.model
     spans = words_in(text)
     assert [text[span.start : span.end] for span in spans] == text.split()
@@ -64,8 +71,8 @@ def test_words_beside_their_definition(evaluator: Evaluator, text: str) -> None:
     firsts = [0] + [
         int(np.searchsorted(starts[:-1], len(text[: span.end].encode()))) for span in spans
     ]
-    for plain in (False, True):
-        words = found(evaluator, text, spans, plain=plain)
+    for plain, scorer in enumerate(scorers):
+        words = found(evaluator, scorer, text, spans)
         for word, (first, after) in zip(words, pairwise(firsts), strict=True):
             expected = sum(logprobs[place, tokens[place]] for place in range(first, after))
             if not plain:
@@ -83,7 +90,9 @@ def test_words_beside_their_definition(evaluator: Evaluator, text: str) -> None:
             assert word.context == first + 1
 
 
-def test_probabilities_of_the_next_words_add_up_to_one_at_most(evaluator: Evaluator) -> None:
+def test_probabilities_of_the_next_words_add_up_to_one_at_most(
+    evaluator: Evaluator, scorers: tuple[WordScorer, WordScorer]
+) -> None:
     """Those of the plain sum, to what is left of it for the end of the word before them."""
     model = evaluator.model
     prefix = "Once upon a time"
@@ -96,33 +105,36 @@ def test_probabilities_of_the_next_words_add_up_to_one_at_most(evaluator: Evalua
     (row,) = evaluator.logits([model.start_token, *tokens], 1)
     logprobs = log_softmax(row[0].astype(np.float64))
     likely = sorted(starts, key=lambda token: -logprobs[token])[:40]
-    totals = dict.fromkeys((False, True), 0.0)
+    totals = [0.0, 0.0]
     for token in likely:
         text = prefix + model.piece(token).decode()
-        for plain in totals:
-            word = found(evaluator, text, words_in(text), plain=plain)[-1]
+        for plain, scorer in enumerate(scorers):
+            word = found(evaluator, scorer, text, words_in(text))[-1]
             totals[plain] += np.exp(word.logprob or 0)
-    assert 0.9 < totals[False] <= 1
-    assert totals[True] <= np.exp(logprobs[begins_with(model, " ")]).sum() < 0.2
+    assert 0.9 < totals[0] <= 1
+    assert totals[1] <= np.exp(logprobs[begins_with(model, " ")]).sum() < 0.2
 
 
-def test_regions_that_cut_tokens(evaluator: Evaluator) -> None:
+def test_regions_that_cut_tokens(
+    evaluator: Evaluator, scorers: tuple[WordScorer, WordScorer]
+) -> None:
     text = "unbelievable frogs"
     tokens = [evaluator.model.piece(token) for token in evaluator.model.tokenize(text)]
     spans = [Span(0, 1), Span(1, len(tokens[0].decode())), Span(len(tokens[0].decode()), 18)]
-    words = found(evaluator, text, spans)
+    words, plain = (found(evaluator, scorer, text, spans) for scorer in scorers)
     assert words[0].tokens == 1
     assert words[1] == Word(0)
     assert words[2].tokens == len(tokens) - 1
-    plain = found(evaluator, text, spans, plain=True)
     whole = Scorer(evaluator).score(text)
     assert sum(word.logprob or 0 for word in plain) == pytest.approx(whole.logprob)
 
 
-def test_parts_of_a_text_add_up(evaluator: Evaluator) -> None:
+def test_parts_of_a_text_add_up(
+    evaluator: Evaluator, scorers: tuple[WordScorer, WordScorer]
+) -> None:
     """A text that is cut before any of its words has the same words."""
     text = TEXTS[1] + TEXTS[0]
-    words = WordScorer(evaluator.model)
+    words, _ = scorers
     score = Scorer(evaluator, wanted=words.wanted).score(text)
     assert score.places
     whole = words.words(text, words_in(text), Part(score.tokens, score.places, goes_on=False))
