@@ -41,6 +41,7 @@ _IMPORTED = ("batches", "choosing", "cli", "engine", "probing", "terminal", "wor
 _NOT_IMPORTED = ("huggingface_hub", "httpx2", "httpcore2")
 _LENGTH, _STATUS = struct.Struct("!q"), struct.Struct("!i")
 _RUN = b"r"
+_MAX_DESCRIPTORS = 1024  # more than the server ever has: five, and a socket for each run
 _DESCRIPTORS = 5  # the folder, the three streams, and the socket of the run
 
 
@@ -90,6 +91,7 @@ class ForkServer:
                 with self._lock:
                     control = self._started()
                     socket.send_fds(control, [_RUN], [*handed, theirs.fileno()])
+                    _received(control, len(_RUN))
             finally:
                 theirs.close()
                 for descriptor in handed:
@@ -121,6 +123,7 @@ class ForkServer:
 
 
 def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    control.shutdown(socket.SHUT_RDWR)  # also for children, which may hold it
     control.close()
     process.wait()
 
@@ -187,7 +190,9 @@ def _serve(control: socket.socket) -> None:
                             run.sendall(_STATUS.pack(status))
                 elif key.fileobj is control:
                     message, handed, _, _ = socket.recv_fds(control, 1, _DESCRIPTORS)
-                    if not message:
+                    if message:  # macOS may lose what is closed before it arrives
+                        control.sendall(message)
+                    else:
                         for child in runs:
                             os.kill(child, signal.SIGKILL)
                         return
@@ -236,7 +241,7 @@ def _become_new(handed: Sequence[int], arguments: list[str], env: Mapping[str, s
     os.fchdir(folder)
     for standard, descriptor in enumerate(streams):
         os.dup2(descriptor, standard)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(3, _MAX_DESCRIPTORS)
     os.environ.clear()
     os.environ.update(env)
     sys.argv = [program.__file__, *arguments]
