@@ -1,4 +1,7 @@
-"""One run of each command, on the demo model or a small file from a Hub."""
+"""One run of each command, on the demo model or a small file from a Hub.
+
+Each is a new Python, which imports what the command needs and nothing else.
+"""
 
 import json
 from pathlib import Path
@@ -7,6 +10,7 @@ import pytest
 
 from distilgpt2_cli.cli.app import COMMANDS
 from distilgpt2_cli.errors import ExitStatus
+from tests.support import checkpoints
 from tests.support.emulator import emulated
 from tests.support.hub import Hub
 from tests.support.run import run
@@ -43,21 +47,22 @@ ELSEWHERE = ("import", "replay", "write", "serve", "quantize")
 @pytest.mark.parametrize("command", RUNS)
 def test_a_run(hub: Hub, command: str) -> None:
     env = stock(hub).environment()
-    result = run(command, *RUNS[command], env=env, stdin=STDIN.get(command, TEXT_20))
+    result = run(command, *RUNS[command], env=env, stdin=STDIN.get(command, TEXT_20), fresh=True)
     assert result.returncode == ExitStatus.DONE, result.stderr
     assert result.stdout
 
 
 def test_downloads(hub: Hub) -> None:
     env = stock(hub).environment()
-    assert run(*MAIN, env=env).stdout
-    assert b"intact" in run("verify", "--revision", "main", env=env).stdout
-    assert run("remove", "--revision", "main", "--yes", env=env).returncode == ExitStatus.DONE
+    assert run(*MAIN, env=env, fresh=True).stdout
+    assert b"intact" in run("verify", "--revision", "main", env=env, fresh=True).stdout
+    remove = ("remove", "--revision", "main", "--yes")
+    assert run(*remove, env=env, fresh=True).returncode == ExitStatus.DONE
 
 
 def test_replay(env: dict[str, str]) -> None:
     record = run("generate", *DEMO, "--json", "--max-tokens", "5", TEXT, env=env).stdout
-    assert run("replay", "-", env=env, stdin=record).returncode == ExitStatus.DONE
+    assert run("replay", "-", env=env, stdin=record, fresh=True).returncode == ExitStatus.DONE
 
 
 def test_write(env: dict[str, str], tmp_path: Path) -> None:
@@ -71,8 +76,14 @@ def test_serve(env: dict[str, str]) -> None:
 
 
 def test_quantize(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
-    result = run("quantize", str(tiny), "--quant", "Q8_0", "--to", str(tmp_path), env=env)
+    arguments = (str(tiny), "--quant", "Q8_0", "--to", str(tmp_path))
+    result = run("quantize", *arguments, env=env, fresh=True)
     assert result.stdout == f"{tmp_path}/tiny.Q8_0.gguf\n".encode()
+
+
+def test_import(env: dict[str, str], tmp_path: Path) -> None:
+    adapter = checkpoints.write_adapter(tmp_path / "rhymes")
+    assert run("import", str(adapter), env=env, fresh=True).stdout.endswith(b"rhymes.lora.gguf\n")
 
 
 def test_none_is_missing() -> None:

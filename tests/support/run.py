@@ -13,12 +13,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.fork_server import ForkServer
+
 DISTIL = (sys.executable, "-m", "distilgpt2_cli")
 WITHOUT_LINKS = (sys.executable, "-m", "tests.support.no_links")
 # Threads that wait asleep: those that spin, as they do by default, slow each other down by ten
 # times and more when something else runs on the same cores. NumPy's do too, and nothing needs them.
 PATIENT_THREADS = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}
 TIMEOUT = 300  # seconds, for what hangs: a run on a busy machine may take many times longer
+_COMMON = {"LANG": "C.UTF-8", **PATIENT_THREADS}
+FORK_SERVER = ForkServer(_COMMON)
 
 
 def environment(home: Path, **changes: str) -> dict[str, str]:
@@ -29,8 +33,7 @@ def environment(home: Path, **changes: str) -> dict[str, str]:
         "HF_HOME": str(home / "huggingface"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_OFFLINE": "1",
-        "LANG": "C.UTF-8",
-        **PATIENT_THREADS,
+        **_COMMON,
         **changes,
     }
 
@@ -48,15 +51,19 @@ def run(
     env: Mapping[str, str],
     stdin: bytes = b"",
     launcher: tuple[str, ...] = (),
+    fresh: bool = False,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run ``distil``, by itself or through a launcher, with pipes to its end."""
-    return subprocess.run(
-        [*launcher, *DISTIL, *arguments],
-        env=env,
-        input=stdin,
-        capture_output=True,
-        timeout=TIMEOUT,
-    )
+    """Run ``distil``, by itself or through a launcher, with pipes to its end.
+
+    By itself it runs in a child of a process that has it imported, which saves most of a start. A
+    variable that such a child can't imitate makes it start a new Python, and so does ``fresh``: for
+    tests of what is imported, of memory or the end of Python, and for limits and a umask that the
+    test sets, as the server has those of its own start.
+    """
+    command = [*launcher, *DISTIL, *arguments]
+    if fresh or launcher or not FORK_SERVER.imitates(env):
+        return subprocess.run(command, env=env, input=stdin, capture_output=True, timeout=TIMEOUT)
+    return subprocess.CompletedProcess(command, *FORK_SERVER.run(arguments, env, stdin, TIMEOUT))
 
 
 @contextmanager

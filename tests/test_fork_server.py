@@ -1,0 +1,74 @@
+"""Runs in children of a fork server: as a new Python would run them, and none is left behind."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.run import FORK_SERVER, TIMEOUT, environment, run
+
+STATUS = Path("/proc/self/status")
+SCRIPT = """
+import os, signal, sys
+from pathlib import Path
+from tests.support.run import environment, run
+assert run("--version", env=environment(Path(sys.argv[1]))).returncode == 0
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def state(env: dict[str, str], *, fresh: bool) -> list[str]:
+    """Return how a run's process has its signals, threads and masks."""
+    arguments = ("tokenize", "--model", "demo", "--json", "--file", str(STATUS))
+    result = run(*arguments, env=env, fresh=fresh)
+    text = "".join(json.loads(line)["text"] for line in result.stdout.splitlines())
+    return re.findall(r"^(?:Sig...|ShdPnd|Umask|NoNewPrivs):.*", text, re.MULTILINE)
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the system has no /proc")
+def test_a_child_is_like_a_new_process(env: dict[str, str]) -> None:
+    forked = state(env, fresh=False)
+    assert len(forked) > 5
+    assert forked == state(env, fresh=True)
+
+
+def test_results_and_errors_are_the_same(env: dict[str, str]) -> None:
+    for arguments in (("score", "-m", "demo", "-"), ("verify",), ("generate", "-n", "0"), ()):
+        forked, fresh = (
+            run(*arguments, env=env, stdin=b"Once\n" * 9, fresh=each) for each in (False, True)
+        )
+        assert (forked.returncode, forked.stdout) == (fresh.returncode, fresh.stdout)
+        assert forked.stderr == fresh.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"PYTHONPATH": "x"}, {"LANG": "C"}, {"LC_ALL": "C"}, {"OMP_WAIT_POLICY": "active"},
+     {"OMP_NUM_THREADS": "1"}, {"LD_PRELOAD": ""}, {"GGML_VK_VISIBLE_DEVICES": ""}],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_other_environments_need_a_start(env: dict[str, str], change: dict[str, str]) -> None:
+    assert FORK_SERVER.imitates({**env, "DISTIL_MODEL": "demo", "https_proxy": ""})
+    assert not FORK_SERVER.imitates({**env, **change})
+    assert not FORK_SERVER.imitates(
+        {name: env[name] for name in env.keys() - change.keys() - {"LANG"}}
+    )
+
+
+def test_what_hangs_is_killed(env: dict[str, str]) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        FORK_SERVER.run(("serve", "-m", "demo", "--port", "0"), env, b"", timeout=0.2)
+    assert FORK_SERVER.run(("--version",), env, b"", TIMEOUT)[0] == 0
+
+
+@pytest.mark.parametrize("variable", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["", "unbuffered"])
+def test_the_server_ends_with_a_killed_process(tmp_path: Path, variable: dict[str, str]) -> None:
+    # It has the standard error of that process, whose end comes when both have ended.
+    root = str(Path(__file__).parents[1])
+    env = environment(tmp_path, PYTHONPATH=root, **variable)
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
+    result = subprocess.run(command, env=env, capture_output=True, timeout=TIMEOUT)
+    assert (result.returncode, result.stderr) == (-9, b"")
