@@ -8,6 +8,7 @@ import subprocess
 import time
 from dataclasses import asdict
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from distilgpt2_cli.engine import GenerationOptions
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.processes import wait_for_work
+from tests.support.processes import wait_for_work, wait_until
 from tests.support.run import DISTIL, TIMEOUT, run, started, terminal
 
 PROMPT = "The old man and the"
@@ -297,12 +298,19 @@ def test_an_interrupted_completion_is_still_a_record(env: dict[str, str], tiny: 
     arguments = ("generate", "-m", str(tiny), "--json", "--max-tokens", "1000", "-n", "1000", "Hi")
     with started(*arguments, "--ignore-eos", env=env) as process:
         assert process.stdout is not None
-        first = json.loads(process.stdout.readline())
+        assert process.stderr is not None
+        lines: list[bytes] = []
+        # All the time, so that it is not interrupted while it waits to write a whole record.
+        reader = Thread(target=lines.extend, args=[process.stdout])
+        reader.start()
+        wait_until(lambda: bool(lines))
         wait_for_work(process.pid, 0.1)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=TIMEOUT)
+        reader.join(TIMEOUT)
+        errors = process.stderr.read()
+        process.wait(TIMEOUT)
+    first, *_, record = records(b"".join(lines))
     assert first["finish_reason"] == "length"
-    record = records(output)[-1]
     assert record["finish_reason"] == "interrupted"
     assert record["text"]
     assert errors == b""
