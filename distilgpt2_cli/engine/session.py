@@ -57,9 +57,8 @@ def _needs(model: Model, tokens: int, rows: int) -> Needs:
     cache = 2 * tokens * model.layers * model.width * 2  # keys and values of two bytes each
     logits = (rows + PHYSICAL_BATCH) * model.vocabulary_size * 4
     files = (model.path, *(adapter.path for adapter in model.adapters))
-    weights = sum(
-        Path(file).stat().st_size for file in files
-    )  # llama.cpp copies those that it orders differently
+    # llama.cpp copies those that it orders differently; others are mapped.
+    weights = sum(Path(file).stat().st_size for file in files)
     return Needs(model.placement.is_on_device, _PROGRAM_BYTES + weights + cache + logits)
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..models.reference import is_repository
 from .checkpoint import CARD
 from .untrusted import is_file, is_unicode, read_text
 
 _FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\n---\r?(\n|\Z)", re.DOTALL)
 _MOST_BYTES = 2**20
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _HUB = "https://huggingface.co"
 
 
@@ -83,7 +83,7 @@ def metadata_of(folder: Path, origin: Origin, base: str | None = None) -> dict[s
 
 def _base(key: str, name: str) -> dict[str, object]:
     """Return what is said of a base model; a folder of somebody's machine has its name only."""
-    if not _REPOSITORY.fullmatch(name) or ".." in name:
+    if not is_repository(name):
         return {f"{key}.name": Path(name).name or name}
     organization, model = name.split("/")
     return {

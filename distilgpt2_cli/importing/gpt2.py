@@ -20,7 +20,6 @@ from .untrusted import CHECK_FOLDER
 
 Array = NDArray[Any]
 
-EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
 MATRICES = {
     "attn.c_attn": "attn_qkv",
     "attn.c_proj": "attn_output",
@@ -30,7 +29,7 @@ MATRICES = {
 """The matrices of a block, by their names in transformers."""
 _NORMS = {"ln_1": "attn_norm", "ln_2": "ffn_norm"}
 _PREFIX = "transformer."
-_EMBEDDING, _HEAD = "wte.weight", "lm_head.weight"
+_EMBEDDING, _HEAD = "wte.weight", "lm_head.weight"  # in transformers
 # Masks, which older versions of transformers saved, and the head for multiple choice.
 _WITHOUT_USE = re.compile(r"h\.\d+\.attn\.(masked_)?bias|multiple_choice_head\..*")
 
@@ -62,7 +61,7 @@ class Weights:
         self.rows = next(iter(self._source(_EMBEDDING).shape), 0)
         is_tied = config.tied and not self._has_another_head()
         self._head = _EMBEDDING if is_tied else _HEAD
-        self._tensors = [*self._model(), self._matrix(OUTPUT, self._head)]
+        self._tensors = [*self._model(), self._matrix("output.weight", self._head)]
         self._refuse_others()
 
     def tensors(self, *, separate_output: bool) -> list[NewTensor]:
@@ -73,7 +72,7 @@ class Weights:
     def _model(self) -> list[NewTensor]:
         config, width = self._config, self._config.width
         found = [
-            self._matrix(EMBEDDING, _EMBEDDING),
+            self._matrix("token_embd.weight", _EMBEDDING),
             self._tensor("position_embd.weight", "wpe.weight", (config.context, width), exact=True),
             *self._norm("output_norm", "ln_f"),
         ]

@@ -128,10 +128,9 @@ def choose(
     found = {label: path for label, path in own.items() if label}
     if not found:
         return None
-    wanted = [quantization] if quantization else [default or DEFAULT_QUANTIZATION]
-    for label in wanted:
-        if label.upper() in found:
-            return found[label.upper()]
+    wanted = (quantization or default or DEFAULT_QUANTIZATION).upper()
+    if wanted in found:
+        return found[wanted]
     if quantization is None and len(found) == 1:
         return next(iter(found.values()))
     has = f"{name} was imported as {' and '.join(found)}"

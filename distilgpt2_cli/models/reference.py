@@ -65,13 +65,18 @@ class FileReference:
         return f"distil import {self.repository}"
 
 
+def is_repository(name: str) -> bool:
+    """Return whether a name can be that of a repository: OWNER/NAME."""
+    return bool(_REPOSITORY.fullmatch(name)) and ".." not in name
+
+
 def check_place(repository: str, revision: str | None) -> None:
     """Check what names a repository and a revision of it.
 
     Raises:
         UsageError: one is malformed.
     """
-    if not _REPOSITORY.fullmatch(repository) or ".." in repository:
+    if not is_repository(repository):
         raise UsageError(
             f"{repository!r} is not the name of a repository.",
             f"Use OWNER/NAME, such as {REPOSITORY}.",

@@ -1,7 +1,6 @@
 """What ``distil import`` reads: a folder, a file in one, or a repository on the Hub."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +12,9 @@ from ...files import own_path
 from ...importing.card import Origin
 from ...importing.checkpoint import INDEX, Checkpoint, find_checkpoint, shards_of, wanted_files
 from ...models.hub_settings import is_offline
+from ...models.reference import is_repository
 from ...terminal import Terminal
 from ..shared.model_options import Offline
-
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class SourceOptions:
         """
         if self._is_here:
             return find_checkpoint(self._path), Origin(self.model_name)
-        if not _REPOSITORY.fullmatch(self.source):
+        if not is_repository(self.source):
             raise ModelUnavailableError(
                 f"There is no folder {self.source}.",
                 "Name a folder, or OWNER/NAME for a repository on the Hub.",

@@ -6,6 +6,7 @@ is written down here, and compared with what ggml's own functions say before any
 
 import ctypes
 import math
+from abc import ABC, abstractmethod
 from functools import cache
 from typing import Any
 
@@ -132,7 +133,7 @@ class Node:
         call("ggml_backend_tensor_set", None, self.pointer, *_memory(part))
 
 
-class Observer:
+class Observer(ABC):
     """Sees every node that a context computes. A subclass says which it wants, and takes them.
 
     llama.cpp asks a callback (``cb_eval`` in llama.h) of every node of its graph whether it is
@@ -154,13 +155,13 @@ class Observer:
         if error:
             raise error
 
+    @abstractmethod
     def wants(self, node: Node) -> bool:
         """Return whether a node that is not computed yet is wanted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, node: Node) -> None:
         """Take a node that is computed; what this raises comes out of `check`."""
-        raise NotImplementedError
 
     def _see(self, address: int, asked: bool, _data: object) -> bool:
         """Answer llama.cpp: whether a node is wanted, or else whether to go on."""
