@@ -1,0 +1,49 @@
+"""What a run computes, from where to where."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .rows import RowTask
+
+Format = Literal["text", "jsonl", "csv", "parquet"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where rows come from.
+
+    Attributes:
+        addresses: paths, or URLs that pyarrow or fsspec opens, of files of one format, in order.
+        sizes: of each, in bytes.
+        format: of all of them.
+        column: the column with the texts; None for lines of text.
+        identifier: the column with the rows' identifiers; None without one.
+    """
+
+    addresses: tuple[str, ...]
+    sizes: tuple[int, ...]
+    format: Format
+    column: str | None = None
+    identifier: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run.
+
+    Attributes:
+        task: what is computed of each row.
+        inputs: where the rows come from.
+        output: the address of the folder for the results.
+        format: of the results.
+        part_rows: how many rows a part has: a little more where a chunk ends later, fewer where
+            they are long. The results do not depend on it, only how they are divided into files.
+        number: the name of the column with the number of the row.
+    """
+
+    task: RowTask
+    inputs: Inputs
+    output: str
+    format: Format
+    part_rows: int
+    number: str
