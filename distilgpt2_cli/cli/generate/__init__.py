@@ -24,6 +24,7 @@ from ..shared.sampling_options import Logprobs, SamplingOptions, generation_opti
 from ..shared.sources import check_read_once
 from ..shared.texts import InputLines, read_prompt
 from .constraint import ConstraintOptions
+from .options import Echo, FlashAttention
 
 EXAMPLES = """\b
 Examples:
@@ -61,22 +62,14 @@ class _Prompts(TextOptions):
 
 @dataclass(frozen=True)
 class _ModelOptions(ModelOptions):
-    flash_attention: Annotated[
-        bool,
-        typer.Option(
-            "--flash-attention",
-            help="Faster, but after 256 tokens the text can depend on --threads.",
-        ),
-    ] = False
+    flash_attention: FlashAttention = False
 
 
 @dataclass(frozen=True)
 class _Written:
     """What is written for each completion."""
 
-    echo: Annotated[
-        bool, typer.Option("--echo", help="Print the prompt before each completion.")
-    ] = False
+    echo: Echo = False
     one_line: Annotated[
         bool,
         typer.Option(

@@ -216,6 +216,16 @@ class AdapterOptions:
 
 
 @dataclass(frozen=True)
+class AdaptedFileOptions(AdapterOptions, FileOptions):
+    """The options of a command that needs one model file with its adapters."""
+
+    def locate(self, terminal: Terminal) -> ModelFile:
+        """Return the file with its adapters; as `FileOptions.locate`."""
+        adapters = self.adapters
+        return replace(super().locate(terminal), adapters=adapters)
+
+
+@dataclass(frozen=True)
 class FilesOptions(AdapterOptions):
     """The options of a command that compares model files; adapters are those of each."""
 
@@ -316,13 +326,8 @@ class ComputeOptions(GpuOptions, ThreadOptions):
 
 
 @dataclass(frozen=True)
-class ModelOptions(ComputeOptions, AdapterOptions, FileOptions):
+class ModelOptions(ComputeOptions, AdaptedFileOptions):
     """The options of a command that computes with one model."""
-
-    def locate(self, terminal: Terminal) -> ModelFile:
-        """Return the file with its adapters; as `FileOptions.locate`."""
-        adapters = self.adapters
-        return replace(super().locate(terminal), adapters=adapters)
 
 
 def parse_threads(value: str) -> int | None:
