@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from ...engine.llama.placement import Placement
-from ..shared.csv_table import csv_line
+from ...tables import csv_line
 from ..shared.record import finite, model_record, piece_record, placement_record, versions_record
 from .lines import Failure, Text, in_groups
 from .scoring import ScoringTask
