@@ -10,7 +10,7 @@ from ...engine.options import choose_seed
 from ...errors import UsageError
 from ...terminal import Terminal
 from ..optional_values import OPTIONAL_FORMAT
-from ..shared.model_options import ModelOptions
+from ..shared.model_options import FlashAttention, ModelOptions
 from ..shared.options import (
     Json,
     Quiet,
@@ -20,11 +20,10 @@ from ..shared.options import (
     check_only_one,
     parse_workers,
 )
-from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
+from ..shared.sampling_options import Echo, Logprobs, SamplingOptions, generation_options
 from ..shared.sources import check_read_once
 from ..shared.texts import InputLines, read_prompt
 from .constraint import ConstraintOptions
-from .options import Echo, FlashAttention
 
 EXAMPLES = """\b
 Examples:

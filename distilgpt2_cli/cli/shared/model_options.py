@@ -165,6 +165,13 @@ Threads = Annotated[
     str,
     typer.Option(metavar="N", help="Number of threads; auto tunes itself while running."),
 ]
+FlashAttention = Annotated[
+    bool,
+    typer.Option(
+        "--flash-attention",
+        help="Faster, but after 256 tokens the text can depend on --threads.",
+    ),
+]
 EveryCached = Annotated[bool, typer.Option("--all", help="All downloaded quantizations.")]
 
 
