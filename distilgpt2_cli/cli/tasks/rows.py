@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from ...cluster.rows import Column, Computed, Refused, Row
+from ...cluster.rows import Column, Computed, Refused, Row, RowTask
 from ...engine.llama.placement import Placement
 from ...engine.options import completion_seed, own_seed
 from ...engine.records import Token
@@ -61,7 +61,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class _TaskOfRows(ABC, Generic[_Task]):
+class TaskOfRows(ABC, Generic[_Task]):
     """A task of rows; see `RowTask`.
 
     Attributes:
@@ -99,6 +99,14 @@ class _TaskOfRows(ABC, Generic[_Task]):
         """The model file, or all parts of it, and its adapters, each with its SHA-256 if known."""
         return files_of(self.task.file)
 
+    @abstractmethod
+    def moved(self, places: Mapping[Path, Path]) -> "RowTask":
+        """Return the same with its files at other places."""
+
+    @abstractmethod
+    def open(self) -> AbstractContextManager[Work[Text, Computed | Refused]]:
+        """Load the model, and free it when the block ends."""
+
     def _moved(self, places: Mapping[Path, Path]) -> _Task:
         return replace(self.task, file=moved(self.task.file, places))  # type: ignore[type-var]
 
@@ -132,7 +140,7 @@ class _WorkOnRows(Generic[_Result]):
         return iter(())
 
 
-class GenerateRows(_TaskOfRows[GenerateTask]):
+class GenerateRows(TaskOfRows[GenerateTask]):
     """Completes the texts of rows.
 
     Where rows have identifiers, the seeds follow from the first one and the identifier alone, and
@@ -184,7 +192,7 @@ class _Completions(CompletingWork[Computed]):
         return Computed(request.number, values, self.line(completion, tokens), evaluated + count)
 
 
-class ScoreRows(_TaskOfRows[ScoreTask]):
+class ScoreRows(TaskOfRows[ScoreTask]):
     """Scores the texts of rows."""
 
     @property
@@ -209,7 +217,7 @@ class _Scores(ScoringWork[Computed]):
         return Computed(text.number, values, text_line(text, score), len(score.tokens))
 
 
-class FeaturesRows(_TaskOfRows[FeaturesTask]):
+class FeaturesRows(TaskOfRows[FeaturesTask]):
     """Computes the hidden states of the texts of rows."""
 
     @property
