@@ -103,13 +103,13 @@ def test_what_is_said(env: dict[str, str], lines: Path) -> None:
     assert (result.returncode, result.stdout.decode()) == (1, f"{folder}/\n")
     assert re.fullmatch(
         "2 empty lines were skipped.\n"
-        r"301 rows, 1 failures, [\d,]+ tokens" + _SPEED + "Error: 1 of 301 rows have no result."
+        r"301 rows, 1 failure, [\d,]+ tokens" + _SPEED + "Error: 1 of 301 rows have no result."
         f" See {folder}/_errors for the reasons, correct the rows, and run those again.\n",
         result.stderr.decode(),
     )
     again = run(*arguments, "--resume", env=env)  # which has nothing to compute
     assert (again.returncode, again.stdout.decode()) == (1, f"{folder}/\n")
-    assert "301 rows (301 by an earlier run), 1 failures" in again.stderr.decode()
+    assert "301 rows (301 by an earlier run), 1 failure," in again.stderr.decode()
     assert run(*arguments, "--resume", "--quiet", env=env).stderr.count(b"\n") == 1
 
 

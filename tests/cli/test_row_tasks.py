@@ -1,6 +1,8 @@
 """What `distil map` computes of rows is what the commands print for lines."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +85,14 @@ def test_a_row_without_a_result_says_why_in_the_words_of_the_command_line() -> N
     assert refused.problem[1] == "Shorten it, or use --overflow overlap."
     (empty,) = computed(ScoreRows(ScoreTask(demo(), threads=1)), [Row(4, "")])
     assert empty.problem == ("There is no text to score.", "Give it at least one character.")
+
+
+def test_a_worker_imports_no_parser() -> None:
+    script = (
+        "import sys, distilgpt2_cli.cli.tasks.rows\n"
+        "assert not {'typer', 'rich', 'ray', 'pyarrow'} & {*sys.modules}\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_files_and_other_places_of_them(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from ...errors import DistilError
 from ...models import ModelFile
 from ...signals import results_pending
 from ...terminal import Terminal
+from ...units import count_of
 from ..shared.extras import check_extra
 from ..shared.offload import notice_loading
 from ..shared.record import model_record, versions_record
@@ -147,8 +148,7 @@ class MapRun:
         terminal, run, totals = self._terminal, self._run, self._totals
         cluster = Cluster(run.cluster, run.worker_count, run.thread_count)
         job, token = self._job(task), self._folder.token
-        count = len(self._inputs.addresses)
-        name = "1 file" if count == 1 else f"{count} files"
+        name = count_of(len(self._inputs.addresses), "file")
         totals.begin = time.monotonic()
         with (
             results_pending(),
@@ -159,7 +159,7 @@ class MapRun:
             for done in self._noticing(parts):
                 totals.add(done)
                 rate = totals.rows_per_second
-                advance(done.size, f"{totals.rows:,} rows · {rate:.0f} rows/s")
+                advance(done.size, f"{count_of(totals.rows, 'row')} · {rate:.0f} rows/s")
             self._folder.finish(totals.summary)
         self._end()
 
@@ -191,8 +191,9 @@ class MapRun:
         notice_empty(terminal, totals.empty)
         earlier = f" ({totals.earlier_rows:,} by an earlier run)" if totals.earlier_rows else ""
         terminal.notice(
-            f"{totals.rows:,} rows{earlier}, {totals.failures:,} failures, {totals.tokens:,} tokens"
-            f" in {totals.seconds:.1f} s, {totals.rows_per_second:.0f} rows/s."
+            f"{count_of(totals.rows, 'row')}{earlier}, {count_of(totals.failures, 'failure')},"
+            f" {count_of(totals.tokens, 'token')} in {totals.seconds:.1f} s,"
+            f" {totals.rows_per_second:.0f} rows/s."
         )
         terminal.write(f"{folder}\n")
         if totals.failures:
