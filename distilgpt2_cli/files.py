@@ -123,14 +123,14 @@ def place_beside(path: Path, remedy: str) -> Iterator[Path]:
             f"{path} is a folder.", "Move it away, or choose another place for the file."
         )
     try:
-        with _private_folder(path.parent) as folder:
+        with private_folder(path.parent) as folder:
             yield folder
     except OSError as error:
         raise cannot_write(error, path, remedy) from error
 
 
 @contextmanager
-def _private_folder(parent: Path) -> Iterator[Path]:
+def private_folder(parent: Path) -> Iterator[Path]:
     """Make a hidden folder with a random name, and remove it and all in it at the end.
 
     Those that killed processes have left in the same place are removed, too.
@@ -138,8 +138,7 @@ def _private_folder(parent: Path) -> Iterator[Path]:
     import tempfile
 
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(f"{_PREFIX}*"):
-        _remove_if_abandoned(left)
+    remove_abandoned(parent)
     with tempfile.TemporaryDirectory(
         prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True
     ) as name:
@@ -148,6 +147,12 @@ def _private_folder(parent: Path) -> Iterator[Path]:
             yield Path(name)
         finally:
             os.close(descriptor)
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove the private folders in a place that killed processes have left."""
+    for left in parent.glob(f"{_PREFIX}*"):
+        _remove_if_abandoned(left)
 
 
 def _claim(folder: Path) -> int:

@@ -18,6 +18,8 @@ class Inputs:
         format: of all of them.
         column: the column with the texts; None for lines of text.
         identifier: the column with the rows' identifiers; None without one.
+        identifier_type: of that column in Parquet results, by Arrow's name: that of the first
+            input if it is Parquet, and otherwise text, so that all parts have the same schema.
     """
 
     addresses: tuple[str, ...]
@@ -25,6 +27,7 @@ class Inputs:
     format: Format
     column: str | None = None
     identifier: str | None = None
+    identifier_type: str = "string"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...probing.comparison import Comparison
 from ...probing.paired import PairedTest
-from ..shared.csv_table import csv_line
+from ...tables import csv_line
 
 
 def comparison_table(name: str, comparison: Comparison) -> str:

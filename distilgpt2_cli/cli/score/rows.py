@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ...errors import DistilError
 from ...files import check_new_file, new_file
 from ...growing_file import GrowingFile, open_growing_file
-from ..shared.csv_table import csv_line
+from ...tables import csv_header, csv_line
 from ..tasks.words import Row
 from .parquet import ParquetFile, kinds
 
@@ -38,7 +38,7 @@ def write_lines(
     if form == "jsonl":
         return write_records
     separator = "\t" if form == "tsv" else ","
-    write(separator.join(columns) + "\n")
+    write(csv_header(columns, separator))
     return write_cells
 
 

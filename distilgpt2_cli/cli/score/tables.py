@@ -1,20 +1,19 @@
 """Texts from a table: CSV, or the same with tabs or semicolons, with a header."""
 
 import codecs
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from ...errors import DistilError, NotUtf8Error, UsageError
+from ...errors import DistilError, NotUtf8Error
+from ...lines import MAX_LINE_BYTES
+from ...tables import TableReader, wrong_cells
 from ...terminal import Terminal
 from ...terminal.input import LineReader
 from ..shared.errors import show_error
-from ..shared.texts import MAX_LINE_BYTES
 from ..tasks.lines import Cuts
 
-_SEPARATORS = re.compile(r'"(?:[^"]|"")*"|([,;\t])')
 _WORD = re.compile(r"\S+")
 _TRIMMED = re.compile(r"\s*(\S(?:.*\S)?)", re.DOTALL)
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})")
@@ -57,16 +56,9 @@ class Table:
         self.descriptor = reader.descriptor
         self._reader = reader
         self._name = name
-        self._line = self._count = 0
-        lines = self._lines()
-        first = next(lines, "")
-        separator = next((each for each in _SEPARATORS.findall(first) if each), ",")
-        csv.field_size_limit(MAX_LINE_BYTES)
-        self._rows = csv.reader(_with(first, lines), delimiter=separator, strict=True)
-        self.header = self._next_cells() or []
-        if not self.header or len(set(self.header)) < len(self.header):
-            problem = "has no header" if not self.header else "has two columns of the same name"
-            raise DistilError(f"{name} {problem}.", "Give each column a name in the first line.")
+        self._count = 0
+        self._rows = TableReader(self._lines(), name, MAX_LINE_BYTES)
+        self.header = self._rows.header
         self._by = [self.place(each) for each in by]
         self._held: TableRow | None = None
 
@@ -76,12 +68,7 @@ class Table:
         Raises:
             UsageError: there is none of this name.
         """
-        if column not in self.header:
-            raise UsageError(
-                f"{self._name} has no column {column}.",
-                f"Use one of these: {', '.join(self.header)}.",
-            )
-        return self.header.index(column)
+        return self._rows.place(column)
 
     def __next__(self) -> list[TableRow]:
         """Return the rows of the next text."""
@@ -109,33 +96,23 @@ class Table:
         return [row.cells[place] if place < len(row.cells) else "" for place in self._by]
 
     def _next_row(self) -> TableRow | None:
-        while (cells := self._next_cells()) is not None:
-            if cells:
-                self._count += 1
-                return TableRow(self._count, cells)
-        return None
-
-    def _next_cells(self) -> list[str] | None:
-        try:
-            return next(self._rows, None)
-        except csv.Error as error:
-            raise DistilError(
-                f"{self._name} is not a table as CSV: line {self._line}: {error}.",
-                "Save it as CSV with a header, where texts with quotes or commas are quoted.",
-            ) from None
+        cells = next(self._rows, None)
+        if cells is None:
+            return None
+        self._count += 1
+        return TableRow(self._count, cells)
 
     def _lines(self) -> Iterator[str]:
-        for line in self._reader:
-            self._line += 1
+        for number, line in enumerate(self._reader, 1):
             if line is None:
                 raise DistilError(
-                    f"Line {self._line} of {self._name} is longer than {MAX_LINE_BYTES} bytes.",
+                    f"Line {number} of {self._name} is longer than {MAX_LINE_BYTES} bytes.",
                     "Use --file without --column for a long text.",
                 )
             try:
-                yield (line.removeprefix(codecs.BOM_UTF8) if self._line == 1 else line).decode()
+                yield (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).decode()
             except UnicodeDecodeError as error:
-                raise NotUtf8Error(f"Line {self._line}", error) from None
+                raise NotUtf8Error(f"Line {number}", error) from None
 
 
 class TableTexts:
@@ -173,11 +150,7 @@ class TableTexts:
         self.count = rows[-1].number
         for row in rows:
             if len(row.cells) != len(self._table.header):
-                raise DistilError(
-                    f"Row {row.number} has {len(row.cells)} cells, and the header has"
-                    f" {len(self._table.header)}.",
-                    "Correct it, and run it again.",
-                )
+                raise wrong_cells(row.number, row.cells, self._table.header)
         if any(row.cells[self._place].strip() for row in rows):
             return rows
         self._empty += len(rows)
@@ -223,11 +196,6 @@ class TableTexts:
                 f"{self._failures} texts of the {self.count} rows were skipped.",
                 "Correct them (see the errors above), and run those rows again.",
             )
-
-
-def _with(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def in_regions(text: str, separator: str) -> tuple[str, Cuts]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...errors import UsageError, no_text
+from ...lines import MAX_LINE_BYTES
 from ...models import sha256
 from ...terminal import Terminal
 from ...terminal.progress import SCORE
@@ -19,7 +20,7 @@ from ..shared.lines import LineSource, OneText, Parse, shown
 from ..shared.offload import notice_loading
 from ..shared.record import model_record, quoted, versions_record
 from ..shared.sources import can_be_read_again, check_readable, open_lines, source_name
-from ..shared.texts import MAX_LINE_BYTES, InputLines, read_parts, read_text
+from ..shared.texts import InputLines, read_parts, read_text
 from ..tasks.lines import Cuts, Failure, Text
 from ..tasks.words import Layout, Row, Rows, WordRows, WordsTask
 from .options import OutputOptions, WordOptions, WordTexts

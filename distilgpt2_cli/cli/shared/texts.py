@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from ...errors import DistilError, NotUtf8Error, UsageError
+from ...lines import MAX_LINE_BYTES, text_of_line
 from ...terminal import Terminal
 from ...terminal.input import LineReader
 from .errors import show_error
@@ -23,9 +24,6 @@ from .sources import (
 
 MAX_CHARACTERS = 2**20
 """How much of the end of a prompt is kept: far more than any context window holds."""
-
-MAX_LINE_BYTES = 2**20
-"""The longest line: a longer one is not a prompt, and would fill the memory."""
 
 _FILE_REMEDY = "Check the file name after --file."
 
@@ -152,13 +150,13 @@ class InputLines:
             )
 
     def _text(self, line: bytes | None) -> str:
-        if line is None:
-            raise DistilError(
-                f"Line {self.count} is longer than {MAX_LINE_BYTES} bytes.", self._too_long
-            )
-        if self.count == 1 and not self._exact:
-            line = line.removeprefix(codecs.BOM_UTF8)
-        return _decoded(_line_without_end(line), f"Line {self.count}", exact=self._exact)
+        return text_of_line(
+            line,
+            self.count,
+            self._too_long,
+            first=self.count == 1 and not self._exact,
+            errors=on_errors(self._exact),
+        )
 
 
 def read_text(terminal: Terminal, text: TextOptions) -> str:
@@ -238,10 +236,6 @@ def _read_end(terminal: Terminal, source: str) -> tuple[str, int]:
 
 def _without_last_line_end(text: str) -> str:
     return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
-
-
-def _line_without_end(data: bytes) -> bytes:
-    return data[:-2] if data.endswith(b"\r\n") else data.removesuffix(b"\n")
 
 
 def _decoded(data: bytes, source: str, *, exact: bool = False) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ...engine.llama.placement import Placement
-from ..shared.csv_table import csv_line
+from ...tables import csv_line
 from ..shared.record import finite, model_record, piece_record, placement_record, versions_record
 from .lines import Failure, Text, in_groups
 from .scoring import ScoringTask
