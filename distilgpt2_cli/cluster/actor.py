@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+import platform
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from .computing import PartComputer
 from .delivery import Delivered, placed
 from .folder import OutputFolder
 from .job import Done, Job
-from .parts import decoded
+from .parts import decode
 from .pinning import stay_on_free_cores
 
 if TYPE_CHECKING:
@@ -86,12 +86,15 @@ class PartActor:
         return block_of_result(done)
 
     def _open(self) -> PartComputer:
+        from ..engine.llama.bindings import features
+
         assignment = self._assignment
+        self._processor = features()
         if (found := versions()) != assignment.versions:
             raise DistilError(
-                f"The node {_node()} has {', '.join(found)}, and this run was started with"
+                f"The machine {platform.node()} has {', '.join(found)}, and the run was begun with"
                 f" {', '.join(assignment.versions)}.",
-                "Install the same version of distil on all nodes.",
+                "Install the same versions on all machines.",
             )
         folder = OutputFolder(assignment.job.output)
         folder.check(assignment.token)
@@ -106,18 +109,17 @@ class PartActor:
         import ray
 
         attempts, number = self._assignment.attempts, row["number"]
-        part = decoded(row["data"])
+        part = decode(row["data"])
         if ray.get(attempts.begin.remote(number)) > MOST_ATTEMPTS:
             first, last = part.rows[0].number, part.rows[-1].number
             raise DistilError(
                 f"The process that computes rows {first} to {last} ended {MOST_ATTEMPTS} times"
                 " without a result, as for want of memory.",
-                "Use fewer workers, a lower --parallel, or nodes with more memory.",
+                "Use fewer workers, a lower --parallel, or machines with more memory.",
             )
-        begin = time.monotonic()
         done = self._computer.done(part)
         attempts.end.remote(number)
-        return {"done": done._replace(seconds=0.0 if done.again else time.monotonic() - begin)}
+        return {"done": done._replace(processor=self._processor)}
 
 
 def versions() -> tuple[str, ...]:
@@ -162,9 +164,3 @@ def block_of_result(result: dict[str, Any]) -> "pyarrow.Table":
     import pyarrow
 
     return pyarrow.table({"result": [json.dumps(result)]})
-
-
-def _node() -> str:
-    import socket
-
-    return socket.gethostname()

@@ -2,13 +2,13 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..failures import explained
 from .actor import Assignment, PartActor, block_of_part, fault
 from .job import Cluster, Job
-from .parts import cut, encoded
+from .parts import cut, encode
 from .reading import RowReader
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ _AHEAD = 2  # parts at an actor: the next one is there when it is done with one
 _ANY_NUMBER = -1
 
 
-def results(assignment: Assignment, cluster: Cluster, memory: int) -> Iterator[dict[str, Any]]:
+def results(
+    assignment: Assignment, cluster: Cluster, memory: int
+) -> Generator[dict[str, Any], None, None]:
     """Yield the results of all parts, in the order in which they are done.
 
     Args:
@@ -95,7 +97,7 @@ def blocks(job: Job) -> Iterator["pyarrow.Table"]:
     number = 0
     try:
         for part in cut(RowReader(job.inputs), job.task.chunk_texts, job.part_rows):
-            yield block_of_part(part.number, encoded(part))
+            yield block_of_part(part.number, encode(part))
             number = part.number + 1
     except Exception as error:
         yield block_of_part(number, b"", json.dumps(fault(explained(error)) | {"last": True}))

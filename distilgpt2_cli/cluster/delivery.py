@@ -82,7 +82,9 @@ def placed(files: Sequence[Delivered], environment: Mapping[str, str]) -> dict[P
             for file in files:
                 _receive(file, places[file.path])
     except OSError as error:
-        raise cannot_write(error, folder, "Free some space there, or use a smaller model.") from None
+        raise cannot_write(
+            error, folder, "Free some space there, or use a smaller model."
+        ) from None
     return places
 
 
