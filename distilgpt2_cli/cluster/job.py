@@ -80,8 +80,8 @@ class Done(NamedTuple):
         size: bytes of the input.
         seconds: of computing it; 0 if an earlier run has done so.
         again: whether an earlier run has committed it.
-        processor: what the processor that computed it can do, which has an influence on the last
-            digits; empty if an earlier run has computed it.
+        processor: the features of the processor that computed it, or has found it, by llama.cpp's
+            names: they have an influence on the last digits.
     """
 
     number: int

@@ -177,7 +177,7 @@ class MapRun:
         """Report it once if the processors that compute are not of one kind."""
         kinds = set()
         for done in parts:
-            if done.processor and done.processor not in kinds:
+            if not done.again and done.processor not in kinds:
                 kinds.add(done.processor)
                 if len(kinds) == 2:
                     self._terminal.notice(
