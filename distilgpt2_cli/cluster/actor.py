@@ -1,5 +1,6 @@
 """What an actor does: it opens the task once, and computes and commits the parts that it gets."""
 
+import atexit
 import json
 import os
 import platform
@@ -68,6 +69,7 @@ class PartActor:
 
     def __init__(self, assignment: Assignment) -> None:
         """Open the task."""
+        end_at_once()
         self._assignment = assignment
         self._fault: DistilError | None = None
         self._stack = ExitStack()
@@ -120,6 +122,15 @@ class PartActor:
         done = self._computer.done(part)
         attempts.end.remote(number)
         return {"done": done._replace(processor=self._processor)}
+
+
+def end_at_once() -> None:
+    """Let this process of Ray end without its last cleaning up.
+
+    In Ray 2.60, that can wait for itself for ever (`~CoreWorkerProcessImpl`), with all memory and
+    the lock of a core. By then the process has nothing left to tell anybody.
+    """
+    atexit.register(os._exit, 0)
 
 
 def versions() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _STORE_BYTES = 100 * 2**20  # for the objects of a node; Ray has no less than 75 MB
@@ -85,10 +85,8 @@ def actors(folder: Path) -> list[int]:
 
 def kill(process: int) -> None:
     """Kill a process, if it still is there."""
-    try:
+    with suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def main() -> None:
