@@ -112,7 +112,8 @@ class PartActor:
 
         attempts, number = self._assignment.attempts, row["number"]
         part = decode(row["data"])
-        if ray.get(attempts.begin.remote(number)) > MOST_ATTEMPTS:
+        attempt = ray.get(attempts.begin.remote(number))
+        if attempt > MOST_ATTEMPTS:
             first, last = part.rows[0].number, part.rows[-1].number
             raise DistilError(
                 f"The process that computes rows {first} to {last} ended {MOST_ATTEMPTS} times"
@@ -121,7 +122,8 @@ class PartActor:
             )
         done = self._computer.done(part)
         attempts.end.remote(number)
-        return {"done": done._replace(processor=self._processor)}
+        again = done.again and attempt == 1  # or an actor of this run has died before it said so
+        return {"done": done._replace(again=again, processor=self._processor)}
 
 
 def end_at_once() -> None:

@@ -36,7 +36,7 @@ def results(
 
     _settle(ray.data.DataContext.get_current())
     rows = ray.data.read_datasource(
-        _source(assignment.job), override_num_blocks=1, ray_remote_args=_on_this_node()
+        _source(assignment.job), override_num_blocks=1, ray_remote_args=on_this_node()
     )
     cores = int(ray.cluster_resources().get("CPU", 1))
     parts = rows.map_batches(
@@ -67,8 +67,11 @@ def _settle(context: Any) -> None:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL + 1)
 
 
-def _on_this_node() -> dict[str, Any]:
-    """Return where the reader runs: here, where a person's own files are; it computes nothing."""
+def on_this_node() -> dict[str, Any]:
+    """Return how Ray runs what computes nothing here, where a person's files are.
+
+    If this node ends, so does the run.
+    """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -59,9 +59,10 @@ class _Run:
         import ray
 
         from .actor import Assignment, Attempts, versions
+        from .dataset import on_this_node
         from .delivery import delivered
 
-        attempts = ray.remote(Attempts).options(num_cpus=0).remote()
+        attempts = ray.remote(Attempts).options(**on_this_node()).remote()
         files = tuple(delivered(job.task.files, sent=cluster.address is not None))
         self._cluster = cluster
         self._job = job
