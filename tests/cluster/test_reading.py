@@ -9,6 +9,7 @@ import json
 import random
 import uuid
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -263,8 +264,13 @@ def broken_after(reader: RowReader) -> tuple[int, DistilError]:
     return last, raised.value
 
 
-@pytest.mark.parametrize("ending", ["txt", "jsonl", "csv", "parquet"])
-@pytest.mark.parametrize("fault", ["lost", "cut off", "longer", "other column"])
+FAULTS = [
+    *product(["txt", "jsonl", "csv", "parquet"], ["lost", "cut off", "longer"]),
+    *product(["csv", "parquet"], ["other column"]),
+]
+
+
+@pytest.mark.parametrize(("ending", "fault"), FAULTS)
 def test_a_file_that_changed_ends_the_rows_there(ending: str, fault: str, tmp_path: Path) -> None:
     first, second = (tmp_path / f"{name}.{ending}" for name in "ab")
     for path in (first, second):
@@ -281,14 +287,12 @@ def test_a_file_that_changed_ends_the_rows_there(ending: str, fault: str, tmp_pa
         second.write_bytes(second.read_bytes()[:-4])
     elif fault == "longer":
         second.write_bytes(second.read_bytes() + b"more\n")
-    elif ending == "parquet":
-        write_parquet(second, body=["x"] * 10)
-        inputs = find_inputs([str(tmp_path)], None, None)
-    elif ending == "csv":
-        second.write_text("body\n" + "x\n" * 10)
-        inputs = find_inputs([str(tmp_path)], None, None)
     else:
-        pytest.skip("each line has its own columns, or none")
+        if ending == "parquet":
+            write_parquet(second, body=["x"] * 10)
+        else:
+            second.write_text("body\n" + "x\n" * 10)
+        inputs = find_inputs([str(tmp_path)], None, None)
     last, error = broken_after(RowReader(inputs))
     assert last == 10
     assert str(second) in error.what
