@@ -12,6 +12,7 @@ from pathlib import Path
 from distilgpt2_cli.cluster.folder import OutputFolder
 from distilgpt2_cli.cluster.parts import Part
 from distilgpt2_cli.cluster.rows import Column, Computed, Refused, Row
+from distilgpt2_cli.cluster.storage import NewFile
 from distilgpt2_cli.cluster.writing import Layout
 
 LAYOUT = Layout("jsonl", "line", None, "string", (Column("text", "text", ("text",)),))
@@ -48,16 +49,24 @@ def _killed_at(moment: int, folder: Path) -> bool:
     """Run, and be killed before an operation; return whether there was such an operation."""
     child = os.fork()
     if child == 0:
-        left = moment
+        left, write = moment, NewFile.write
+
+        def pass_moment() -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                os._exit(_KILLED)
 
         def hook(event: str, arguments: tuple[object, ...]) -> None:
-            nonlocal left
             if event in _EVENTS and str(folder) in str(arguments[0]):
-                left -= 1
-                if left < 0:
-                    os._exit(_KILLED)
+                pass_moment()
+
+        def killed_write(file: NewFile, data: bytes) -> int:
+            pass_moment()
+            return write(file, data)
 
         sys.addaudithook(hook)
+        NewFile.write = killed_write  # type: ignore[assignment, method-assign]
         complete(folder)
         os._exit(0)
     _, status = os.waitpid(child, 0)
