@@ -9,6 +9,11 @@ _STEPS = (
 """Each unit with its size and the first number of bytes for which it is not used."""
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number of things, such as ``1 row`` and ``50,257 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def format_bytes(count: float) -> str:
     """Return a number of bytes, or of kB, MB, GB or TB (powers of 1,000), as on the Hub."""
     if count < 1e3:

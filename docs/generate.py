@@ -7,7 +7,7 @@ from pathlib import Path
 from manual import manual
 from typer.testing import CliRunner
 
-from distilgpt2_cli.cli.app import COMMANDS, make_app
+from distilgpt2_cli.cli.app import every_command, make_app
 
 FOLDER = Path(__file__).parent
 
@@ -34,7 +34,7 @@ def help_text(*command: str) -> str:
 def reference() -> str:
     """Return the whole page."""
     parts = [INTRODUCTION]
-    for command in ((), *((name,) for name in COMMANDS)):
+    for command in ((), *every_command()):
         title = " ".join(("distil", *command))
         parts.append(f"## `{title}`\n\n```text\n{help_text(*command)}\n```\n")
     return "\n".join(parts)

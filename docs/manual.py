@@ -1,12 +1,13 @@
 """The manual page ``docs/distil.1``, in roff (see man(7)), from the app's own help."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from distilgpt2_cli import __version__
-from distilgpt2_cli.cli.app import COMMANDS, load_command, make_app
+from distilgpt2_cli.cli.app import every_command, load_command, make_app
 
 HEAD = f"""\
 .\\" Generated from the program's help by `make docs`.
@@ -46,13 +47,14 @@ def manual() -> str:
     parts.append(f".SH OPTIONS\n{_records(program, context)}")
     parts.append(_examples(program.epilog))
     parts.append(".SH COMMANDS\n")
-    parts += [_command(each) for each in COMMANDS]
+    parts += [_command(each) for each in every_command()]
     return "".join(parts) + TAIL
 
 
-def _command(name: str) -> str:
-    command: Any = load_command(name)
-    context = command.make_context(f"distil {name}", [], resilient_parsing=True)
+def _command(names: Sequence[str]) -> str:
+    command: Any = load_command(*names)
+    path = " ".join(("distil", *names))
+    context = command.make_context(path, [], resilient_parsing=True)
     usage = re.sub(r"\s+", " ", context.get_usage().removeprefix("Usage: "))
     paragraphs = command.help.strip().split("\n\n")
     text = "\n.PP\n".join(_plain(re.sub(r"\s+", " ", each)) for each in paragraphs)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from distilgpt2_cli.units import format_bytes
+from distilgpt2_cli.units import count_of, format_bytes
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,11 @@ from distilgpt2_cli.units import format_bytes
 )
 def test_sizes_have_up_to_three_digits_before_the_point(count: float, text: str) -> None:
     assert format_bytes(count) == text
+
+
+def test_numbers_of_things() -> None:
+    assert [count_of(number, "row") for number in (0, 1, 50257)] == [
+        "0 rows",
+        "1 row",
+        "50,257 rows",
+    ]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from ..engine.options import MAX_SEED
 from ..serve.errors import ApiError
 from ..serve.fields import Fields
 
@@ -114,12 +113,6 @@ class RequestLines:
                 " Give each request its own.",
             )
         self._seen.add(digest)
-
-
-def own_seed(custom_id: str) -> int:
-    """Return the seed of a request that names none: always the same one."""
-    digest = sha256(custom_id.encode(errors="surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") % (MAX_SEED + 1)
 
 
 def _fields(line: bytes | None) -> Fields:

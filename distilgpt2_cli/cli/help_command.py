@@ -8,23 +8,35 @@ EXAMPLES = """\b
 Examples:
   distil help
   distil help generate
+  distil help map generate
 """
 
 
-def _complete(incomplete: str) -> list[tuple[str, str]]:
-    from .app import COMMANDS
+def _complete(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    from .app import commands_of
 
-    return [(name, text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+    table = commands_of(ctx.params.get("command") or ())
+    return [(name, text) for name, (_, text) in table.items() if name.startswith(incomplete)]
 
 
 def help_command(
     command: Annotated[
-        str | None,
-        typer.Argument(metavar="COMMAND", help="Name of a command.", autocompletion=_complete),
+        list[str] | None,
+        typer.Argument(
+            metavar="COMMAND...",
+            help="Name of a command, after that of its group if it is in one.",
+            show_default=False,
+            autocompletion=_complete,
+        ),
     ] = None,
 ) -> None:
     """Show the help of distil, or of a command."""
-    from .app import make_app
+    from .app import commands_of, make_app
+    from .usage import unknown_command
 
-    words = [] if command is None else [command]
+    words = command or []
+    for count, word in enumerate(words):
+        commands = commands_of(words[:count])
+        if word not in commands:
+            raise unknown_command(words[count:], commands, " ".join(("distil", *words[:count])))
     make_app()([*words, "--help"], prog_name="distil", standalone_mode=False)

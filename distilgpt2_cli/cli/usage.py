@@ -23,28 +23,35 @@ _ELSEWHERE = {
     "fetch": "download",
     "version": "--version",
 }
+_PROGRAM = "distil"
 _NUMBERS = {"int": "a whole number", "float": "a number"}
 _LONGEST_QUOTE = 60  # characters of a text that is repeated in an error
 
 
-def unknown_command(arguments: Sequence[str], commands: Iterable[str]) -> UsageError:
+def unknown_command(
+    arguments: Sequence[str], commands: Iterable[str], path: str = _PROGRAM
+) -> UsageError:
     """Return the error for a command line that begins with no command.
 
     Args:
         arguments: all of them, of which the first is not the name of a command.
         commands: the names of all commands.
+        path: the words that name the group of these commands.
     """
     first = arguments[0]
-    meant = _ELSEWHERE.get(first) or _near(first, commands)
+    what = f"{path} has no command {first or repr(first)}."
+    meant = (_ELSEWHERE.get(first) if path == _PROGRAM else None) or _near(first, commands)
     if meant:
-        return UsageError(f"distil has no command {first}.", f"Did you mean `distil {meant}`?")
+        return UsageError(what, f"Did you mean `{path} {meant}`?")
+    if path != _PROGRAM:
+        return UsageError(what, f"Run `{path} --help`.")
     if " " in first or not first.isascii() or (len(arguments) > 1 and first[:1].isupper()):
         text = " ".join(takewhile(lambda each: not each.startswith("-"), arguments))
         return UsageError(
             "distil needs the name of a command before a text.",
             f"To continue a text, run `distil generate {_quoted(text)}`.",
         )
-    return UsageError(f"distil has no command {first or repr(first)}.", "Run `distil help`.")
+    return UsageError(what, "Run `distil help`.")
 
 
 def explained(error: typer.TyperException, command: Any, path: str) -> UsageError:
@@ -79,7 +86,7 @@ def _unknown_option(option: str, command: Any, path: str, help_remedy: str) -> U
         return UsageError(what, "Run `distil --version`.")
     if meant:
         return UsageError(what, f"Did you mean {meant}?")
-    if path == "distil":
+    if hasattr(command, "commands"):
         return UsageError(what, "Write the options of a command after its name.")
     return UsageError(what, help_remedy)
 

@@ -1,7 +1,7 @@
 """What a run computes, from where to where."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .rows import RowTask
 
@@ -50,3 +50,47 @@ class Job:
     format: Format
     part_rows: int
     number: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Who computes.
+
+    Attributes:
+        address: of a running Ray cluster; None for this machine alone.
+        workers: how many actors at most; None for as many as there are cores and memory for.
+        threads: of each actor.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    threads: int = 1
+
+
+class Done(NamedTuple):
+    """A part that is committed.
+
+    Attributes:
+        number: from 0.
+        rows: of the input, with those that were refused.
+        results: rows of the output.
+        failures: rows that were refused.
+        tokens: evaluated and drawn.
+        empty: lines without a text.
+        size: bytes of the input.
+        seconds: of computing it; 0 if an earlier run has done so.
+        again: whether an earlier run has committed it.
+        processor: the features of the processor that computed it, or has found it, by llama.cpp's
+            names: they have an influence on the last digits.
+    """
+
+    number: int
+    rows: int
+    results: int
+    failures: int
+    tokens: int
+    empty: int
+    size: int
+    seconds: float = 0.0
+    again: bool = False
+    processor: str = ""

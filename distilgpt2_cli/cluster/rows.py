@@ -89,6 +89,10 @@ class RowTask(Protocol):
     def threads(self) -> int:
         """The threads of a process that computes it."""
 
+    @property
+    def memory(self) -> int:
+        """The bytes of memory that such a process needs."""
+
     def moved(self, places: Mapping[Path, Path]) -> "RowTask":
         """Return the same with its files at other places."""
 

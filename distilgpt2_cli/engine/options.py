@@ -202,6 +202,17 @@ def completion_seed(first: int, index: int) -> int:
     return (first + index) % (MAX_SEED + 1)
 
 
+def own_seed(identifier: str) -> int:
+    """Return the seed of what has an identifier, wherever it stands: always the same one.
+
+    It is the first 8 bytes of the SHA-256 of the identifier, modulo `MAX_SEED` + 1.
+    """
+    from hashlib import sha256
+
+    digest = sha256(identifier.encode(errors="surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") % (MAX_SEED + 1)
+
+
 def _check(name: str, value: float, low: float, high: float, other: str = "") -> None:
     if not low <= value <= high:  # as for NaN
         raise ParameterError(name, value, f"{other}a number from {low} to {high}")

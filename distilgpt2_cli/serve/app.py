@@ -9,10 +9,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from . import lora, metrics, page
+from . import lora, page
 from .access import Access, AccessMiddleware
 from .completions import completions
 from .embeddings import embeddings
+from .prometheus import MEDIA_TYPE
 from .service import Service
 from .tokenizer import detokenize, tokenize, tokenizer_info
 
@@ -60,7 +61,7 @@ async def _health(service: Service, _request: Request) -> Response:
 
 async def _metrics(service: Service, _request: Request) -> Response:
     text = service.metrics.text(service.scheduler.load, service.open)
-    return Response(text, headers={"Content-Type": metrics.MEDIA_TYPE})
+    return Response(text, headers={"Content-Type": MEDIA_TYPE})
 
 
 async def _models(service: Service, _request: Request) -> Response:

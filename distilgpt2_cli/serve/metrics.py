@@ -1,11 +1,10 @@
-"""Counts and times in the text format of Prometheus (version 0.0.4)."""
+"""Counts and times of a server, for Prometheus."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ..engine.scheduling import Load
-
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from .prometheus import described, single
 
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
 
@@ -57,16 +56,18 @@ class Metrics:
 
     def text(self, load: Load, open_completions: int) -> str:
         """Return all metrics, with the scheduler's load at this moment."""
-        lines: list[str] = []
-
-        def add(name: str, kind: str, meaning: str, rows: Sequence[str]) -> None:
-            lines.extend((f"# HELP {name} {meaning}", f"# TYPE {name} {kind}", *rows))
-
         responses = [
             f'distil_requests_total{{path="{path}",status="{status}"}} {count}'
             for (path, status), count in sorted(self.requests.items())
         ]
-        add("distil_requests_total", "counter", "HTTP responses by path and status.", responses)
+        lines = list(
+            described(
+                "distil_requests_total",
+                "counter",
+                "HTTP responses by path and status.",
+                responses,
+            )
+        )
         for name, kind, meaning, value in (
             ("prompt_tokens_total", "counter", "Tokens of prompts and inputs.", self.prompt_tokens),
             ("completion_tokens_total", "counter", "Tokens generated.", self.completion_tokens),
@@ -79,12 +80,11 @@ class Metrics:
             ("waiting", "gauge", "Completions and inputs waiting.", load.waiting),
             ("open", "gauge", "Completions and inputs not answered yet.", open_completions),
         ):
-            number = f"{value:.6f}" if isinstance(value, float) else value
-            add(f"distil_{name}", kind, meaning, [f"distil_{name} {number}"])
+            lines += single(f"distil_{name}", kind, meaning, value)
         for name, meaning, histogram in (
             ("first_token", "Seconds from a request to its first token.", self.first_token),
             ("completion", "Seconds from a completion request to its end.", self.duration),
         ):
             full_name = f"distil_{name}_seconds"
-            add(full_name, "histogram", meaning, list(histogram.lines(full_name)))
+            lines += described(full_name, "histogram", meaning, list(histogram.lines(full_name)))
         return "\n".join(lines) + "\n"

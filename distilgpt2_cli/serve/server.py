@@ -13,9 +13,10 @@ import uvicorn
 
 from ..engine.llama.model import Model
 from ..signals import not_ignored
-from .address import Address, in_url
+from .address import Address
 from .app import make_app
 from .connections import Acceptor, most_connections
+from .listening import in_url
 from .service import Limits, Service
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)

@@ -264,6 +264,14 @@ class Terminal:
             return self._bar(name, total, done)
         return lines(self.notice, action, name, total, done)
 
+    def bar(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        """Show on a terminal, and only there, the progress over ``total`` bytes.
+
+        The value of the ``with`` statement is called with the number of bytes done since the last
+        call.
+        """
+        return self._bar(name, total, 0) if self._can_redraw else nullcontext(silent)
+
     def counting(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
         """Show on a terminal, and only there, how many of ``total`` items are finished.
 

@@ -41,7 +41,7 @@ REQUEST = {"custom_id": "a", "method": "POST", "url": "/v1/completions", "body":
 ITEM = {"context": "Once upon a", "choices": ["time", "tree"], "gold": 0}
 STDIN = {"batch": json.dumps(REQUEST).encode(), "choose": json.dumps(ITEM).encode()}
 OF_DOWNLOADS = ("download", "verify", "remove")
-ELSEWHERE = ("import", "replay", "write", "serve", "quantize")
+ELSEWHERE = ("import", "map", "replay", "write", "serve", "quantize")
 
 
 @pytest.mark.parametrize("command", RUNS)
@@ -79,6 +79,15 @@ def test_quantize(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
     arguments = (str(tiny), "--quant", "Q8_0", "--to", str(tmp_path))
     result = run("quantize", *arguments, env=env, fresh=True)
     assert result.stdout == f"{tmp_path}/tiny.Q8_0.gguf\n".encode()
+
+
+@pytest.mark.parametrize("command", ["generate", "score", "features"])
+def test_map(env: dict[str, str], tmp_path: Path, command: str) -> None:
+    path, folder = tmp_path / "texts.txt", tmp_path / "results"
+    path.write_text(f"{TEXT}\n")
+    result = run("map", command, *DEMO, str(path), "-o", str(folder), env=env, fresh=True)
+    assert result.stdout.decode() == f"{folder}\n", result.stderr
+    assert (folder / "part-00000.txt").read_text().endswith("\n")
 
 
 def test_import(env: dict[str, str], tmp_path: Path) -> None:

@@ -4,28 +4,32 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
 from distilgpt2_cli import __version__
-from distilgpt2_cli.cli.app import COMMANDS, load_command
+from distilgpt2_cli.cli.app import COMMANDS, commands_of, every_command, load_command
 from distilgpt2_cli.engine import GenerationOptions
 from tests.support.run import DISTIL, environment, run, terminal
 
 PARSERS = ("typer", "json", "pathlib", "typing")
 ENGINE = ("ctypes", "distilgpt2_cli.cli.early", "distilgpt2_cli.cli.generate")
+OF_MAP = ("distilgpt2_cli.cli.map.score", "distilgpt2_cli.cli.map.features", "ray", "pyarrow")
 HEAVY = (
     *("llama_cpp", "numpy", "huggingface_hub", "rich", "pydantic"),
     *("starlette", "uvicorn", "asyncio"),
 )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+EVERY = [" ".join(names) for names in every_command()]
+
+
+@pytest.mark.parametrize("command", EVERY)
 def test_every_command_s_help_shows_examples(env: dict[str, str], command: str) -> None:
-    result = run(command, "--help", env=env)
+    result = run(*command.split(), "--help", env=env)
     assert result.returncode == 0
     assert f"  distil {command}" in result.stdout.decode().partition("Examples:")[2]
+    assert run("help", *command.split(), env=env).stdout == result.stdout
 
 
 def test_the_program_s_help_shows_commands_and_examples(env: dict[str, str]) -> None:
@@ -41,21 +45,31 @@ def test_no_command_is_wrong_usage_and_shows_the_help(env: dict[str, str]) -> No
     assert b"Examples:" in result.stderr
 
 
+def test_a_group_s_help_shows_its_commands(env: dict[str, str]) -> None:
+    text = run("map", "--help", env=env).stdout.decode()
+    assert "Usage: distil map [OPTIONS] COMMAND" in text
+    for command, (_, summary) in commands_of(["map"]).items():
+        assert re.search(rf"\n  {command} +{re.escape(summary)}\n", text)
+    asked_for_nothing = run("map", env=env)
+    assert (asked_for_nothing.returncode, asked_for_nothing.stdout) == (2, b"")
+    assert asked_for_nothing.stderr.decode() == text
+
+
 def test_a_default_is_the_same_in_every_command() -> None:
     """But for the limits of suggestions, of variants' completions, and of a server's requests."""
     others = [(command, "max_tokens") for command in ("probe", "write", "serve")]
-    for command in COMMANDS:
-        for parameter in load_command(command).params:
+    for command in EVERY:
+        for parameter in load_command(*command.split()).params:
             own = getattr(GenerationOptions(), str(parameter.name), None)
             if isinstance(own, int | float) and (command, parameter.name) not in others:
                 assert parameter.default == own, (command, parameter.name)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_summary_of_a_command_is_the_first_sentence_of_its_help(name: str) -> None:
-    module, summary = COMMANDS[name]
-    function = getattr(import_module(f"distilgpt2_cli.cli.{module}"), module)
-    assert function.__doc__.splitlines()[0] == summary
+    *group, last = name.split()
+    _, summary = commands_of(group)[last]
+    assert load_command(*name.split()).help.splitlines()[0] == summary
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--version", "generate"]])
@@ -83,9 +97,10 @@ def test_the_options_of_a_command_need_no_engine_and_no_other_process() -> None:
         "import sys\n"
         "from importlib import import_module\n"
         "for name in ('generate', 'score', 'features', 'perplexity', 'lens', 'probe',"
-        " 'next_tokens'):\n"
+        " 'next_tokens', 'map.generate', 'map.score', 'map.features'):\n"
         "    import_module(f'distilgpt2_cli.cli.{name}')\n"
-        "unwanted = ('numpy', 'multiprocessing', 'distilgpt2_cli.engine.llama.bindings')\n"
+        "unwanted = ('numpy', 'multiprocessing', 'distilgpt2_cli.engine.llama.bindings', 'ray',"
+        " 'pyarrow')\n"
         "assert not [name for name in unwanted if name in sys.modules]\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
@@ -99,6 +114,8 @@ def test_the_options_of_a_command_need_no_engine_and_no_other_process() -> None:
         (["--install-completion", "fish"], PARSERS + ENGINE + HEAVY),
         (["--help"], ENGINE + HEAVY),
         (["generate", "--help"], HEAVY),
+        (["map", "--help"], (*HEAVY, *OF_MAP, "distilgpt2_cli.cli.map.generate")),
+        (["map", "score", "--help"], (*HEAVY, *OF_MAP[1:])),
         (["info", "--citation"], HEAVY),
     ],
 )
@@ -136,7 +153,7 @@ def all_help(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     shown = {}
     for columns in (60, 80, 100, 200):
         program = (sys.executable, "-c", ALL_HELP)
-        with terminal("", *COMMANDS, env=env, columns=columns, program=program) as screen:
+        with terminal("", *EVERY, env=env, columns=columns, program=program) as screen:
             assert screen.wait() == 0
         shown[columns] = screen.output.decode().replace("\r\n", "\n")
     return shown

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from distilgpt2_cli.cli.app import COMMANDS, load_command
+from distilgpt2_cli.cli.app import every_command, load_command
 from tests.support import forked
 from tests.support.emulator import emulated
 from tests.support.forked import Run
@@ -51,6 +51,23 @@ SAID: dict[tuple[str, ...], str] = {
     " --temperature?",
     ("generate", "--max", "2"): "distil generate has no option --max. Did you mean --max-tokens?",
     ("--seed", "1"): "distil has no option --seed. Write the options of a command after its name.",
+    ("map", "scroe"): "distil map has no command scroe. Did you mean `distil map score`?",
+    ("map", "gen"): "distil map has no command gen. Did you mean `distil map generate`?",
+    ("map", "texts.txt"): "distil map has no command texts.txt. Run `distil map --help`.",
+    ("map", "ls"): "distil map has no command ls. Run `distil map --help`.",
+    ("map", "--model", "demo", "score"): "distil map has no option --model. Write the options of a"
+    " command after its name.",
+    ("map", "score", "--ouput", "x", "a"): "distil map score has no option --ouput. Did you mean"
+    " --output?",
+    ("map", "score", "a", "-o"): "-o needs a value. Write it as in -o DIR.",
+    ("map", "score", "a"): "distil map score needs --output. Run `distil map score --help` for"
+    " examples.",
+    ("map", "score", "-o", "x"): "distil map score needs INPUT. Run `distil map score --help` for"
+    " examples.",
+    ("map", "score", "-o", "x", "a", "--format", "tsv"): "--format can't be 'tsv'. Use one of text,"
+    " jsonl, csv, parquet.",
+    ("help", "map", "xyz"): "distil map has no command xyz. Run `distil map --help`.",
+    ("help", "score", "map"): "distil score has no command map. Run `distil score --help`.",
     ("--verison",): "distil has no option --verison. Did you mean --version?",
     ("generate", "--model"): "--model needs a value. Write it as in --model PATH.",
     ("generate", "Hi", "-q"): "-q needs a value. Write it as in -q NAME.",
@@ -85,13 +102,17 @@ def test_what_is_wrong_and_what_to_do(env: dict[str, str], tmp_path: Path) -> No
 
 def test_every_command_explains_an_unknown_option(env: dict[str, str], tmp_path: Path) -> None:
     """In two sentences, without an option that is not meant."""
-    runs = [Run((name, "--zzz")) for name in COMMANDS]
-    for name, result in zip(COMMANDS, forked.run_all(runs, env, tmp_path), strict=True):
-        assert result.status == 2
-        assert result.errors == (
-            f"Error: distil {name} has no option --zzz. Run `distil {name} --help` for its"
-            " options.\n"
+    every = list(every_command())
+    runs = [Run((*names, "--zzz")) for names in every]
+    for names, result in zip(every, forked.run_all(runs, env, tmp_path), strict=True):
+        path = " ".join(("distil", *names))
+        remedy = (
+            "Write the options of a command after its name."
+            if hasattr(load_command(*names), "commands")
+            else f"Run `{path} --help` for its options."
         )
+        assert result.status == 2
+        assert result.errors == f"Error: {path} has no option --zzz. {remedy}\n"
 
 
 def test_help_is_on_standard_output_when_asked_for(env: dict[str, str], tmp_path: Path) -> None:
@@ -136,6 +157,14 @@ def test_quantizations_as_arguments(hub: Hub) -> None:
         ("download q8", ["q8_0"]),
         ("remove Q5_K", ["Q5_K_S", "Q5_K_M"]),
         ("help to", ["tokenize"]),
+        ("help map s", ["score"]),
+        ("help score s", []),
+        ("map ", ["generate", "score", "features"]),
+        ("map f", ["features"]),
+        ("map features --po", ["--pool"]),
+        ("map score -o scores -m de", ["demo"]),
+        ("map score models/o", []),
+        ("map score x --format p", ["parquet"]),
     ],
 )
 def test_the_shell_completes(
@@ -152,7 +181,7 @@ def test_the_shell_completes(
     asked = {
         "_DISTIL_COMPLETE": "complete_bash",
         "COMP_WORDS": f"distil {words}",
-        "COMP_CWORD": str(len(words.split())),
+        "COMP_CWORD": str(words.count(" ") + 1),
         "PYTHONPATH": str(ROOT),
     }
     result = subprocess.run(
@@ -163,11 +192,12 @@ def test_the_shell_completes(
 
 def test_the_manual_page_has_every_command_and_option() -> None:
     page = (ROOT / "docs" / "distil.1").read_text()
-    for name in COMMANDS:
-        _, _, part = page.partition(f".SS distil {name} ")
+    for names in every_command():
+        _, found, part = page.partition(f".SS distil {' '.join(names)} ")
+        assert found
         part = part.partition(".SS ")[0].replace("\\-", "-")
-        options = [option for each in load_command(name).params for option in each.opts]
-        assert all(option in part for option in options if option.startswith("-")), name
+        options = [option for each in load_command(*names).params for option in each.opts]
+        assert all(option in part for option in options if option.startswith("-")), names
     if shutil.which("groff"):
         command = ["groff", "-man", "-ww", "-Tutf8", str(ROOT / "docs" / "distil.1")]
         result = subprocess.run(command, capture_output=True, text=True)

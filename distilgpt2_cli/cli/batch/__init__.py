@@ -31,6 +31,7 @@ from ..shared.sources import (
     own_source,
     read_source,
 )
+from ..shared.texts import notice_empty
 
 if TYPE_CHECKING:
     from ...batches.requests import BatchRequest, RequestLines
@@ -175,9 +176,7 @@ class _Answers:
 
 def _check(terminal: Terminal, lines: "RequestLines", failures: int) -> None:
     """Give a notice of empty lines, and make sure that the command fails if a request did."""
-    if lines.empty:
-        were = "line was" if lines.empty == 1 else "lines were"
-        terminal.notice(f"{lines.empty} empty {were} skipped.")
+    notice_empty(terminal, lines.empty)
     if failures:
         raise DistilError(
             f"{failures} of {lines.count - lines.empty} requests failed.",

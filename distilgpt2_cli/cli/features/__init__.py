@@ -1,13 +1,11 @@
 """``distil features``: hidden states of texts, as features for other programs."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ...engine.options import Overflow, Pool
 from ...errors import UsageError
 from ...terminal import Terminal
 from ...workers.chunks import texts_to_evaluate
@@ -28,6 +26,7 @@ from ..shared.options import (
 from ..shared.texts import InputLines, read_text
 from ..tasks.features import Features, FeaturesTask
 from ..tasks.lines import Failure, Text
+from .options import OverflowOption, StatesOptions
 
 EXAMPLES = """\b
 Examples:
@@ -39,35 +38,12 @@ Examples:
 """
 
 
-@dataclass(frozen=True)
-class _States:
-    """Which hidden states are printed."""
-
-    pool: Annotated[
-        Pool,
-        typer.Option(help="States of all tokens, their mean, or the last token's."),
-    ] = "none"
-    layer: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="States of this layer; 0 is the embeddings.",
-            show_default="the last one",
-        ),
-    ] = None
-
-
 def features(
     *,
     text: TextsOptions,
     model: ModelOptions,
-    states: _States,
-    overflow: Annotated[
-        Overflow,
-        typer.Option(
-            help="Refuse a text over the context window, split it, or let windows overlap."
-        ),
-    ] = "error",
+    states: StatesOptions,
+    overflow: OverflowOption = "error",
     output: Annotated[
         Path | None,
         output_option("Write to this .npy, .npz or .jsonl file."),

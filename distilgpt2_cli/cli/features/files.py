@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.lib import format as npy
@@ -98,13 +98,12 @@ class TextSink:
     def __init__(self, terminal: Terminal, lines: bool, matrix: bool) -> None:
         """Separate texts with several rows each by an empty line."""
         self._terminal = terminal
-        self._end = "\n" if lines and not matrix else ""
+        self._separated = lines and not matrix
 
     def write(self, features: Features, origin: Origin) -> None:  # noqa: ARG002
         """Print one row or more, with the digits that identify a 32-bit float."""
-        for row in np.atleast_2d(features.values):
-            self._terminal.write(" ".join(map(str, row)) + "\n")
-        self._terminal.write(self._end)
+        for line in features.text_lines(separated=self._separated):
+            self._terminal.write(line)
 
 
 class JsonSink:
@@ -124,20 +123,13 @@ class JsonSink:
             "layer": features.layer,
             "window": features.window,
             "stride": features.stride,
-            "features": _numbers(features.values),
+            "features": features.numbers,
             "model": model_record(origin.file),
             "placement": placement_record(origin.placement),
             "warnings": list(origin.placement.warnings),
             "versions": versions_record(),
         }
         self._write(json.dumps(record, allow_nan=False) + "\n")
-
-
-def _numbers(values: NDArray[np.float32]) -> list[Any]:
-    """Return numbers with the digits that identify a 32-bit float."""
-    if values.ndim > 1:
-        return [_numbers(row) for row in values]
-    return [float(str(value)) for value in values]
 
 
 class ArraySink:

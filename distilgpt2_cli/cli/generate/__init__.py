@@ -10,7 +10,7 @@ from ...engine.options import choose_seed
 from ...errors import UsageError
 from ...terminal import Terminal
 from ..optional_values import OPTIONAL_FORMAT
-from ..shared.model_options import ModelOptions
+from ..shared.model_options import FlashAttention, ModelOptions
 from ..shared.options import (
     Json,
     Quiet,
@@ -20,7 +20,7 @@ from ..shared.options import (
     check_only_one,
     parse_workers,
 )
-from ..shared.sampling_options import Logprobs, SamplingOptions, generation_options
+from ..shared.sampling_options import Echo, Logprobs, SamplingOptions, generation_options
 from ..shared.sources import check_read_once
 from ..shared.texts import InputLines, read_prompt
 from .constraint import ConstraintOptions
@@ -61,22 +61,14 @@ class _Prompts(TextOptions):
 
 @dataclass(frozen=True)
 class _ModelOptions(ModelOptions):
-    flash_attention: Annotated[
-        bool,
-        typer.Option(
-            "--flash-attention",
-            help="Faster, but after 256 tokens the text can depend on --threads.",
-        ),
-    ] = False
+    flash_attention: FlashAttention = False
 
 
 @dataclass(frozen=True)
 class _Written:
     """What is written for each completion."""
 
-    echo: Annotated[
-        bool, typer.Option("--echo", help="Print the prompt before each completion.")
-    ] = False
+    echo: Echo = False
     one_line: Annotated[
         bool,
         typer.Option(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...engine.llama.placement import Placement
-from ...engine.records import Token
 from ...signals import results_pending
 from ...terminal import DIM, Terminal
 from ...terminal.progress import Advance
@@ -16,7 +15,14 @@ from ..shared.lines import TextSource
 from ..shared.offload import notice_loading
 from ..shared.sampling_options import notice_seed
 from ..shared.texts import notice_space
-from ..tasks.generate import Completed, GenerateTask, dropped_notice, later_notices, requests
+from ..tasks.generate import (
+    Completed,
+    GenerateTask,
+    dropped_notice,
+    later_notices,
+    requests,
+    text_of,
+)
 from ..tasks.lines import Failure, Text
 
 if TYPE_CHECKING:
@@ -131,7 +137,7 @@ class Output:
                 self.terminal.write(token.text)
         except KeyboardInterrupt:
             completion.interrupt()
-            self.terminal.write(_text(completion) + "\n")
+            self.terminal.write(text_of(completion) + "\n")
             raise
         self.terminal.write("\n")
 
@@ -160,7 +166,3 @@ class _Totals:
                 f"{self._count} completions · {self._tokens} tokens in {seconds:.3f} s,"
                 f" {self._tokens / seconds:.0f} tokens/s{workers}"
             )
-
-
-def _text(tokens: Iterator[Token]) -> str:
-    return "".join(token.text for token in tokens)

@@ -1,9 +1,5 @@
 """``distil score``: how likely each token of a text is for the model."""
 
-from typing import Annotated
-
-import typer
-
 from ...errors import UsageError
 from ...terminal import Terminal
 from ...workers.chunks import texts_to_evaluate
@@ -22,12 +18,12 @@ from ..shared.options import (
     check_parallel,
     parse_workers,
 )
-from ..shared.texts import InputLines, argument_text, notice_file_name, notice_space, read_parts
+from ..shared.texts import InputLines, read_parts
 from ..tasks.lines import Failure, Text
 from ..tasks.score import LINE_COLUMNS, Scored, ScoreTask
 from ..tasks.scoring import ScoringTask
 from ..tasks.words import WordsTask
-from .options import OutputOptions, WordOptions, WordTexts
+from .options import OutputOptions, Prefix, WordOptions, WordTexts, scored_prefix
 from .rows import Format
 from .tokens import score_text
 from .words import score_words
@@ -49,14 +45,7 @@ def score(
     *,
     text: TextsOptions,
     model: ModelOptions,
-    prefix: Annotated[
-        str,
-        typer.Option(
-            metavar="TEXT",
-            help="Text before the scored text; it is not scored itself.",
-            show_default=False,
-        ),
-    ] = "",
+    prefix: Prefix = "",
     words: WordOptions,
     windows: WindowOptions,
     files: OutputOptions,
@@ -79,9 +68,7 @@ def score(
     count = parse_workers(workers, several=several, what="--lines")
     offload = model.offload
     input_lines = InputLines(terminal, text, "score") if text.lines and not words.words else None
-    prefix = argument_text(prefix, "--prefix")
-    notice_file_name(terminal, prefix)
-    notice_space(terminal, prefix, "--prefix")
+    prefix = scored_prefix(terminal, prefix)
     if files.is_picture and (words.words or input_lines):
         given = "--words" if words.words else "--lines"
         raise UsageError("--ranks and --html show the tokens of one text.", f"Leave out {given}.")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ...errors import UsageError
+from ...terminal import Terminal
 from ..shared.options import (
     ResumableOutput,
     TextsOptions,
@@ -15,8 +16,18 @@ from ..shared.options import (
     output_option,
 )
 from ..shared.sources import STDIN, can_be_read_again, source_name
+from ..shared.texts import argument_text, notice_file_name, notice_space
 from ..tasks.words import Unit
 from .rows import Format, ResumableTable
+
+Prefix = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT",
+        help="Text before the scored text; it is not scored itself.",
+        show_default=False,
+    ),
+]
 
 MAX_SPILLOVER = 16
 """Words before: more have no influence on how long a word is read."""
@@ -123,6 +134,18 @@ class OutputOptions(ResumableOutput):
 
             check_parquet()
         return ResumableTable(self.output, force=self.force, resume=self.resume)
+
+
+def scored_prefix(terminal: Terminal, prefix: str) -> str:
+    """Return the text of ``--prefix``, after notices of what is odd about it.
+
+    Raises:
+        DistilError: it is not UTF-8.
+    """
+    prefix = argument_text(prefix, "--prefix")
+    notice_file_name(terminal, prefix)
+    notice_space(terminal, prefix, "--prefix")
+    return prefix
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,13 @@ Threads = Annotated[
     str,
     typer.Option(metavar="N", help="Number of threads; auto tunes itself while running."),
 ]
+FlashAttention = Annotated[
+    bool,
+    typer.Option(
+        "--flash-attention",
+        help="Faster, but after 256 tokens the text can depend on --threads.",
+    ),
+]
 EveryCached = Annotated[bool, typer.Option("--all", help="All downloaded quantizations.")]
 
 
@@ -213,6 +220,16 @@ class AdapterOptions:
             ModelUnavailableError: a file isn't there, or can't be read.
         """
         return own_adapters(os.environ, self.lora or ())
+
+
+@dataclass(frozen=True)
+class AdaptedFileOptions(AdapterOptions, FileOptions):
+    """The options of a command that needs one model file with its adapters."""
+
+    def locate(self, terminal: Terminal) -> ModelFile:
+        """Return the file with its adapters; as `FileOptions.locate`."""
+        adapters = self.adapters
+        return replace(super().locate(terminal), adapters=adapters)
 
 
 @dataclass(frozen=True)
@@ -316,13 +333,8 @@ class ComputeOptions(GpuOptions, ThreadOptions):
 
 
 @dataclass(frozen=True)
-class ModelOptions(ComputeOptions, AdapterOptions, FileOptions):
+class ModelOptions(ComputeOptions, AdaptedFileOptions):
     """The options of a command that computes with one model."""
-
-    def locate(self, terminal: Terminal) -> ModelFile:
-        """Return the file with its adapters; as `FileOptions.locate`."""
-        adapters = self.adapters
-        return replace(super().locate(terminal), adapters=adapters)
 
 
 def parse_threads(value: str) -> int | None:

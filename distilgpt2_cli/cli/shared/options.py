@@ -46,7 +46,7 @@ Parallel = Annotated[
     typer.Option(
         "--parallel",
         metavar="N",
-        help="Lines to evaluate at once: faster, but slightly different figures.",
+        help="Texts to evaluate at once: faster, but slightly different figures.",
     ),
 ]
 WorkerCount = Annotated[

@@ -197,6 +197,7 @@ Logprobs = Annotated[
         show_default=False,
     ),
 ]
+Echo = Annotated[bool, typer.Option("--echo", help="Print the prompt before each completion.")]
 
 
 @dataclass(frozen=True)

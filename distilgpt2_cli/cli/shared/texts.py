@@ -140,9 +140,7 @@ class InputLines:
         Raises:
             DistilError: at least one line failed.
         """
-        if self._empty:
-            lines = "line was" if self._empty == 1 else "lines were"
-            self._terminal.notice(f"{self._empty} empty {lines} skipped.")
+        notice_empty(self._terminal, self._empty)
         if self.failures:
             raise DistilError(
                 f"{self.failures} of {self.count} lines were skipped.",
@@ -157,6 +155,13 @@ class InputLines:
             first=self.count == 1 and not self._exact,
             errors=on_errors(self._exact),
         )
+
+
+def notice_empty(terminal: Terminal, count: int) -> None:
+    """Report how many empty lines were skipped, if there were any."""
+    if count:
+        lines = "line was" if count == 1 else "lines were"
+        terminal.notice(f"{count} empty {lines} skipped.")
 
 
 def read_text(terminal: Terminal, text: TextOptions) -> str:

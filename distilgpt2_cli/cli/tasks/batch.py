@@ -5,11 +5,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...batches.requests import COMPLETIONS, BatchRequest, own_seed
+from ...batches.requests import COMPLETIONS, BatchRequest
 from ...batches.results import Result, answered, not_a_request, refused
 from ...engine.llama.model import Model
 from ...engine.llama.placement import AUTO, Offload, Placement
-from ...engine.options import GenerationOptions
+from ...engine.options import GenerationOptions, own_seed
 from ...engine.records import Request
 from ...engine.scheduling import Job, Update
 from ...engine.whole_texts import TextEvaluators

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...engine.llama.placement import AUTO, Offload, Placement
 from ...engine.options import Overflow, Pool
@@ -40,6 +40,28 @@ class Features:
     window: int
     stride: int
     values: "NDArray[np.float32]"
+
+    @property
+    def digits(self) -> Iterator[list[str]]:
+        """The rows, each number with the digits that identify a 32-bit float."""
+        rows = self.values if self.values.ndim > 1 else [self.values]
+        return (list(map(str, row)) for row in rows)
+
+    def text_lines(self, *, separated: bool) -> Iterator[str]:
+        """Yield the rows as lines of text with their ends.
+
+        Args:
+            separated: an empty line follows, to separate several texts of several rows.
+        """
+        yield from (" ".join(row) + "\n" for row in self.digits)
+        if separated:
+            yield "\n"
+
+    @property
+    def numbers(self) -> list[Any]:
+        """The row, or the rows, as numbers that JSON writes with those digits."""
+        rows = [list(map(float, row)) for row in self.digits]
+        return rows if self.values.ndim > 1 else rows[0]
 
 
 @dataclass(frozen=True)

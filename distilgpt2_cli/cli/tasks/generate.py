@@ -1,11 +1,12 @@
 """Completions of prompts, each as it is written: as a line of text, or of JSON."""
 
 import json
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ...engine.llama.placement import AUTO, Offload, Placement
 from ...engine.options import GenerationOptions, completion_seed
@@ -19,6 +20,8 @@ from .lines import Failure, Text
 if TYPE_CHECKING:
     from ...engine import Completion, Completions, Generator
     from ...engine.session import Needs
+
+_Made = TypeVar("_Made")
 
 
 class Completed(NamedTuple):
@@ -108,13 +111,18 @@ class GenerateTask:
         return replace(self, threads=threads, model=model)
 
 
-class GenerateWork:
-    """Completes prompts with a generator."""
+class CompletingWork(ABC, Generic[_Made]):
+    """Completes prompts with a generator, and makes something of each completion.
+
+    Attributes:
+        task: what is computed.
+        generator: what completes.
+    """
 
     def __init__(self, task: GenerateTask, generator: "Generator") -> None:
         """Use the generator of the task."""
-        self._task = task
-        self._generator = generator
+        self.task = task
+        self.generator = generator
         self._batch: Completions | None = None
         self._begun: tuple[Completion, list[Token]] | None = None
         self._failures: deque[Failure] = deque()
@@ -122,17 +130,21 @@ class GenerateWork:
     @property
     def placement(self) -> Placement:
         """Where the model's layers are."""
-        return self._generator.context.placement
+        return self.generator.context.placement
 
-    def results(self, items: Iterable[Text]) -> Iterator[Completed | Failure]:
-        """Yield the completions of prompts."""
-        self._batch = self._generator.complete_all(requests(self._task, self._usable(items)))
+    @abstractmethod
+    def made(self, completion: "Completion", tokens: Sequence[Token]) -> _Made:
+        """Return what is made of a completion and its tokens."""
+
+    def results(self, items: Iterable[Text]) -> Iterator[_Made | Failure]:
+        """Yield what is made of the completions of prompts."""
+        self._batch = self.generator.complete_all(requests(self.task, self._usable(items)))
         for completion in self._batch:
             yield from self._failures_before(completion.request.number)
             tokens: list[Token] = []
             self._begun = completion, tokens
             tokens.extend(completion)
-            result = self._completed(completion, tokens)
+            result = self.made(completion, tokens)
             self._begun = None
             yield result
         yield from self._failures_before(None)
@@ -141,8 +153,8 @@ class GenerateWork:
         """Yield those texts whose own grammar the model can follow; note the others."""
         for item in items:
             try:
-                if item.own:
-                    self._generator.prepare(item.own.options)
+                if item.own and item.own.options:
+                    self.generator.prepare(item.own.options)
             except DistilError as error:
                 self._failures.append(Failure(item.number, error))
             else:
@@ -152,63 +164,74 @@ class GenerateWork:
         while self._failures and (number is None or self._failures[0].number < number):
             yield self._failures.popleft()
 
-    def interrupted(self) -> Iterator[Completed]:
-        """Yield the text so far of the completions that have begun."""
+    def interrupted(self) -> Iterator[_Made]:
+        """Yield what is made of the text so far of the completions that have begun."""
         rest = self._batch.interrupt() if self._batch else []
         begun = [self._begun] if self._begun else []
         for completion, tokens in (*begun, *((each, list[Token]()) for each in rest)):
             completion.interrupt()
             tokens.extend(completion)
-            yield self._completed(completion, tokens)
+            yield self.made(completion, tokens)
 
-    def _completed(self, completion: "Completion", tokens: Sequence[Token]) -> Completed:
-        task, request = self._task, completion.request
-        first = request.index % task.sequences == 0
-        notice = dropped_notice(self._generator, completion) if first else None
-        before = [notice] if notice else []
-        after = later_notices(task, self._generator, completion)
-        text = self._record(completion, tokens) if task.json else self._line(completion, tokens)
-        is_last = request.index % task.sequences == task.sequences - 1
-        return Completed(text, completion.token_count, is_last, before, after)
-
-    def _line(self, completion: "Completion", tokens: Sequence[Token]) -> str:
-        text = "".join(token.text for token in tokens)
-        if self._task.echo:
+    def line(self, completion: "Completion", tokens: Sequence[Token]) -> str:
+        """Return a completion as a line of text with its end."""
+        text = text_of(tokens)
+        if self.task.echo:
             text = str(completion.request.prompt) + text
         # Only line ends, for programs that read lines: all else reaches a pipe unchanged.
         return text.replace("\r", "\\r").replace("\n", "\\n") + "\n"
 
+
+class GenerateWork(CompletingWork[Completed]):
+    """Completes prompts, and makes lines of the completions."""
+
+    def made(self, completion: "Completion", tokens: Sequence[Token]) -> Completed:
+        """Return what is written for a completion."""
+        task, request = self.task, completion.request
+        first = request.index % task.sequences == 0
+        notice = dropped_notice(self.generator, completion) if first else None
+        before = [notice] if notice else []
+        after = later_notices(task, self.generator, completion)
+        text = self._record(completion, tokens) if task.json else self.line(completion, tokens)
+        is_last = request.index % task.sequences == task.sequences - 1
+        return Completed(text, completion.token_count, is_last, before, after)
+
     def _record(self, completion: "Completion", tokens: Sequence[Token]) -> str:
         from ...engine.llama.bindings import features
 
-        task, request, placement = self._task, completion.request, self.placement
+        task, request, placement = self.task, completion.request, self.placement
         record: dict[str, Any] = {"line": request.number} if task.prompt is None else {}
         if request.options is not None:
             record["own_options"] = True
         record |= {
             "index": request.index,
             "prompt": request.prompt,
-            "text": "".join(token.text for token in tokens),
+            "text": text_of(tokens),
             "seed": completion.seed,
             "finish_reason": completion.finish_reason,
             "tokens": {"prompt": len(completion.prompt), "completion": completion.token_count},
             "options": asdict(request.options or task.options)
             | {
                 "parallel": task.parallel,
-                "flash_attention": self._generator.context.flash_attention,
+                "flash_attention": self.generator.context.flash_attention,
             },
             "model": task.model or model_record(task.file),
             "placement": placement_record(placement),
             "warnings": list(placement.warnings),
             "versions": versions_record(),
             "cpu_features": features(),
-            "timings": timings_record(self._generator, completion),
+            "timings": timings_record(self.generator, completion),
         }
         if completion.score is not None:
             record["score"] = completion.score
         if task.alternatives is not None:
-            record["logprobs"] = list(logprob_records(self._generator, tokens))
+            record["logprobs"] = list(logprob_records(self.generator, tokens))
         return json.dumps(record, allow_nan=False) + "\n"
+
+
+def text_of(tokens: Iterable[Token]) -> str:
+    """Return the text of a completion."""
+    return "".join(token.text for token in tokens)
 
 
 def requests(task: GenerateTask, items: Iterable[Text]) -> Iterator[Request]:

@@ -11,15 +11,15 @@ _Result = TypeVar("_Result")
 
 
 class Own(NamedTuple):
-    """What a line of JSON asks for itself.
+    """What a text has for itself.
 
     Attributes:
-        options: all options of its completions.
+        options: all options of its completions; None for those of all texts.
         seed: of its first completion; None for the one that its place gives.
     """
 
-    options: GenerationOptions
-    seed: int | None
+    options: GenerationOptions | None = None
+    seed: int | None = None
 
 
 class Cuts(NamedTuple):
@@ -44,7 +44,7 @@ class Text(NamedTuple):
         number: of its line, from 1.
         text: the text itself.
         place: its own number among the texts, from 0.
-        own: what its line asks for, None for what all of them get.
+        own: what it has for itself, None for what all of them get.
         cuts: its words, where they are wanted.
     """
 

@@ -2,10 +2,11 @@
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from ...engine.llama.placement import Placement
 from ...tables import csv_line
@@ -16,6 +17,8 @@ from .scoring import ScoringTask
 if TYPE_CHECKING:
     from ...engine import Evaluator, Model, Score
     from ...engine.evaluate.places import Places
+
+_Made = TypeVar("_Made")
 
 LINE_COLUMNS = (
     "line", "text", "tokens", "logprob", "mean_logprob", "perplexity", "bits_per_byte",
@@ -61,12 +64,13 @@ class ScoreTask(ScoringTask):
         return replace(self, threads=threads, model=model)
 
 
-class ScoreWork:
-    """Scores texts with an evaluator.
+class ScoringWork(ABC, Generic[_Made]):
+    """Scores texts with an evaluator, and makes something of each score.
 
     Attributes:
         evaluator: what evaluates.
         scorer: scores texts with it.
+        task: what is computed.
         wanted: what is known of each token of a detailed score.
     """
 
@@ -78,16 +82,20 @@ class ScoreWork:
         self.wanted = Wanted(no_sets(evaluator.model), task.top)
         self.evaluator = evaluator
         self.scorer = Scorer(evaluator, task.stride, self.wanted if task.is_detailed else None)
-        self._task = task
+        self.task = task
 
     @property
     def placement(self) -> Placement:
         """Where the model's layers are."""
         return self.evaluator.placement
 
-    def results(self, items: Iterable[Text]) -> Iterator[Scored | Failure]:
-        """Yield the scores of texts."""
-        scorer, task = self.scorer, self._task
+    @abstractmethod
+    def made(self, text: Text, score: "Score") -> _Made:
+        """Return what is made of a text and its score."""
+
+    def results(self, items: Iterable[Text]) -> Iterator[_Made | Failure]:
+        """Yield what is made of the scores of texts."""
+        scorer, task = self.scorer, self.task
         for result in in_groups(
             items,
             lambda text: scorer.tokens(text, task.prefix),
@@ -98,24 +106,28 @@ class ScoreWork:
                 yield result
             else:
                 text, _, score = result
-                yield Scored(self._written(text, score))
+                yield self.made(text, score)
 
-    def interrupted(self) -> Iterator[Scored | Failure]:
+    def interrupted(self) -> Iterator[_Made]:
         """Yield nothing: a text has all of its scores or none."""
         return iter(())
 
+
+class ScoreWork(ScoringWork[Scored]):
+    """Scores texts, and makes lines of the scores."""
+
+    def made(self, text: Text, score: "Score") -> Scored:
+        """Return what is written for a text."""
+        return Scored(self._written(text, score))
+
     def _written(self, text: Text, score: "Score") -> str:
-        if self._task.format == "json":
-            record = score_record(self, self._task, text.text, score)
+        if self.task.format == "json":
+            record = score_record(self, self.task, text.text, score)
             return json.dumps({"line": text.number} | record, allow_nan=False) + "\n"
-        if self._task.format == "csv":
-            row = {"line": text.number, "text": text.text, "tokens": len(score.tokens)}
-            row |= figures_record(score)
+        if self.task.format == "csv":
+            row = {"line": text.number, **line_record(text, score)}
             return csv_line(row[column] for column in LINE_COLUMNS)
-        return (
-            f"{score.perplexity:.6g}\t{score.bits_per_byte:.6g}\t{score.logprob:.6f}"
-            f"\t{len(score.tokens)}\t{text.number}\t{text.text}\n"
-        )
+        return text_line(text, score)
 
 
 def score_record(work: ScoreWork, task: ScoreTask, text: str, score: "Score") -> dict[str, Any]:
@@ -159,6 +171,19 @@ def token_records(
             "entropy": entropy,
             "context": context,
         }
+
+
+def line_record(text: Text, score: "Score") -> dict[str, Any]:
+    """Return the columns of a text in a table of texts, but for its number."""
+    return {"text": text.text, "tokens": len(score.tokens), **figures_record(score)}
+
+
+def text_line(text: Text, score: "Score") -> str:
+    """Return a score as a line of text with its end."""
+    return (
+        f"{score.perplexity:.6g}\t{score.bits_per_byte:.6g}\t{score.logprob:.6f}"
+        f"\t{len(score.tokens)}\t{text.number}\t{text.text}\n"
+    )
 
 
 def rows_of(score: "Score") -> Iterator[tuple[int, float, float]]:

@@ -1,0 +1,107 @@
+"""The rows as a dataset of Ray Data: a reader cuts them into parts, and actors compute these."""
+
+import json
+import logging
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..failures import explained
+from .actor import Assignment, PartActor, block_of_part, end_at_once, fault
+from .job import Cluster, Job
+from .parts import cut, encode
+from .reading import RowReader
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_AHEAD = 2  # parts at an actor: the next one is there when it is done with one
+_ANY_NUMBER = -1
+
+
+def results(
+    assignment: Assignment, cluster: Cluster, memory: int
+) -> Generator[dict[str, Any], None, None]:
+    """Yield the results of all parts, in the order in which they are done.
+
+    Args:
+        assignment: for each actor.
+        cluster: who computes.
+        memory: bytes that an actor needs.
+
+    Raises:
+        ray.exceptions.RayError: Ray could not repair a failure.
+    """
+    import ray
+    import ray.data
+
+    _settle(ray.data.DataContext.get_current())
+    rows = ray.data.read_datasource(
+        _source(assignment.job), override_num_blocks=1, ray_remote_args=_on_this_node()
+    )
+    cores = int(ray.cluster_resources().get("CPU", 1))
+    parts = rows.map_batches(
+        PartActor,
+        fn_constructor_args=(assignment,),
+        batch_size=1,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1,
+            initial_size=cluster.workers or max(cores // cluster.threads, 1),
+            max_size=cluster.workers,
+            max_tasks_in_flight_per_actor=_AHEAD,
+        ),
+        num_cpus=cluster.threads,
+        memory=memory,
+    )
+    for batch in parts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        for row in batch.to_pylist():
+            yield json.loads(row["result"])
+
+
+def _settle(context: Any) -> None:
+    """Let each part be a block of its own, and Ray Data say nothing."""
+    context.target_max_block_size = 1
+    context.enable_progress_bars = False
+    context.enable_operator_progress_bars = False
+    context.max_consecutive_actor_init_deaths = _ANY_NUMBER
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL + 1)
+
+
+def _on_this_node() -> dict[str, Any]:
+    """Return where the reader runs: here, where a person's own files are; it computes nothing."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = ray.get_runtime_context().get_node_id()
+    return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
+
+
+def _source(job: Job) -> Any:
+    from ray.data.block import BlockMetadata
+    from ray.data.datasource import Datasource, ReadTask
+
+    class Parts(Datasource):  # type: ignore[misc]
+        """A single task that reads, so that rows are numbered and cut as they stand."""
+
+        def estimate_inmemory_data_size(self) -> int | None:
+            return None
+
+        def get_read_tasks(self, *_arguments: Any, **_options: Any) -> list[Any]:
+            unknown = BlockMetadata(
+                num_rows=None, size_bytes=None, input_files=None, exec_stats=None
+            )
+            return [ReadTask(lambda: blocks(job), unknown)]
+
+    return Parts()
+
+
+def blocks(job: Job) -> Iterator["pyarrow.Table"]:
+    """Yield the parts of the input; what ends it too soon comes last, when all before is read."""
+    end_at_once()
+    number = 0
+    try:
+        for part in cut(RowReader(job.inputs), job.task.chunk_texts, job.part_rows):
+            yield block_of_part(part.number, encode(part))
+            number = part.number + 1
+    except Exception as error:
+        yield block_of_part(number, b"", json.dumps(fault(explained(error)) | {"last": True}))

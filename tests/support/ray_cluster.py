@@ -1,0 +1,114 @@
+"""Clusters of Ray on this machine: each node has processes of its own, and one core."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_STORE_BYTES = 100 * 2**20  # for the objects of a node; Ray has no less than 75 MB
+_ACTOR = "ray::MapWorker"
+
+
+class RayCluster:
+    """A cluster that runs in another process.
+
+    Attributes:
+        address: of its head, which computes nothing.
+    """
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        self.address = self._read()
+
+    def add(self, count: int = 1) -> None:
+        """Add nodes, and wait until they are there."""
+        self._tell(f"add {count}")
+
+    def kill(self, place: int = -1) -> None:
+        """Kill a node, as a power failure does."""
+        self._tell(f"kill {place}")
+
+    def _tell(self, command: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        assert self._read() == "done"
+
+    def _read(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def ray_cluster(env: Mapping[str, str], nodes: int) -> Iterator[RayCluster]:
+    """Run a cluster of so many nodes besides the head, in an environment; all processes end."""
+    command = [sys.executable, "-m", __name__]
+    process = subprocess.Popen(
+        command,
+        env={**env, "RAY_USAGE_STATS_ENABLED": "0"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            cluster = RayCluster(process)
+            cluster.add(nodes)
+            yield cluster
+        finally:
+            assert process.stdin
+            process.stdin.close()
+            process.wait()
+
+
+def actors(folder: Path) -> list[int]:
+    """Return the processes of actors that compute, of runs with this folder as their home."""
+    home = f"HOME={folder}".encode()
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdecimal():
+            continue
+        try:
+            name = (process / "cmdline").read_bytes()
+            variables = (process / "environ").read_bytes().split(b"\0")
+        except OSError:  # it has ended
+            continue
+        if name.startswith(_ACTOR.encode()) and home in variables:
+            found.append(int(process.name))
+    return found
+
+
+def kill(process: int) -> None:
+    """Kill a process, if it still is there."""
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+def main() -> None:
+    """Obey commands on standard input until its end."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    nodes = []
+    print(cluster.address, flush=True)
+    for line in sys.stdin:
+        command, number = line.split()
+        if command == "add":
+            nodes += [
+                cluster.add_node(num_cpus=1, object_store_memory=_STORE_BYTES)
+                for _ in range(int(number))
+            ]
+        else:
+            cluster.remove_node(nodes.pop(int(number)), allow_graceful=False)
+        print("done", flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()
