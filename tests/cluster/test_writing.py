@@ -21,6 +21,7 @@ class Counting:
     chunk_texts = 10
     files: Mapping[Path, str | None] = {}
     threads = 1
+    memory = 0
 
     def moved(self, places: Mapping[Path, Path]) -> "Counting":  # noqa: ARG002
         return self
