@@ -120,9 +120,9 @@ class OutputFolder:
         return known
 
     def _known(self, resume: bool) -> dict[str, Any] | None:
-        names = self._storage.names()
-        content = self._storage.read(RECORD) if RECORD in names else None
+        content = self._storage.read(RECORD)
         if content is None:
+            names = self._storage.names()
             if any(not name.startswith(".") and name != TEMPORARY for name in names):
                 raise DistilError(
                     f"{self.address} is not empty.",
