@@ -86,9 +86,9 @@ ERRORS = (
 def test_what_is_written(form: str, tmp_path: Path) -> None:
     output = begun(tmp_path / "out")
     receipt = output.commit(PART, layout(form), iter(RESULTS))
-    (result,) = (tmp_path / "out").glob("part-00000.*")
+    (result,) = (tmp_path / "out").glob("part-000000.*")
     assert result.read_bytes().decode() == EXPECTED[form]
-    assert (tmp_path / "out/_errors/part-00000.jsonl").read_text() == ERRORS
+    assert (tmp_path / "out/_errors/part-000000.jsonl").read_text() == ERRORS
     assert receipt.sha256 == hashlib.sha256(result.read_bytes()).hexdigest()
     assert (receipt.size, receipt.digest) == (result.stat().st_size, PART.digest)
     assert (receipt.rows, receipt.results, receipt.failures, receipt.tokens) == (4, 3, 2, 6)
@@ -99,8 +99,8 @@ def test_what_is_written(form: str, tmp_path: Path) -> None:
         [
             "_SUCCESS",
             "_distil.json",
-            "_errors/part-00000.jsonl",
-            "_parts/part-00000.json",
+            "_errors/part-000000.jsonl",
+            "_parts/part-000000.json",
             result.name,
         ]
     )
@@ -113,7 +113,7 @@ def test_a_table_in_parquet(tmp_path: Path) -> None:
     for output in (first, second):
         output.commit(PART, layout("parquet"), iter(RESULTS))
         output.commit(Part(1, 2, []), layout("parquet"), [])
-    found = [parquet.read_table(tmp_path / f"a/part-0000{number}.parquet") for number in range(2)]
+    found = [parquet.read_table(tmp_path / f"a/part-00000{number}.parquet") for number in range(2)]
     assert found[0].schema == found[1].schema
     assert [str(field.type) for field in found[0].schema] == [
         "int64", "string", "string", "int64", "double", "list<element: float>",
@@ -124,7 +124,7 @@ def test_a_table_in_parquet(tmp_path: Path) -> None:
     assert rows[0]["layers"] == [[1.0], [0.25, 3.0]]
     assert (rows[1]["states"], rows[2]["states"]) == ([], None)
     assert (rows[1]["score"], rows[2]["score"]) == (0.1, float("inf"))
-    for name in ("part-00000.parquet", "part-00001.parquet"):
+    for name in ("part-000000.parquet", "part-000001.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
@@ -140,7 +140,7 @@ def test_identifiers_in_parquet_have_one_type_in_all_parts(tmp_path: Path) -> No
     ]:
         computed = [Computed(row.number, values, "", 1) for row in part.rows]
         output.commit(part, layout("parquet", kind=kind), computed)
-        table = parquet.read_table(tmp_path / f"out/part-0000{number}.parquet")
+        table = parquet.read_table(tmp_path / f"out/part-00000{number}.parquet")
         assert str(table.schema.field("id").type) == kind
         own = table.column("id").to_pylist()
         assert own == (["7", "k", "true", "0.5", None] if number == 0 else [2**64 - 1])
@@ -186,7 +186,7 @@ def test_nothing_of_a_part_is_there_if_its_results_fail(tmp_path: Path, s3: Obje
         assert not [name for name in output._storage.names() if name.startswith("part")]
         assert output.receipt(0) is None
         output.commit(PART, TEXT, iter(RESULTS))
-        assert output._storage.read("part-00000.txt") == EXPECTED["text"].encode()
+        assert output._storage.read("part-000000.txt") == EXPECTED["text"].encode()
     assert not [name for name in names(tmp_path / "out") if name.startswith("_tmp")]
 
 
@@ -255,14 +255,14 @@ def test_a_machine_must_see_the_same_folder(tmp_path: Path) -> None:
 def test_a_damaged_receipt_is_none(damage: bytes, tmp_path: Path) -> None:
     output = begun(tmp_path / "out")
     receipt = output.commit(PART, TEXT, iter(RESULTS))
-    before = (tmp_path / "out/_parts/part-00000.json").read_bytes()
-    (tmp_path / "out/_parts/part-00000.json").write_bytes(damage)
+    before = (tmp_path / "out/_parts/part-000000.json").read_bytes()
+    (tmp_path / "out/_parts/part-000000.json").write_bytes(damage)
     assert output.finished(PART, TEXT) is None
     assert output.commit(PART, TEXT, iter(RESULTS)) == receipt
-    assert (tmp_path / "out/_parts/part-00000.json").read_bytes() == before
+    assert (tmp_path / "out/_parts/part-000000.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["part-00000.txt", "_errors/part-00000.jsonl"])
+@pytest.mark.parametrize("name", ["part-000000.txt", "_errors/part-000000.jsonl"])
 def test_a_part_without_its_files_is_computed_again(name: str, tmp_path: Path) -> None:
     output = begun(tmp_path / "out")
     output.commit(PART, TEXT, iter(RESULTS))
@@ -308,7 +308,7 @@ def test_a_receipt_is_on_the_disk_after_what_it_is_for(
     monkeypatch.setattr(Path, "replace", noting_replace)
     output.commit(PART, TEXT, iter(RESULTS))
     expected = []
-    for name in ("part-00000.txt", "_errors/part-00000.jsonl", "_parts/part-00000.json"):
+    for name in ("part-000000.txt", "_errors/part-000000.jsonl", "_parts/part-000000.json"):
         file = (tmp_path / "out" / name).stat().st_ino
         folder = (tmp_path / "out" / name).parent.stat().st_ino
         expected += [("sync", file), ("named", file), ("sync", folder)]
@@ -330,7 +330,7 @@ def test_several_writers_of_a_part_write_the_same(tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
         receipts = [each.result() for each in [pool.submit(write) for _ in range(6)]]
     assert len(set(receipts)) == 1
-    assert (tmp_path / "out/part-00000.txt").read_text() == EXPECTED["text"]
+    assert (tmp_path / "out/part-000000.txt").read_text() == EXPECTED["text"]
     assert not [name for name in names(tmp_path / "out") if name.startswith("_tmp")]
 
 

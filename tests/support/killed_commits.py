@@ -85,9 +85,9 @@ def _main(base: Path) -> None:
         folder.mkdir(exist_ok=True)
         for name, data in visible(folder).items():
             assert data == expected[name], (moment, name)
-        if (folder / "_parts/part-00000.json").exists():
-            assert (folder / "part-00000.jsonl").exists()
-            assert (folder / "_errors/part-00000.jsonl").exists()
+        if (folder / "_parts/part-000000.json").exists():
+            assert (folder / "part-000000.jsonl").exists()
+            assert (folder / "_errors/part-000000.jsonl").exists()
         complete(folder)
         assert visible(folder) == expected, moment
         assert not (folder / "_tmp").exists()
