@@ -100,7 +100,7 @@ class PartActor:
             )
         folder = OutputFolder(assignment.job.output)
         folder.check(assignment.token)
-        stay_on_free_cores(assignment.job.task.threads)
+        self._cores = stay_on_free_cores(assignment.job.task.threads)
         places = placed(assignment.files, os.environ)
         work = self._stack.enter_context(assignment.job.task.moved(places).open())
         return PartComputer(assignment.job, folder, work)
