@@ -26,7 +26,7 @@ _LOGGERS = ("ray", "ray.data")
 _LOOPBACK = "127.0.0.1"  # where Ray, which asks nobody for a password, listens on one machine
 _LONGEST_FOLDER = 16  # characters; Ray needs 80 more of the 104 that a socket's name may have
 _PATIENCE = 10.0  # seconds
-_STORE_BYTES = 256 * 2**20  # for parts on their way
+_STORE_BYTES, _STORE_BYTES_OF_ACTOR = 128 * 2**20, 64 * 2**20  # for parts on their way
 
 
 @contextmanager
@@ -95,11 +95,12 @@ def _connect(cluster: Cluster, folder: str) -> None:
         "logging_level": logging.CRITICAL,
     }
     if cluster.address is None:
+        cores = max(usable_cores(), (cluster.workers or 1) * cluster.threads)
         ray.init(
             address="local",
-            num_cpus=max(usable_cores(), (cluster.workers or 1) * cluster.threads),
+            num_cpus=cores,
             include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
+            object_store_memory=_STORE_BYTES + cores * _STORE_BYTES_OF_ACTOR,
             _node_ip_address=_LOOPBACK,
             _temp_dir=folder,
             **quiet,
