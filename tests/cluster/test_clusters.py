@@ -11,7 +11,7 @@ import pytest
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.processes import wait_until
 from tests.support.quick_model import env as env
-from tests.support.ray_cluster import RayCluster, actors, kill, ray_cluster
+from tests.support.ray_cluster import RayCluster, kill, processes, ray_cluster
 from tests.support.run import run, started
 
 LINES = "".join(
@@ -73,7 +73,7 @@ def test_nodes(env: dict[str, str], source: Path, tmp_path: Path) -> None:
 def kill_some(cluster: RayCluster, home: Path, folder: Path) -> None:
     """Kill an actor and a node once there are results."""
     wait_until(lambda: len(list(folder.glob("part-*"))) > 0)
-    kill(actors(home)[0])
+    kill(processes(home)[0])
     cluster.kill()
 
 
@@ -126,12 +126,12 @@ def test_this_machine(env: dict[str, str], source: Path, tmp_path: Path) -> None
     command = ("map", *GENERATE, str(source), "-o", str(folder), "--workers", "2", *PARTS)
     with started(*command, env=env) as process:
         wait_until(lambda: len(list(folder.glob("part-*"))) > 0)
-        kill(actors(home)[0])
+        kill(processes(home)[0])
         before = len(list(folder.glob("part-*")))
         wait_until(lambda: len(list(folder.glob("part-*"))) > before)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    wait_until(lambda: not actors(home))
+    wait_until(lambda: not processes(home))
     done = run(*command, "--resume", env=env, fresh=True)
     assert done.returncode == ExitStatus.FAILED
     assert b" by an earlier run), 1 failure" in done.stderr

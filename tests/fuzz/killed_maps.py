@@ -2,8 +2,8 @@
 
 python -m tests.fuzz.killed_maps [COUNT [SEED]]
 
-COUNT is of kills: of an actor, a node or the driver, on a cluster of three nodes and on this
-machine alone.
+COUNT is of kills: of an actor, the reader, a node or the driver, on a cluster of three nodes and on
+this machine alone.
 """
 
 import random
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.fuzz.verdict import FALSE_FILE, OTHER_FAULT, Verdict, numbers
 from tests.support import gguf
-from tests.support.ray_cluster import RayCluster, actors, kill, ray_cluster
+from tests.support.ray_cluster import ACTOR, READER, RayCluster, kill, processes, ray_cluster
 from tests.support.run import environment, run, started
 
 ROWS = 2000
@@ -80,7 +80,7 @@ class _Runs:
                     return
 
     def _kill_one(self, driver: "subprocess.Popen[bytes]") -> str:
-        kinds = ["actor", "driver"] + ["node"] * bool(self._cluster)
+        kinds = [ACTOR, READER, "driver"] + ["node"] * bool(self._cluster)
         kind = self._moments.choice(kinds)
         if kind == "driver":
             driver.kill()
@@ -90,7 +90,7 @@ class _Runs:
             self._cluster.kill(self._moments.randrange(NODES))
             self._cluster.add()
         else:
-            found = actors(self._home)
+            found = processes(self._home, kind)
             if not found:
                 return ""
             kill(self._moments.choice(found))

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _STORE_BYTES = 100 * 2**20  # for the objects of a node; Ray has no less than 75 MB
-_ACTOR = "ray::MapWorker"
+ACTOR, READER = "ray::MapWorker", "ray::ReadParts"
+"""What the processes are named that compute, and the one that reads."""
 
 
 class RayCluster:
@@ -68,19 +69,19 @@ def ray_cluster(
             process.wait()
 
 
-def actors(folder: Path) -> list[int]:
-    """Return the processes of actors that compute, of runs with this folder as their home."""
-    home = f"HOME={folder}".encode()
+def processes(home: Path, name: str = ACTOR) -> list[int]:
+    """Return the processes of Ray with such a name, of runs in this home."""
+    variable = f"HOME={home}".encode()
     found = []
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal():
             continue
         try:
-            name = (process / "cmdline").read_bytes()
+            command = (process / "cmdline").read_bytes()
             variables = (process / "environ").read_bytes().split(b"\0")
         except OSError:  # it has ended
             continue
-        if name.startswith(_ACTOR.encode()) and home in variables:
+        if command.startswith(name.encode()) and variable in variables:
             found.append(int(process.name))
     return found
 
