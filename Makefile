@@ -84,6 +84,7 @@ fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.surroundings
 	$(BIN)/python -m tests.fuzz.killed_downloads
 	$(BIN)/python -m tests.fuzz.killed_batches
+	$(BIN)/python -m tests.fuzz.killed_maps
 	$(BIN)/python -m tests.fuzz.faulty_hub
 	$(BIN)/python -m tests.fuzz.waiting
 	$(BIN)/python -m tests.fuzz.interrupts

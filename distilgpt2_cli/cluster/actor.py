@@ -1,5 +1,6 @@
 """What an actor does: it opens the task once, and computes and commits the parts that it gets."""
 
+import atexit
 import json
 import os
 import platform
@@ -68,6 +69,7 @@ class PartActor:
 
     def __init__(self, assignment: Assignment) -> None:
         """Open the task."""
+        end_at_once()
         self._assignment = assignment
         self._fault: DistilError | None = None
         self._stack = ExitStack()
@@ -98,7 +100,7 @@ class PartActor:
             )
         folder = OutputFolder(assignment.job.output)
         folder.check(assignment.token)
-        stay_on_free_cores(assignment.job.task.threads)
+        self._cores = stay_on_free_cores(assignment.job.task.threads)
         places = placed(assignment.files, os.environ)
         work = self._stack.enter_context(assignment.job.task.moved(places).open())
         return PartComputer(assignment.job, folder, work)
@@ -110,7 +112,8 @@ class PartActor:
 
         attempts, number = self._assignment.attempts, row["number"]
         part = decode(row["data"])
-        if ray.get(attempts.begin.remote(number)) > MOST_ATTEMPTS:
+        attempt = ray.get(attempts.begin.remote(number))
+        if attempt > MOST_ATTEMPTS:
             first, last = part.rows[0].number, part.rows[-1].number
             raise DistilError(
                 f"The process that computes rows {first} to {last} ended {MOST_ATTEMPTS} times"
@@ -119,7 +122,17 @@ class PartActor:
             )
         done = self._computer.done(part)
         attempts.end.remote(number)
-        return {"done": done._replace(processor=self._processor)}
+        again = done.again and attempt == 1  # or an actor of this run has died before it said so
+        return {"done": done._replace(again=again, processor=self._processor)}
+
+
+def end_at_once() -> None:
+    """Let this process of Ray end without its last cleaning up.
+
+    In Ray 2.60, that can wait for itself for ever (`~CoreWorkerProcessImpl`), with all memory and
+    the lock of a core. By then the process has nothing left to tell anybody.
+    """
+    atexit.register(os._exit, 0)
 
 
 def versions() -> tuple[str, ...]:

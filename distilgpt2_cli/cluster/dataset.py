@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..failures import explained
-from .actor import Assignment, PartActor, block_of_part, fault
+from .actor import Assignment, PartActor, block_of_part, end_at_once, fault
 from .job import Cluster, Job
 from .parts import cut, encode
 from .reading import RowReader
@@ -36,16 +36,19 @@ def results(
 
     _settle(ray.data.DataContext.get_current())
     rows = ray.data.read_datasource(
-        _source(assignment.job), override_num_blocks=1, ray_remote_args=_on_this_node()
+        _source(assignment.job), override_num_blocks=1, ray_remote_args=on_this_node()
     )
-    most = cluster.workers or max(int(ray.cluster_resources().get("CPU", 1)) // cluster.threads, 1)
+    cores = int(ray.cluster_resources().get("CPU", 1))
     parts = rows.map_batches(
         PartActor,
         fn_constructor_args=(assignment,),
         batch_size=1,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(
-            min_size=1, max_size=most, max_tasks_in_flight_per_actor=_AHEAD
+            min_size=1,
+            initial_size=cluster.workers or max(cores // cluster.threads, 1),
+            max_size=cluster.workers,
+            max_tasks_in_flight_per_actor=_AHEAD,
         ),
         num_cpus=cluster.threads,
         memory=memory,
@@ -64,8 +67,11 @@ def _settle(context: Any) -> None:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL + 1)
 
 
-def _on_this_node() -> dict[str, Any]:
-    """Return where the reader runs: here, where a person's own files are; it computes nothing."""
+def on_this_node() -> dict[str, Any]:
+    """Return how Ray runs what computes nothing here, where a person's files are.
+
+    If this node ends, so does the run.
+    """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -94,6 +100,7 @@ def _source(job: Job) -> Any:
 
 def blocks(job: Job) -> Iterator["pyarrow.Table"]:
     """Yield the parts of the input; what ends it too soon comes last, when all before is read."""
+    end_at_once()
     number = 0
     try:
         for part in cut(RowReader(job.inputs), job.task.chunk_texts, job.part_rows):

@@ -9,6 +9,7 @@ from ..failures import limit_reached
 from ..files import own_path
 
 _SEPARATOR = "://"
+_OF_ARROW = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "file")
 _LONGEST_REASON = 300  # characters: those of Amazon's errors go on with identifiers
 
 
@@ -49,7 +50,7 @@ def full_address(name: str) -> str:
             "Leave it out, and set it where the file system looks for it, such as in the"
             " environment.",
         )
-    return located(name).path if name.lower().startswith("file:") else name
+    return located(name).path if _scheme(name) == "file" else name
 
 
 def is_local(address: str) -> bool:
@@ -72,7 +73,7 @@ def located(address: str) -> Place:
     try:
         return Place(*arrow.FileSystem.from_uri(address))
     except ArrowInvalid as error:
-        if "Unrecognized filesystem type" not in str(error):
+        if _scheme(address) in _OF_ARROW:
             raise UsageError(
                 f"{address} is not a valid address: {reason(error)}.", "Correct it."
             ) from None
@@ -86,7 +87,7 @@ def _of_fsspec(address: str) -> Place:
     from fsspec.registry import available_protocols
     from pyarrow import fs as arrow
 
-    scheme = address.split(_SEPARATOR)[0]
+    scheme = _scheme(address)
     if "::" not in scheme and scheme not in available_protocols():
         raise UsageError(
             f"{address} can't be opened: there is no file system named {scheme}.",
@@ -104,6 +105,10 @@ def _of_fsspec(address: str) -> Place:
     return Place(arrow.PyFileSystem(arrow.FSSpecHandler(filesystem)), path)
 
 
+def _scheme(address: str) -> str:
+    return address.split(_SEPARATOR)[0].lower()
+
+
 def within(folder: str, name: str) -> str:
     """Return the address of a file in a folder.
 
@@ -113,17 +118,10 @@ def within(folder: str, name: str) -> str:
     """
     if is_local(folder):
         return os.path.join(folder, name)  # noqa: PTH118 - a path as text
-    if not _is_uri(folder):
+    if _scheme(folder) not in _OF_ARROW:  # fsspec does not unescape names
         return f"{folder.rstrip('/')}/{name}"
     path, mark, options = folder.partition("?")
     return f"{path.rstrip('/')}/{quote(name)}{mark}{options}"
-
-
-def _is_uri(address: str) -> bool:
-    """Return whether special characters of names are escaped, which those of fsspec are not."""
-    from pyarrow import fs as arrow
-
-    return not isinstance(located(address).filesystem, arrow.PyFileSystem)
 
 
 def cannot_open(error: Exception, address: str) -> DistilError:

@@ -1,6 +1,6 @@
 """The folder with the results of a run.
 
-In it are ``_distil.json``, which says what the results are; ``part-00000`` and so on with the
+In it are ``_distil.json``, which says what the results are; ``part-000000`` and so on with the
 results, ``_errors`` with the rows that have none, and ``_parts`` with a receipt for each part,
 which is written when its other files are complete; at the end ``_SUCCESS``. Whoever computes a part
 again writes the same bytes. So a run can end at any moment, and another one go on.
@@ -120,9 +120,9 @@ class OutputFolder:
         return known
 
     def _known(self, resume: bool) -> dict[str, Any] | None:
-        names = self._storage.names()
-        content = self._storage.read(RECORD) if RECORD in names else None
+        content = self._storage.read(RECORD)
         if content is None:
+            names = self._storage.names()
             if any(not name.startswith(".") and name != TEMPORARY for name in names):
                 raise DistilError(
                     f"{self.address} is not empty.",
@@ -285,15 +285,20 @@ def _opened(address: str, token: str) -> OutputFolder:
 
 
 def _result_name(number: int, layout: Layout) -> str:
-    return f"part-{number:05}{ENDINGS[layout.format]}"
+    return _part_name(number) + ENDINGS[layout.format]
 
 
 def _error_name(number: int) -> str:
-    return f"_errors/part-{number:05}.jsonl"
+    return f"_errors/{_part_name(number)}.jsonl"
 
 
 def _receipt_name(number: int) -> str:
-    return f"_parts/part-{number:05}.json"
+    return f"_parts/{_part_name(number)}.json"
+
+
+def _part_name(number: int) -> str:
+    """Return a name by which a million parts are in their order."""
+    return f"part-{number:06}"
 
 
 def _object(content: bytes) -> dict[str, Any]:

@@ -116,10 +116,12 @@ class ParquetRows:
         texts: list[str | None]
         try:
             texts = array.cast(pyarrow.string()).to_numpy(zero_copy_only=False).tolist()
-        except (UnicodeDecodeError, pyarrow.ArrowInvalid):
+        except (UnicodeDecodeError, pyarrow.ArrowException):
             self.damaged = True
             found = array.cast(pyarrow.binary()).to_pylist()
-            texts = [each and each.decode(errors="surrogateescape") for each in found]
+            texts = [
+                None if each is None else each.decode(errors="surrogateescape") for each in found
+            ]
         return texts
 
     def _identifiers(self, array: Any) -> list[Identifier]:

@@ -2,9 +2,14 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from itertools import islice
 
 from ..errors import DistilError
+from .computing import PartComputer
+from .folder import OutputFolder
 from .job import Cluster, Done, Job
+from .parts import Part, cut
+from .reading import RowReader
 from .session import connected
 
 _MOST_PASSES = 3  # without a new part
@@ -12,6 +17,8 @@ _MOST_PASSES = 3  # without a new part
 
 def computed_parts(job: Job, cluster: Cluster, token: str) -> Generator[Done, None, None]:
     """Yield each part when it is committed, in whatever order; close it to stop.
+
+    Ray is not started for a single part, nor for a single process of this machine.
 
     Args:
         job: what is computed.
@@ -22,8 +29,29 @@ def computed_parts(job: Job, cluster: Cluster, token: str) -> Generator[Done, No
         DistilError: a part can't be computed or written, the input can't be read to its end, or
             the cluster can't be used. All parts that were yielded stay committed.
     """
+    if cluster.address is None and (cluster.workers == 1 or _is_one_part(job)):
+        yield from _computed_here(job)
+        return
     with connected(cluster):
         yield from _Run(job, cluster, token).parts()
+
+
+def _parts(job: Job) -> Iterator[Part]:
+    return cut(RowReader(job.inputs), job.task.chunk_texts, job.part_rows)
+
+
+def _is_one_part(job: Job) -> bool:
+    """Look whether there is a second part; an input that can't be read is found out later."""
+    try:
+        return len(list(islice(_parts(job), 2))) < 2
+    except DistilError:
+        return True
+
+
+def _computed_here(job: Job) -> Iterator[Done]:
+    with job.task.open() as work:
+        computer = PartComputer(job, OutputFolder(job.output), work)
+        yield from map(computer.done, _parts(job))
 
 
 class _Run:
@@ -31,9 +59,10 @@ class _Run:
         import ray
 
         from .actor import Assignment, Attempts, versions
+        from .dataset import on_this_node
         from .delivery import delivered
 
-        attempts = ray.remote(Attempts).options(num_cpus=0).remote()
+        attempts = ray.remote(Attempts).options(**on_this_node()).remote()
         files = tuple(delivered(job.task.files, sent=cluster.address is not None))
         self._cluster = cluster
         self._job = job

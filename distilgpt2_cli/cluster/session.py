@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 from ..engine.llama.cores import usable_cores
 from ..errors import DistilError
@@ -23,8 +24,9 @@ _SETTINGS = {
 }
 _LOGGERS = ("ray", "ray.data")
 _LOOPBACK = "127.0.0.1"  # where Ray, which asks nobody for a password, listens on one machine
+_LONGEST_FOLDER = 16  # characters; Ray needs 80 more of the 104 that a socket's name may have
 _PATIENCE = 10.0  # seconds
-_STORE_BYTES = 256 * 2**20  # for parts on their way
+_STORE_BYTES, _STORE_BYTES_OF_ACTOR = 128 * 2**20, 64 * 2**20  # for parts on their way
 
 
 @contextmanager
@@ -36,17 +38,29 @@ def connected(cluster: Cluster) -> Iterator[None]:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+    with (
+        _temporary_folder() as folder,
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
         import ray
 
         try:
             with _kept_handler(), _silent_descriptor():
-                _connect(cluster)
+                _connect(cluster, folder)
             for name in _LOGGERS:
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)
             yield
         finally:
             ray.shutdown()
+
+
+def _temporary_folder() -> TemporaryDirectory[str]:
+    """Return a folder for Ray's sockets and logs, where the names of sockets are not too long."""
+    usual = gettempdir()
+    place = usual if len(usual) <= _LONGEST_FOLDER else "/tmp"
+    return TemporaryDirectory(prefix="distil-ray-", dir=place, ignore_cleanup_errors=True)
 
 
 @contextmanager
@@ -72,7 +86,7 @@ def _silent_descriptor() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _connect(cluster: Cluster) -> None:
+def _connect(cluster: Cluster, folder: str) -> None:
     import ray
 
     quiet = {
@@ -81,12 +95,14 @@ def _connect(cluster: Cluster) -> None:
         "logging_level": logging.CRITICAL,
     }
     if cluster.address is None:
+        cores = max(usable_cores(), (cluster.workers or 1) * cluster.threads)
         ray.init(
             address="local",
-            num_cpus=max(usable_cores(), (cluster.workers or 1) * cluster.threads),
+            num_cpus=cores,
             include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
+            object_store_memory=_STORE_BYTES + cores * _STORE_BYTES_OF_ACTOR,
             _node_ip_address=_LOOPBACK,
+            _temp_dir=folder,
             **quiet,
         )
         return

@@ -87,7 +87,7 @@ def test_map(env: dict[str, str], tmp_path: Path, command: str) -> None:
     path.write_text(f"{TEXT}\n")
     result = run("map", command, *DEMO, str(path), "-o", str(folder), env=env, fresh=True)
     assert result.stdout.decode() == f"{folder}\n", result.stderr
-    assert (folder / "part-00000.txt").read_text().endswith("\n")
+    assert (folder / "part-000000.txt").read_text().endswith("\n")
 
 
 def test_import(env: dict[str, str], tmp_path: Path) -> None:

@@ -46,10 +46,11 @@ def lines(tmp_path: Path) -> Path:
 def mapped(
     env: dict[str, str], path: Path, *arguments: str, name: str = "out", status: int = 0
 ) -> Path:
-    """Compute rows, and return the folder of the results."""
+    """Compute rows in this process, and return the folder of the results."""
     folder = path.parent / name
     command, *options = arguments
-    result = run("map", command, str(path), "-o", str(folder), *options, env=env)
+    alone = ("--workers", "1")
+    result = run("map", command, str(path), "-o", str(folder), *alone, *options, env=env)
     assert result.returncode == status, result.stderr
     assert result.stdout.decode() == f"{folder}\n"
     return folder

@@ -207,6 +207,12 @@ def test_a_document_is_cut_into_windows_that_are_stated(env: dict[str, str]) -> 
     assert [{**each, "line": 1} for each in document] == by_line
 
 
+def test_names_of_columns_are_quoted_where_they_have_to_be(env: dict[str, str]) -> None:
+    table = 'text,"item, list",b\nA word,7,8\n'
+    header, row = csv.reader(output(env, "--column", "text", "--csv", stdin=table).splitlines()[:2])
+    assert dict(zip(header, row, strict=True))["item, list"] == "7"
+
+
 # More deaths of one run, of more text, are to meet other moments of its work.
 DEATHS = 3 if ALL_CASES else 1
 

@@ -61,8 +61,8 @@ class _Runs:
     def _until_done(self, output: Path, most: int) -> Iterator[tuple[int | None, str, str]]:
         """Yield each kill with no status, and each end of the driver with its status."""
         cluster = ("--cluster", self._cluster.address) if self._cluster else ()
-        command = ("map", "generate", str(self._input), "--output", str(output), "--part-rows",
-                   "32", "--workers", "2", "--resume", *self._model, *OPTIONS, *cluster)  # fmt: skip
+        options = ("--resume", "--part-rows", "32", "--workers", "2", *OPTIONS, *cluster)
+        command = ("map", "generate", str(self._input), "-o", str(output), *self._model, *options)
         status: int | None = -signal.SIGKILL
         while status:
             with started(*command, env=self._env) as driver:

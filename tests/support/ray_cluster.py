@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _STORE_BYTES = 100 * 2**20  # for the objects of a node; Ray has no less than 75 MB
@@ -43,9 +43,11 @@ class RayCluster:
 
 
 @contextmanager
-def ray_cluster(env: Mapping[str, str], nodes: int) -> Iterator[RayCluster]:
-    """Run a cluster of so many nodes besides the head, in an environment; all processes end."""
-    command = [sys.executable, "-m", __name__]
+def ray_cluster(
+    env: Mapping[str, str], nodes: int, launcher: Sequence[str] = ()
+) -> Iterator[RayCluster]:
+    """Run a cluster of so many nodes besides the head, by itself or through a launcher."""
+    command = [*launcher, sys.executable, "-m", __name__]
     process = subprocess.Popen(
         command,
         env={**env, "RAY_USAGE_STATS_ENABLED": "0"},
@@ -85,10 +87,8 @@ def actors(folder: Path) -> list[int]:
 
 def kill(process: int) -> None:
     """Kill a process, if it still is there."""
-    try:
+    with suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def main() -> None:
