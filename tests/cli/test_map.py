@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +18,14 @@ from tests.support.emulator import emulated
 from tests.support.forked import Run, run_all
 from tests.support.missing import without_package
 from tests.support.quick_model import env as env
-from tests.support.ray_cluster import ray_cluster
-from tests.support.run import environment, run, started
+from tests.support.run import run, started
 
 TEXTS = [f"{number} Once upon a time, {'and then ' * (number % 5)}" for number in range(1, 301)]
 LINES = "\n".join(TEXTS[:9]).encode() + b"\n\ncaf\xe9\n\n" + "\n".join(TEXTS[9:]).encode()
 SHORT = ("--max-tokens", "2", "--seed", "3", "-n", "2")
+HERE = ("--workers", "1")
+"""Without Ray, which takes seconds to start; the tests of clusters have the others."""
 _SPEED = r" in \d+\.\d s, \d+ rows/s\.\n"
-
-
-@pytest.fixture(scope="module")
-def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
-    """Options for a cluster that runs already, which saves each run the start of one."""
-    home = tmp_path_factory.mktemp("home")
-    with ray_cluster(environment(home), nodes=1) as running:
-        yield "--cluster", running.address
 
 
 @pytest.fixture
@@ -95,10 +88,8 @@ def of_lines(env: dict[str, str], path: Path, *arguments: str) -> str:
     ],
     ids=" ".join,
 )
-def test_lines(
-    env: dict[str, str], on: Sequence[str], lines: Path, arguments: Sequence[str]
-) -> None:
-    folder = mapped(env, lines, *arguments, *on, "--part-rows", "1", status=ExitStatus.FAILED)
+def test_lines(env: dict[str, str], lines: Path, arguments: Sequence[str]) -> None:
+    folder = mapped(env, lines, *arguments, *HERE, "--part-rows", "1", status=ExitStatus.FAILED)
     assert len(files(folder)) > 1
     alone = (*arguments, "--pool", "mean") if arguments[0] == "features" else arguments
     assert content(folder) == of_lines(env, lines, *alone)
@@ -108,9 +99,9 @@ def test_lines(
     assert "is not UTF-8 text" in refused["error"]
 
 
-def test_what_is_said(env: dict[str, str], on: Sequence[str], lines: Path) -> None:
+def test_what_is_said(env: dict[str, str], lines: Path) -> None:
     folder = lines.parent / "out"
-    arguments = ("map", "score", str(lines), "-o", f"{folder}/", *on)
+    arguments = ("map", "score", str(lines), "-o", f"{folder}/", *HERE)
     result = run(*arguments, env=env)
     assert (result.returncode, result.stdout.decode()) == (1, f"{folder}/\n")
     assert re.fullmatch(
@@ -125,15 +116,15 @@ def test_what_is_said(env: dict[str, str], on: Sequence[str], lines: Path) -> No
     assert run(*arguments, "--resume", "--quiet", env=env).stderr.count(b"\n") == 1
 
 
-def test_csv_is_that_of_lines(env: dict[str, str], on: Sequence[str], tmp_path: Path) -> None:
+def test_csv_is_that_of_lines(env: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text("\n".join(TEXTS[:20]))
-    folder = mapped(env, path, "score", "--format", "csv", *on)
+    folder = mapped(env, path, "score", "--format", "csv", *HERE)
     wanted = run("score", "--lines", "--csv", "--file", str(path), env=env).stdout
     assert content(folder).encode() == wanted
 
 
-def test_columns_and_identifiers(env: dict[str, str], on: Sequence[str], tmp_path: Path) -> None:
+def test_columns_and_identifiers(env: dict[str, str], tmp_path: Path) -> None:
     """The same rows in three formats, and in another order, have the same texts and seeds."""
     import pyarrow
     from pyarrow import parquet
@@ -151,7 +142,7 @@ def test_columns_and_identifiers(env: dict[str, str], on: Sequence[str], tmp_pat
         writer.writerows(objects)
     as_parquet = tmp_path / "rows.parquet"
     parquet.write_table(pyarrow.table({"prompt": texts, "key": keys}), as_parquet)
-    options = ("generate", "--column", "prompt", "--id", "key", *SHORT, *on)
+    options = ("generate", "--column", "prompt", "--id", "key", *SHORT, *HERE)
     of_json = records(mapped(env, as_json, *options, name="jsonl"))
     found = list(csv.DictReader(io.StringIO(content(mapped(env, as_csv, *options, name="csv")))))
     table = parquet.read_table(files(mapped(env, as_parquet, *options, name="parquet"))[0])
@@ -167,12 +158,11 @@ def test_columns_and_identifiers(env: dict[str, str], on: Sequence[str], tmp_pat
     assert len(texts_by_seed) == 12
 
 
-def test_an_interrupted_run_goes_on(env: dict[str, str], on: Sequence[str], tmp_path: Path) -> None:
+def test_an_interrupted_run_goes_on(env: dict[str, str], tmp_path: Path) -> None:
     """With the seed that was drawn for it; metrics show meanwhile how far it is."""
     path, folder = tmp_path / "lines.txt", tmp_path / "out"
     path.write_text("\n".join(TEXTS))
-    place = ("-o", str(folder), "--part-rows", "1", *on)
-    options = ("generate", str(path), *place, "--max-tokens", "60")
+    options = ("generate", str(path), "-o", str(folder), "--part-rows", "1", "--max-tokens", "40")
     with started("map", *options, "--metrics", "0", env=env) as process:
         assert process.stderr
         said = process.stderr.readline().decode()
@@ -189,7 +179,7 @@ def test_an_interrupted_run_goes_on(env: dict[str, str], on: Sequence[str], tmp_
         assert errors.decode() == f"The results so far are in {folder}: go on with --resume.\n"
     some = contents(folder)
     assert "_SUCCESS" not in some
-    done = run("map", *options, "--resume", env=env)
+    done = run("map", *options, "--resume", *HERE, env=env)
     assert done.returncode == 0, done.stderr
     assert re.match(r"300 rows \([1-9]\d* by an earlier run\), 0 failures", done.stderr.decode())
     whole = contents(folder)
@@ -197,7 +187,7 @@ def test_an_interrupted_run_goes_on(env: dict[str, str], on: Sequence[str], tmp_
         name: data for name, data in some.items() if "_tmp" not in name
     }
     seed = str(json.loads(whole["_distil.json"])["seed"])
-    alone = ("generate", "--lines", "--seed", seed, "--max-tokens", "60", "--file", str(path))
+    alone = ("generate", "--lines", "--seed", seed, "--max-tokens", "40", "--file", str(path))
     assert content(folder).encode() == run(*alone, env=env).stdout
 
 
@@ -208,10 +198,10 @@ def metric(url: str, name: str) -> str:
     return found[1]
 
 
-def test_a_bar_on_a_terminal(env: dict[str, str], on: Sequence[str], tmp_path: Path) -> None:
+def test_a_bar_on_a_terminal(env: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text("\n".join(TEXTS[:9]))
-    arguments = ("map", "score", str(path), "-o", str(tmp_path / "out"), *on)
+    arguments = ("map", "score", str(path), "-o", str(tmp_path / "out"), *HERE)
     with emulated(*arguments, env=env) as shell:
         assert shell.screen.wait() == 0
     shown = shell.screen.output.decode()
@@ -259,10 +249,10 @@ def test_what_is_refused_before_the_work(env: dict[str, str], tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_of_another_run(env: dict[str, str], on: Sequence[str], tmp_path: Path) -> None:
+def test_a_folder_of_another_run(env: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text("Hi\n")
-    folder = mapped(env, path, "score", *on)
+    folder = mapped(env, path, "score", *HERE)
     before = contents(folder)
     arguments = ("map", "score", str(path), "-o", str(folder))
     runs = [
