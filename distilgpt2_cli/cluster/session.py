@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory, gettempdir
 
 from ..engine.llama.cores import usable_cores
 from ..errors import DistilError
+from ..signals import deferred
 from .job import Cluster
 
 # Before Ray is imported. It would ask the internet about its users, and write its own messages,
@@ -44,10 +45,12 @@ def connected(cluster: Cluster) -> Iterator[None]:
         redirect_stdout(nowhere),
         redirect_stderr(nowhere),
     ):
-        import ray
+        with deferred():
+            import ray
+            import ray.data
 
         try:
-            with _kept_handler(), _silent_descriptor():
+            with _kept_handler(), _silent_descriptor(), deferred():
                 _connect(cluster, folder)
             for name in _LOGGERS:
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)
