@@ -40,6 +40,7 @@ class PartComputer:
             receipt.failures,
             receipt.tokens,
             receipt.empty,
+            receipt.cut,
             part.size,
             seconds=0.0 if again else time.monotonic() - begin,
             again=again,

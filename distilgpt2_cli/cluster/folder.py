@@ -38,6 +38,7 @@ class Receipt:
         failures: how many rows have none.
         tokens: how many were evaluated and drawn.
         empty: the empty lines between its rows.
+        cut: how many rows have results of the end of their text only.
         first: the number of its first row; None without rows.
         last: the number of its last row; None without rows.
         digest: `Part.digest`.
@@ -51,6 +52,7 @@ class Receipt:
     failures: int
     tokens: int
     empty: int
+    cut: int
     first: int | None
     last: int | None
     digest: str
@@ -215,6 +217,7 @@ class OutputFolder:
         identifiers = {row.number: row.identifier for row in part.rows}
         without = identifiers.keys() - refused.keys()
         count = tokens = 0
+        cut = set()
         with self._storage.new(_result_name(part.number, layout)) as file:
             writer = results(layout, file)
             for each in computed:
@@ -225,6 +228,8 @@ class OutputFolder:
                 writer.add(each, identifiers[each.number])
                 count += 1
                 tokens += each.tokens
+                if each.cut:
+                    cut.add(each.number)
             writer.finish()
             if without:
                 raise RuntimeError(f"row {min(without)} has no result")
@@ -238,6 +243,7 @@ class OutputFolder:
             failures=len(refused),
             tokens=tokens,
             empty=part.empty,
+            cut=len(cut),
             first=rows[0].number if rows else None,
             last=rows[-1].number if rows else None,
             digest=part.digest,

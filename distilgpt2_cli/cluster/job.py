@@ -77,6 +77,7 @@ class Done(NamedTuple):
         failures: rows that were refused.
         tokens: evaluated and drawn.
         empty: lines without a text.
+        cut: rows with results of the end of their text only.
         size: bytes of the input.
         seconds: of computing it; 0 if an earlier run has done so.
         again: whether an earlier run has committed it.
@@ -90,6 +91,7 @@ class Done(NamedTuple):
     failures: int
     tokens: int
     empty: int
+    cut: int
     size: int
     seconds: float = 0.0
     again: bool = False

@@ -50,12 +50,14 @@ class Computed(NamedTuple):
         values: one for each column of the task.
         line: the same as text: a line with its end, or several.
         tokens: how many were evaluated and drawn for it.
+        cut: whether the beginning of its text was left out, for want of room in the context window.
     """
 
     number: int
     values: Sequence[Any]
     line: str
     tokens: int
+    cut: bool = False
 
 
 class Refused(NamedTuple):

@@ -30,6 +30,7 @@ class Totals:
         failures: rows of which nothing could be computed.
         tokens: evaluated and drawn.
         empty: lines without a text.
+        cut: rows with results of the end of their text only.
         earlier_rows: rows that an earlier run had done.
         begin: when the run began, by `time.monotonic`.
     """
@@ -42,6 +43,7 @@ class Totals:
     failures: int = 0
     tokens: int = 0
     empty: int = 0
+    cut: int = 0
     earlier_rows: int = 0
     begin: float = field(default_factory=time.monotonic)
 
@@ -54,6 +56,7 @@ class Totals:
         self.failures += done.failures
         self.tokens += done.tokens
         self.empty += done.empty
+        self.cut += done.cut
         self.earlier_rows += done.rows if done.again else 0
 
     @property
@@ -69,7 +72,7 @@ class Totals:
     @property
     def summary(self) -> dict[str, int]:
         """What stands in the folder of a run that is complete: nothing that differs by chance."""
-        names = ("parts", "rows", "results", "failures", "tokens", "empty")
+        names = ("parts", "rows", "results", "failures", "tokens", "empty", "cut")
         return {name: getattr(self, name) for name in names}
 
     def metrics(self) -> str:

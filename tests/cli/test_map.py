@@ -116,6 +116,20 @@ def test_what_is_said(env: dict[str, str], lines: Path) -> None:
     assert run(*arguments, "--resume", "--quiet", env=env).stderr.count(b"\n") == 1
 
 
+def test_prompts_that_are_too_long(env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text(f"{'and then ' * 200}\nOnce\n{'never ' * 200}\n")
+    folder = tmp_path / "out"
+    result = run("map", "generate", str(path), "-o", str(folder), *SHORT, *HERE, env=env)
+    assert result.stderr.decode().startswith(
+        "2 prompts did not fit the context window: the first tokens of each are left out.\n3 rows, "
+    )
+    assert (
+        content(folder).encode()
+        == run("generate", "--lines", *SHORT, "--file", str(path), env=env).stdout
+    )
+
+
 def test_csv_is_that_of_lines(env: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text("\n".join(TEXTS[:20]))

@@ -38,7 +38,7 @@ PART = Part(
 )
 RESULTS: list[Computed | Refused] = [
     Computed(1, ("ä", 1, float("nan"), [1.5, 2.0], [[1.0], [0.25, 3.0]]), "first\n", 3),
-    Computed(1, ('"', None, 0.1, [], []), "second\n", 2),
+    Computed(1, ('"', None, 0.1, [], []), "second\n", 2, cut=True),
     Refused(4, ("It is too long.", "Shorten it.")),
     Computed(5, ("", 2, float("inf"), None, None), "third\n", 1),
 ]
@@ -92,7 +92,7 @@ def test_what_is_written(form: str, tmp_path: Path) -> None:
     assert receipt.sha256 == hashlib.sha256(result.read_bytes()).hexdigest()
     assert (receipt.size, receipt.digest) == (result.stat().st_size, PART.digest)
     assert (receipt.rows, receipt.results, receipt.failures, receipt.tokens) == (4, 3, 2, 6)
-    assert (receipt.empty, receipt.first, receipt.last) == (1, 1, 5)
+    assert (receipt.empty, receipt.cut, receipt.first, receipt.last) == (1, 1, 1, 5)
     output.finish({"parts": 1})
     assert json.loads((tmp_path / "out/_SUCCESS").read_text()) == {"parts": 1}
     assert names(tmp_path / "out") == sorted(

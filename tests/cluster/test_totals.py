@@ -12,8 +12,8 @@ from distilgpt2_cli.cluster.totals import Totals, metrics_served
 from distilgpt2_cli.errors import DistilError, UsageError
 
 REMEDY = "Choose another port."
-EARLIER = Done(0, 4, 3, 1, 70, 2, 100, again=True)
-NEW = Done(1, 6, 12, 0, 30, 0, 50, 0.5)
+EARLIER = Done(0, 4, 3, 1, 70, 2, 0, 100, again=True)
+NEW = Done(1, 6, 12, 0, 30, 0, 1, 50, 0.5)
 _LINE = re.compile(r"# (HELP|TYPE) distil_map_\w+ \S.*|distil_map_\w+ [0-9.]+")
 
 
@@ -52,6 +52,7 @@ def test_counts() -> None:
         "failures": 1,
         "tokens": 100,
         "empty": 2,
+        "cut": 1,
     }
     counted.begin -= 2
     assert counted.rows_per_second == pytest.approx(3, rel=0.5)  # without those of before

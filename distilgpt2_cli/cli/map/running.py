@@ -189,6 +189,11 @@ class MapRun:
     def _end(self) -> None:
         terminal, totals, folder = self._terminal, self._totals, self._rows.output
         notice_empty(terminal, totals.empty)
+        if totals.cut:
+            terminal.notice(
+                f"{count_of(totals.cut, 'prompt')} did not fit the context window:"
+                " the first tokens of each are left out."
+            )
         earlier = f" ({totals.earlier_rows:,} by an earlier run)" if totals.earlier_rows else ""
         terminal.notice(
             f"{count_of(totals.rows, 'row')}{earlier}, {count_of(totals.failures, 'failure')},"

@@ -189,7 +189,8 @@ class _Completions(CompletingWork[Computed]):
             count,
         )
         evaluated = 0 if request.index % self.task.sequences else prompt
-        return Computed(request.number, values, self.line(completion, tokens), evaluated + count)
+        line, is_cut = self.line(completion, tokens), completion.dropped_tokens > 0
+        return Computed(request.number, values, line, evaluated + count, is_cut)
 
 
 class ScoreRows(TaskOfRows[ScoreTask]):
