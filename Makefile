@@ -96,6 +96,7 @@ fuzz: $(VENV)/.test
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak.rows
 
 # Needs PyTorch; a build for the processor alone that was installed before is kept. Compiles
 # llama.cpp's own programs once.

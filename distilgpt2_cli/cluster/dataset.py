@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _AHEAD = 2  # parts at an actor: the next one is there when it is done with one
 _ANY_NUMBER = -1
+_NEVER = -1.0
 
 
 def results(
@@ -53,9 +54,12 @@ def results(
         num_cpus=cluster.threads,
         memory=memory,
     )
-    for batch in parts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        for row in batch.to_pylist():
-            yield json.loads(row["result"])
+    # Not `iter_batches`, which sends its statistics of all parts so far to another process every
+    # few seconds.
+    for bundle in parts.iter_internal_ref_bundles():
+        for block in ray.get(list(bundle.block_refs)):
+            for row in block.to_pylist():
+                yield json.loads(row["result"])
 
 
 def _settle(context: Any) -> None:
@@ -64,6 +68,8 @@ def _settle(context: Any) -> None:
     context.enable_progress_bars = False
     context.enable_operator_progress_bars = False
     context.max_consecutive_actor_init_deaths = _ANY_NUMBER
+    # An actor that has nothing to do for a moment would end, and load the model again later.
+    context.autoscaling_config.actor_pool_util_downscaling_threshold = _NEVER
     logging.getLogger("ray.data").setLevel(logging.CRITICAL + 1)
 
 

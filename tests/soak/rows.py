@@ -1,0 +1,209 @@
+"""Millions of short rows through `distil map` without a model: what a row costs, in which memory.
+
+python -m tests.soak.rows [ROWS [PART_ROWS [ACTORS]]]
+
+Everything is real but the task, which copies the rows: the reader, Ray, the actors and the folder.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from distilgpt2_cli.cluster.actor import block_of_part
+from distilgpt2_cli.cluster.addresses import find_inputs
+from distilgpt2_cli.cluster.folder import OutputFolder
+from distilgpt2_cli.cluster.job import Cluster, Job
+from distilgpt2_cli.cluster.parts import cut, encode
+from distilgpt2_cli.cluster.reading import RowReader
+from distilgpt2_cli.cluster.run import computed_parts
+from tests.support.copied_rows import CopiedRows
+
+POINTS = 10
+MOST_PART_BYTES = 4_000  # that the driver keeps of a part: statistics of Ray Data
+MOST_GROWTH = 10_000_000  # bytes of any other process, and of the store, after the first tenth
+_SHORT_RUN = 1_000_000  # rows for the reader without Ray
+_DRIVER = "driver"
+_STORE = "store"
+_ACTOR = "actor"
+_RAYLET = "raylet"
+_KINDS = {  # by the beginning of the name of a process of Ray, or its program
+    "ray::ReadParts": "reader",
+    "ray::MapWorker": _ACTOR,
+    "ray::Attempts": "attempts",
+    "raylet": _RAYLET,
+    "gcs_server": "GCS",
+}
+_REST = "the rest"
+_COLUMNS = (_DRIVER, *_KINDS.values(), _REST)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What processes use.
+
+    Attributes:
+        memory: resident bytes of the largest, by kind, without memory that is meant to be shared;
+            and of the object store.
+        total: resident bytes of all processes, in which a shared page counts once.
+        seconds: processor time, by kind.
+        actors: the numbers of their processes.
+        time: when that was, in seconds.
+    """
+
+    memory: Mapping[str, int]
+    total: int
+    seconds: Mapping[str, float]
+    actors: frozenset[str]
+    time: float
+
+    @staticmethod
+    def now() -> "Usage":
+        """Look at this process and all that it has started."""
+        memory: dict[str, int] = defaultdict(int)
+        seconds: dict[str, float] = defaultdict(float)
+        total, actors = 0, set()
+        for process, kind in _processes():
+            with suppress(OSError, KeyError):  # it has ended
+                private = _kilobytes(process / "status", "RssAnon", "RssFile")
+                total += _kilobytes(process / "smaps_rollup", "Pss")
+                memory[kind] = max(memory[kind], private)
+                seconds[kind] += _processor_seconds(process)
+                if kind == _RAYLET:
+                    memory[_STORE] = _store_bytes(process)
+                if kind == _ACTOR:
+                    actors.add(process.name)
+        return Usage(memory, total, seconds, frozenset(actors), time.monotonic())
+
+
+def _processes() -> Iterator[tuple[Path, str]]:
+    children: dict[int, list[int]] = defaultdict(list)
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            with suppress(OSError):
+                children[int(_status(process)[1])].append(int(process.name))
+    yield Path("/proc/self"), _DRIVER
+    waiting = children[os.getpid()]
+    while waiting:
+        number = waiting.pop()
+        waiting += children[number]
+        with suppress(OSError):
+            yield Path(f"/proc/{number}"), _kind(Path(f"/proc/{number}"))
+
+
+def _kind(process: Path) -> str:
+    program = Path((process / "cmdline").read_bytes().decode().split("\0")[0]).name
+    for beginning, kind in _KINDS.items():
+        if program.startswith(beginning):
+            return kind
+    return _REST
+
+
+def _status(process: Path) -> Sequence[str]:
+    """Return the fields of ``/proc/PID/stat`` from the third on; see proc(5)."""
+    return (process / "stat").read_text().rpartition(")")[2].split()
+
+
+def _processor_seconds(process: Path) -> float:
+    return sum(map(int, _status(process)[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _kilobytes(path: Path, *names: str) -> int:
+    """Return the sum of fields of a file of ``/proc/PID``, which are in kB of 1,024, in bytes."""
+    fields = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+    return sum(int(fields[name].split()[0]) for name in names) * 1024
+
+
+def _store_bytes(raylet: Path) -> int:
+    """Return how much of the object store, a file in shared memory, was ever used."""
+    for descriptor in (raylet / "fd").iterdir():
+        if "plasma" in str(descriptor.readlink()):
+            return descriptor.stat().st_blocks * 512
+    return 0
+
+
+def run(job: Job, actors: int, rows: int) -> list[tuple[int, int, Usage]]:
+    """Compute all rows; return parts, rows and what was used at each tenth of them."""
+    folder = OutputFolder(job.output)
+    folder.begin({}, resume=False)
+    points: list[tuple[int, int, Usage]] = []
+    parts = done = 0
+    with closing(computed_parts(job, Cluster(workers=actors), folder.token)) as found:
+        for part in found:
+            parts, done = parts + 1, done + part.rows
+            if done * POINTS >= rows * (len(points) + 1):
+                points.append((parts, done, Usage.now()))
+    assert done == rows
+    written = sum(path.stat().st_size for path in Path(job.output).glob("part-*"))
+    assert written == sum(job.inputs.sizes)
+    return points
+
+
+def report(points: Sequence[tuple[int, int, Usage]]) -> bool:
+    """Print what was found, and return whether memory was constant."""
+    columns = (*_COLUMNS, _STORE)
+    first_parts, first_rows, first = points[0]
+    print("resident memory in MB\nrows", *columns, "all together", sep="\t")
+    for _, rows, usage in points:
+        cells = (f"{usage.memory.get(kind, 0) / 1e6:.1f}" for kind in columns)
+        print(f"{rows:,}", *cells, f"{usage.total / 1e6:.0f}", sep="\t")
+    parts, rows, last = points[-2]  # before the reader ends
+    seconds, parts, rows = last.time - first.time, parts - first_parts, rows - first_rows
+    print(
+        f"{rows / seconds:,.0f} rows/s, {seconds / rows * 1e6:.2f} µs a row,"
+        f" {seconds / parts * 1e3:.2f} ms a part of {rows / parts:,.0f} rows"
+    )
+    print("processor time of a part, in ms")
+    for kind in _COLUMNS:
+        spent = last.seconds.get(kind, 0) - first.seconds.get(kind, 0)
+        print(f"{kind}\t{spent / parts * 1e3:.2f}")
+    growth = {kind: last.memory[kind] - first.memory[kind] for kind in columns}
+    of_part = growth.pop(_DRIVER) / parts
+    stayed = last.actors == first.actors  # each would have loaded a model
+    good = of_part <= MOST_PART_BYTES and max(growth.values()) <= MOST_GROWTH and stayed
+    print(
+        f"grown by {of_part:,.0f} bytes a part in the driver, and"
+        f" {max(growth.values()) / 1e6:.1f} MB at most elsewhere; the actors"
+        f" {'stayed' if stayed else 'were replaced'}: {'good' if good else 'BAD'}"
+    )
+    return good
+
+
+def read_alone(job: Job) -> float:
+    """Return the rows/s of the reader: what it does without Ray, on one core."""
+    start = time.perf_counter()
+    rows = 0
+    for part in cut(RowReader(job.inputs), job.task.chunk_texts, job.part_rows):
+        block_of_part(part.number, encode(part))
+        rows += len(part.rows)
+    return rows / (time.perf_counter() - start)
+
+
+def job_of(folder: Path, rows: int, part_rows: int) -> Job:
+    """Return a run over so many short rows, which are written."""
+    source = folder / f"{rows}.txt"
+    with source.open("w") as file:
+        file.writelines(f"Row {number}\n" for number in range(rows))
+    inputs = find_inputs([str(source)], None, None)
+    return Job(CopiedRows(), inputs, str(folder / "out"), "text", part_rows, "line")
+
+
+def main() -> None:
+    """Print what was found; fail if memory grew."""
+    given = [int(argument) for argument in sys.argv[1:]]
+    rows, part_rows, actors = given + [10_000_000, 1024, 2][len(given) :]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        alone = read_alone(job_of(folder, min(rows, _SHORT_RUN), part_rows))
+        print(f"the reader alone: {alone:,.0f} rows/s")
+        good = report(run(job_of(folder, rows, part_rows), actors, rows))
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()
