@@ -22,9 +22,11 @@ from tests.bench.constrained import constrained
 from tests.bench.finding import HEADER, Finding
 from tests.bench.llama_programs import beside_programs
 from tests.bench.lone import lone_tokens
+from tests.bench.mapping import mapped
 from tests.bench.parallel import lines, together
 from tests.bench.processes import cold_start, generation
 from tests.bench.prompts import together as prompts_together
+from tests.bench.rates import rates
 from tests.bench.scoring import scoring
 from tests.bench.servers import beside_llama_server
 from tests.bench.serving import clients
@@ -70,6 +72,8 @@ OF_DISTILGPT2: dict[str, Benchmark] = {
     "15": prompts_together,
     "16": lone_tokens,
     "17": adapted,
+    "18": mapped,
+    "19": rates,
 }
 
 
