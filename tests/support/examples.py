@@ -19,7 +19,7 @@ IS_DOCUMENTED_BUILD = features() == next(
 _NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
 _QUOTED = re.compile(r'"[^"]*"')
 _COMPUTING = re.compile(
-    r"distil (?:generate|next|score|perplexity|choose|features|lens|probe|batch)\b"
+    r"distil (?:generate|next|score|perplexity|choose|features|lens|probe|batch|map)\b"
 )
 
 
