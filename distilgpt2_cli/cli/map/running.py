@@ -114,10 +114,7 @@ class MapRun:
             "model": _model(task.task.file),
             "options": options,
             _SEED: seed,
-            "inputs": [
-                {"address": address, "size": size}
-                for address, size in zip(inputs.addresses, inputs.sizes, strict=True)
-            ],
+            "inputs": inputs.addresses,  # parts know their rows, so that a file can be corrected
             "input_format": inputs.format,
             "column": inputs.column,
             "id": inputs.identifier,
