@@ -77,10 +77,19 @@ def new_file(path: Path, *, force: bool, remedy: str = _ANOTHER_FOLDER) -> Itera
             )
 
 
-def cannot_write(error: OSError, path: object, remedy: str) -> DistilError:
-    """Return the error for a person to read: what can't be written, why, and what to do."""
+def cannot_write(
+    error: OSError, path: object, remedy: str, again: str = "run the command again"
+) -> DistilError:
+    """Return the error for a person to read: what can't be written, why, and what to do.
+
+    Args:
+        error: what the system said.
+        path: of the file.
+        remedy: a sentence for all reasons but those that have one of their own.
+        again: how to go on after such a reason has gone, as a clause.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = "Free some space on this disk, then run the command again."
+        remedy = f"Free some space on this disk, then {again}."
     elif error.errno == errno.EFBIG:
         remedy = "Raise the limit on file sizes (ulimit -f), or use another disk."
     return DistilError(f"{path} can't be written: {error.strerror or error}.", remedy)

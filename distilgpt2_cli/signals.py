@@ -23,8 +23,6 @@ received = 0
 """The signal that ended the run; 0 while there was none."""
 
 _results_pending = False
-_deferring = False
-_deferred = 0
 
 
 def install_handlers() -> None:
@@ -68,31 +66,9 @@ def results_pending() -> Iterator[None]:
         _results_pending = False
 
 
-@contextmanager
-def deferred() -> Iterator[None]:
-    """Let a signal wait until the end of the block, in which an exception could be lost.
-
-    For libraries whose import, or start, is not done for being interrupted. A second signal ends
-    the process at once.
-    """
-    global _deferring, _deferred
-    _deferring = True
-    try:
-        yield
-    finally:
-        _deferring = False
-        number, _deferred = _deferred, 0
-        if number:
-            _end(number, None)
-
-
 def _end(number: int, frame: FrameType | None) -> None:
     """Raise the exception that ends the run cleanly; a further signal ends it at once."""
-    global received, _deferred
-    if _deferring:
-        _deferred = number
-        restore_defaults()
-        return
+    global received
     if _is_in_cleanup(frame):
         with suppress(RuntimeError):  # the system gives no further thread
             _thread.start_new_thread(_send_again, (number,))

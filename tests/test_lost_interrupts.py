@@ -52,32 +52,3 @@ def test_it_is_not_lost(what: str) -> None:
     command = [sys.executable, "-c", SCRIPT.replace("{what}", what)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (result.stdout, result.stderr) == ("interrupted\n", "")
-
-
-DEFERRED = """
-import os, signal, sys, time
-from distilgpt2_cli import signals
-
-signals.install_handlers()
-times = int(sys.argv[1])
-try:
-    with signals.results_pending(), signals.deferred():
-        for _ in range(times):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.3)
-        print("done", flush=True)
-    print("lost")
-except KeyboardInterrupt:
-    print("interrupted", signals.received)
-"""
-
-
-@pytest.mark.parametrize(
-    ("times", "output", "statuses"), [(1, "done\ninterrupted 2\n", (0,)), (2, "", (-2, 130))]
-)
-def test_one_that_has_to_wait(times: int, output: str, statuses: tuple[int, ...]) -> None:
-    """The second one ends the process."""
-    command = [sys.executable, "-c", DEFERRED, str(times)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (result.stdout, result.stderr) == (output, "")
-    assert result.returncode in statuses

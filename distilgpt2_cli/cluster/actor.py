@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ class Assignment:
         files: those of the task.
         attempts: the actor that counts how often each part was begun.
         versions: of distil and of llama.cpp, where the run was started.
+        settings: variables of the environment there, for the file systems.
     """
 
     job: Job
@@ -42,6 +44,7 @@ class Assignment:
     files: tuple[Delivered, ...]
     attempts: Any
     versions: tuple[str, ...]
+    settings: Mapping[str, str]
 
 
 class Attempts:
@@ -50,6 +53,15 @@ class Attempts:
     def __init__(self) -> None:
         """Begin with none."""
         self._counts: dict[int, int] = {}
+        self._actors = 0
+
+    def add_actor(self) -> None:
+        """Take note that an actor has begun."""
+        self._actors += 1
+
+    def actors(self) -> int:
+        """Return how many actors have begun."""
+        return self._actors
 
     def begin(self, number: int) -> int:
         """Return how often a part was begun, with this time."""
@@ -70,6 +82,8 @@ class PartActor:
     def __init__(self, assignment: Assignment) -> None:
         """Open the task."""
         end_at_once()
+        assignment.attempts.add_actor.remote()
+        os.environ.update(assignment.settings)
         self._assignment = assignment
         self._fault: DistilError | None = None
         self._stack = ExitStack()

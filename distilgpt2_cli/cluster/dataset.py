@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Generator, Iterator
+import os
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..failures import explained
@@ -37,7 +38,9 @@ def results(
 
     _settle(ray.data.DataContext.get_current())
     rows = ray.data.read_datasource(
-        _source(assignment.job), override_num_blocks=1, ray_remote_args=on_this_node()
+        _source(assignment.job, assignment.settings),
+        override_num_blocks=1,
+        ray_remote_args=on_this_node(),
     )
     cores = int(ray.cluster_resources().get("CPU", 1))
     parts = rows.map_batches(
@@ -85,7 +88,7 @@ def on_this_node() -> dict[str, Any]:
     return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
 
 
-def _source(job: Job) -> Any:
+def _source(job: Job, settings: Mapping[str, str]) -> Any:
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
@@ -99,14 +102,15 @@ def _source(job: Job) -> Any:
             unknown = BlockMetadata(
                 num_rows=None, size_bytes=None, input_files=None, exec_stats=None
             )
-            return [ReadTask(lambda: blocks(job), unknown)]
+            return [ReadTask(lambda: blocks(job, settings), unknown)]
 
     return Parts()
 
 
-def blocks(job: Job) -> Iterator["pyarrow.Table"]:
+def blocks(job: Job, settings: Mapping[str, str]) -> Iterator["pyarrow.Table"]:
     """Yield the parts of the input; what ends it too soon comes last, when all before is read."""
     end_at_once()
+    os.environ.update(settings)
     number = 0
     try:
         for part in cut(RowReader(job.inputs), job.task.chunk_texts, job.part_rows):

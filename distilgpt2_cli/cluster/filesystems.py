@@ -1,6 +1,7 @@
 """File systems by address: a local path, or a URL that pyarrow or fsspec opens."""
 
 import os
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -10,6 +11,13 @@ from ..files import own_path
 
 _SEPARATOR = "://"
 _OF_ARROW = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "file")
+_PREFIXES = {  # of variables of the environment that a file system reads
+    "s3": "AWS_",
+    "gs": "GOOGLE_",
+    "gcs": "GOOGLE_",
+    "abfs": "AZURE_",
+    "abfss": "AZURE_",
+}
 _LONGEST_REASON = 300  # characters: those of Amazon's errors go on with identifiers
 
 
@@ -122,6 +130,17 @@ def within(folder: str, name: str) -> str:
         return f"{folder.rstrip('/')}/{name}"
     path, mark, options = folder.partition("?")
     return f"{path.rstrip('/')}/{quote(name)}{mark}{options}"
+
+
+def settings_for(addresses: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with which the file systems of addresses are opened here.
+
+    They have credentials, regions and endpoints.
+    """
+    prefixes = tuple(
+        {_PREFIXES[scheme] for scheme in map(_scheme, addresses) if scheme in _PREFIXES}
+    )
+    return {name: value for name, value in environment.items() if name.startswith(prefixes)}
 
 
 def cannot_open(error: Exception, address: str) -> DistilError:

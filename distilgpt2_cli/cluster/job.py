@@ -1,7 +1,7 @@
 """What a run computes, from where to where."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from .rows import RowTask
 
@@ -96,3 +96,24 @@ class Done(NamedTuple):
     seconds: float = 0.0
     again: bool = False
     processor: str = ""
+
+
+class Request(NamedTuple):
+    """What the process that is connected to Ray does.
+
+    Attributes:
+        job: from where to where.
+        cluster: who computes it.
+        token: of the output folder, as `OutputFolder.begin` gave it.
+        memory: bytes that each actor needs.
+    """
+
+    job: Job
+    cluster: Cluster
+    token: str
+    memory: int
+
+
+Message = tuple[Literal["done", "notice", "error", "lost", "end"], Any]
+"""What it sends: a part, as `Done`; a sentence for a person; and as the last message a
+`DistilError`, a clause that says why Ray gave up, so that another pass may begin, or the end."""

@@ -67,7 +67,7 @@ class RowReader:
             except UsageError as error:  # a column that the first input had
                 raise DistilError(
                     f"{error.what.removesuffix('.')} (after row {self.count}).",
-                    "Make it like the first file, then run the command again.",
+                    "Make it like the first file, then go on with --resume.",
                 ) from None
             self._source = None
             self._finished += size

@@ -1,21 +1,24 @@
 """A run: parts are read, computed on all cores that there are, and committed, each once."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from itertools import islice
 
 from ..errors import DistilError
 from .computing import PartComputer
+from .driver import messages
 from .folder import OutputFolder
-from .job import Cluster, Done, Job
+from .job import Cluster, Done, Job, Request
 from .parts import Part, cut
 from .reading import RowReader
-from .session import connected
+from .session import NoClusterError
 
 _MOST_PASSES = 3  # without a new part
 
 
-def computed_parts(job: Job, cluster: Cluster, token: str) -> Generator[Done, None, None]:
+def computed_parts(
+    job: Job, cluster: Cluster, token: str, notice: Callable[[str], None]
+) -> Generator[Done, None, None]:
     """Yield each part when it is committed, in whatever order; close it to stop.
 
     Ray is not started for a single part, nor for a single process of this machine.
@@ -24,6 +27,7 @@ def computed_parts(job: Job, cluster: Cluster, token: str) -> Generator[Done, No
         job: what is computed.
         cluster: who computes it.
         token: of the output folder, as `OutputFolder.begin` gave it.
+        notice: takes sentences for a person.
 
     Raises:
         DistilError: a part can't be computed or written, the input can't be read to its end, or
@@ -32,8 +36,7 @@ def computed_parts(job: Job, cluster: Cluster, token: str) -> Generator[Done, No
     if cluster.address is None and (cluster.workers == 1 or _is_one_part(job)):
         yield from _computed_here(job)
         return
-    with connected(cluster):
-        yield from _Run(job, cluster, token).parts()
+    yield from _computed_by_ray(Request(job, cluster, token, job.task.memory), notice)
 
 
 def _parts(job: Job) -> Iterator[Part]:
@@ -54,59 +57,27 @@ def _computed_here(job: Job) -> Iterator[Done]:
         yield from map(computer.done, _parts(job))
 
 
-class _Run:
-    def __init__(self, job: Job, cluster: Cluster, token: str) -> None:
-        import ray
-
-        from .actor import Assignment, Attempts, versions
-        from .dataset import on_this_node
-        from .delivery import delivered
-
-        attempts = ray.remote(Attempts).options(**on_this_node()).remote()
-        files = tuple(delivered(job.task.files, sent=cluster.address is not None))
-        self._cluster = cluster
-        self._job = job
-        self._assignment = Assignment(job, token, files, attempts, versions())
-        self._seen = _Numbers()
-
-    def parts(self) -> Iterator[Done]:
-        """Yield all parts; where Ray gives up, begin again, which finds what is committed."""
-        from ray.exceptions import RayError
-
-        passes = 0
-        while True:
-            try:
-                for done in self._pass():
+def _computed_by_ray(request: Request, notice: Callable[[str], None]) -> Iterator[Done]:
+    """Yield all parts; where Ray gives up, begin again, which finds what is committed."""
+    seen, passes, kind = _Numbers(), 0, "lost"
+    while kind == "lost":
+        with closing(messages(request)) as found:
+            for kind, value in found:
+                if kind == "done" and seen.add(value.number):
                     passes = 0
-                    yield done
-                return
-            except RayError as error:
-                passes += 1
-                if passes == _MOST_PASSES:
-                    raise DistilError(
-                        f"Ray gave up {passes} times: {type(error).__name__}.",
-                        "Look for the reason in Ray's logs; what is done is kept, and --resume"
-                        " goes on.",
-                    ) from error
-
-    def _pass(self) -> Iterator[Done]:
-        from .actor import done_of, error_of
-        from .dataset import results
-
-        at_the_end: DistilError | None = None
-        with closing(results(self._assignment, self._cluster, self._job.task.memory)) as found:
-            for result in found:
-                error = error_of(result)
-                if error is None:
-                    done = done_of(result)
-                    if self._seen.add(done.number):
-                        yield done
-                elif "last" in result:
-                    at_the_end = error
-                else:
-                    raise error
-        if at_the_end:
-            raise at_the_end
+                    yield value
+                elif kind == "notice":
+                    notice(value)
+                elif kind == "error" and passes and isinstance(value, NoClusterError):
+                    raise DistilError(value.what, "Start it again, then go on with --resume.")
+                elif kind == "error":
+                    raise value
+        passes += 1
+        if kind == "lost" and passes == _MOST_PASSES:
+            raise DistilError(
+                f"Ray gave up {passes} times: {value}.",
+                "Look for the reason in Ray's logs; what is done is kept, and --resume goes on.",
+            )
 
 
 class _Numbers:

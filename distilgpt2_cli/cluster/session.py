@@ -2,16 +2,13 @@
 
 import logging
 import os
-import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 
 from ..engine.llama.cores import usable_cores
 from ..errors import DistilError
-from ..signals import deferred
 from .job import Cluster
 
 # Before Ray is imported. It would ask the internet about its users, and write its own messages,
@@ -23,73 +20,39 @@ _SETTINGS = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-_LOGGERS = ("ray", "ray.data")
 _LOOPBACK = "127.0.0.1"  # where Ray, which asks nobody for a password, listens on one machine
-_LONGEST_FOLDER = 16  # characters; Ray needs 80 more of the 104 that a socket's name may have
 _PATIENCE = 10.0  # seconds
 _STORE_BYTES, _STORE_BYTES_OF_ACTOR = 128 * 2**20, 64 * 2**20  # for parts on their way
 
 
+class NoClusterError(DistilError):
+    """Nothing answers at the address of a cluster."""
+
+
 @contextmanager
-def connected(cluster: Cluster) -> Iterator[None]:
+def connected(cluster: Cluster, folder: Path | None) -> Iterator[None]:
     """Connect to Ray until the block ends.
 
+    Args:
+        cluster: a running one, or this machine alone.
+        folder: for the sockets and logs of Ray on this machine alone.
+
     Raises:
-        DistilError: nothing answers at the address, or what answers has another version.
+        NoClusterError: nothing answers at the address.
+        DistilError: what answers has another version.
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    with (
-        _temporary_folder() as folder,
-        Path(os.devnull).open("w") as nowhere,
-        redirect_stdout(nowhere),
-        redirect_stderr(nowhere),
-    ):
-        with deferred():
-            import ray
-            import ray.data
+    import ray
 
-        try:
-            with _kept_handler(), _silent_descriptor(), deferred():
-                _connect(cluster, folder)
-            for name in _LOGGERS:
-                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-            yield
-        finally:
-            ray.shutdown()
-
-
-def _temporary_folder() -> TemporaryDirectory[str]:
-    """Return a folder for Ray's sockets and logs, where the names of sockets are not too long."""
-    usual = gettempdir()
-    place = usual if len(usual) <= _LONGEST_FOLDER else "/tmp"
-    return TemporaryDirectory(prefix="distil-ray-", dir=place, ignore_cleanup_errors=True)
-
-
-@contextmanager
-def _kept_handler() -> Iterator[None]:
-    """Take SIGTERM back from Ray."""
-    handler = signal.getsignal(signal.SIGTERM)
     try:
+        _connect(cluster, folder)
         yield
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        ray.shutdown()
 
 
-@contextmanager
-def _silent_descriptor() -> Iterator[None]:
-    """Let code in C++ say nothing on standard error: it reports that it will be silent."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _connect(cluster: Cluster, folder: str) -> None:
+def _connect(cluster: Cluster, folder: Path | None) -> None:
     import ray
 
     quiet = {
@@ -105,7 +68,7 @@ def _connect(cluster: Cluster, folder: str) -> None:
             include_dashboard=False,
             object_store_memory=_STORE_BYTES + cores * _STORE_BYTES_OF_ACTOR,
             _node_ip_address=_LOOPBACK,
-            _temp_dir=folder,
+            _temp_dir=str(folder),
             **quiet,
         )
         return
@@ -113,7 +76,7 @@ def _connect(cluster: Cluster, folder: str) -> None:
         _check_answers(cluster.address)
         ray.init(address=cluster.address, **quiet)
     except (OSError, ValueError) as error:
-        raise DistilError(
+        raise NoClusterError(
             f"No Ray cluster answers at {cluster.address}: {_first_line(error)}",
             "Start one with `ray start --head`, or run on this machine alone.",
         ) from error

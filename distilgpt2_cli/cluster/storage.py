@@ -23,7 +23,8 @@ from .filesystems import cannot_open, is_local, located, reason
 TEMPORARY = "_tmp"
 """The folder with files that are not complete; those of each machine are in one of its own."""
 
-_REMEDY = "Make sure that it can be written, then go on with --resume."
+_AGAIN = "go on with --resume"
+_REMEDY = f"Make sure that it can be written, then {_AGAIN}."
 _SENT_TOGETHER = 2**30  # bytes
 
 
@@ -335,4 +336,6 @@ def _cannot_write(error: Exception, name: object) -> DistilError:
     if isinstance(error, DistilError):
         return error
     number = error.errno if isinstance(error, OSError) else None
-    return limit_reached(error) or cannot_write(OSError(number, reason(error)), name, _REMEDY)
+    return limit_reached(error) or cannot_write(
+        OSError(number, reason(error)), name, _REMEDY, _AGAIN
+    )

@@ -289,3 +289,27 @@ def test_without_the_extra(env: dict[str, str], tmp_path: Path) -> None:
         b"Error: distil map needs Ray and PyArrow, which are not installed. Install them with: "
     )
     assert b"ray[data]" in result.stderr
+
+
+def test_an_input_can_be_corrected(env: dict[str, str], tmp_path: Path) -> None:
+    """What was done before its fault stays, and the run goes on although its size has changed."""
+    first, second, folder = tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "out"
+    first.write_text("text\n" + "Some words\n" * 1200)
+    second.write_text("words\nHi\n")
+    command = ("map", "score", str(first), str(second), "-o", str(folder), "--part-rows", "1")
+    failed = run(*command, "--workers", "1", env=env)
+    assert (failed.returncode, failed.stdout) == (ExitStatus.FAILED, b"")
+    assert failed.stderr.decode() == (
+        f"Error: {second} has no column text (after row 1200)."
+        " Make it like the first file, then go on with --resume.\n"
+    )
+    done = contents(folder)
+    assert len(files(folder)) > 0
+    second.write_text("text\nA better row\n")
+    whole = run(*command, "--workers", "1", "--resume", env=env)
+    assert whole.returncode == 0, whole.stderr
+    assert b"1,201 rows (" in whole.stderr
+    assert done.items() <= contents(folder).items()
+    first.write_text("text\nAnother row\n")
+    other = run(*command, "--workers", "1", "--resume", env=env)
+    assert "was computed from other rows: the input has changed" in other.stderr.decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from distilgpt2_cli.cluster.addresses import find_inputs
-from distilgpt2_cli.cluster.filesystems import full_address
+from distilgpt2_cli.cluster.filesystems import full_address, settings_for
 from distilgpt2_cli.errors import DistilError, ExitStatus
 from tests.support.object_store import ObjectStore
 
@@ -181,3 +181,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_pipe_is_not_an_input(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     refused(str(tmp_path / "pipe"), "it is a pipe or a device", FAILED)
+
+
+def test_the_settings_of_a_file_system_are_those_of_its_name() -> None:
+    mine = {"AWS_REGION": "a", "AWS_ENDPOINT_URL": "b", "AZURE_X": "c", "HOME": "d", "XAWS_": "e"}
+    of_s3 = {"AWS_REGION": "a", "AWS_ENDPOINT_URL": "b"}
+    assert settings_for(["s3://bucket/a", "/a/s3://b"], mine) == of_s3
+    assert settings_for(["/a", "memory://a"], mine) == {}

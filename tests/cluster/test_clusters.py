@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from distilgpt2_cli.errors import ExitStatus
+from tests.support.object_store import ObjectStore
 from tests.support.processes import wait_until
 from tests.support.quick_model import env as env
 from tests.support.ray_cluster import RayCluster, kill, processes, ray_cluster
@@ -118,6 +119,20 @@ def test_other_machines(
             " Use one that all of them share, or an address such as s3://bucket/folder.\n"
         )
         assert copy.stat().st_mtime_ns == times
+
+
+def test_the_settings_of_an_object_store_travel(env: dict[str, str], s3: ObjectStore) -> None:
+    """The machines of a cluster have other environments than the person who starts a run."""
+    s3.put("in.txt", LINES.encode() + b"\xff\n")
+    mine = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    arguments = ("map", "score", "s3://bucket/in.txt", "-o", "s3://bucket/out", "--part-rows", "9")
+    with ray_cluster(env, 1) as cluster:
+        here = {**env, **mine, "AWS_ENDPOINT_URL": s3.endpoint}
+        result = run(*arguments, "--cluster", cluster.address, env=here, fresh=True)
+    assert (result.returncode, result.stdout) == (1, b"s3://bucket/out\n"), result.stderr
+    address = s3.address("out")
+    again = run(*arguments[:3], "-o", address, "--resume", *arguments[5:], env=here, fresh=True)
+    assert f" See {s3.address('out/_errors')} for" in again.stderr.decode()
 
 
 def test_this_machine(env: dict[str, str], source: Path, tmp_path: Path) -> None:

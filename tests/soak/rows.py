@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from distilgpt2_cli.cluster import driver
 from distilgpt2_cli.cluster.actor import block_of_part
 from distilgpt2_cli.cluster.addresses import find_inputs
 from distilgpt2_cli.cluster.folder import OutputFolder
@@ -28,6 +29,7 @@ POINTS = 10
 MOST_PART_BYTES = 4_000  # that the driver keeps of a part: statistics of Ray Data
 MOST_GROWTH = 10_000_000  # bytes of any other process, and of the store, after the first tenth
 _SHORT_RUN = 1_000_000  # rows for the reader without Ray
+_COMMAND = "command"
 _DRIVER = "driver"
 _STORE = "store"
 _ACTOR = "actor"
@@ -40,7 +42,7 @@ _KINDS = {  # by the beginning of the name of a process of Ray, or its program
     "gcs_server": "GCS",
 }
 _REST = "the rest"
-_COLUMNS = (_DRIVER, *_KINDS.values(), _REST)
+_COLUMNS = (_COMMAND, _DRIVER, *_KINDS.values(), _REST)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _processes() -> Iterator[tuple[Path, str]]:
         if process.name.isdecimal():
             with suppress(OSError):
                 children[int(_status(process)[1])].append(int(process.name))
-    yield Path("/proc/self"), _DRIVER
+    yield Path("/proc/self"), _COMMAND
     waiting = children[os.getpid()]
     while waiting:
         number = waiting.pop()
@@ -97,7 +99,10 @@ def _processes() -> Iterator[tuple[Path, str]]:
 
 
 def _kind(process: Path) -> str:
-    program = Path((process / "cmdline").read_bytes().decode().split("\0")[0]).name
+    arguments = (process / "cmdline").read_bytes().decode().split("\0")
+    if driver.__name__ in arguments:
+        return _DRIVER
+    program = Path(arguments[0]).name
     for beginning, kind in _KINDS.items():
         if program.startswith(beginning):
             return kind
@@ -133,7 +138,7 @@ def run(job: Job, actors: int, rows: int) -> list[tuple[int, int, Usage]]:
     folder.begin({}, resume=False)
     points: list[tuple[int, int, Usage]] = []
     parts = done = 0
-    with closing(computed_parts(job, Cluster(workers=actors), folder.token)) as found:
+    with closing(computed_parts(job, Cluster(workers=actors), folder.token, print)) as found:
         for part in found:
             parts, done = parts + 1, done + part.rows
             if done * POINTS >= rows * (len(points) + 1):

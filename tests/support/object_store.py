@@ -8,10 +8,15 @@ import pytest
 
 
 class ObjectStore:
-    """A server with a bucket, which is used through Arrow."""
+    """A server with a bucket, which is used through Arrow.
+
+    Attributes:
+        endpoint: its URL.
+    """
 
     def __init__(self, port: int) -> None:
-        self._options = f"endpoint_override=http://127.0.0.1:{port}"
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self._options = f"endpoint_override={self.endpoint}"
 
     def address(self, name: str) -> str:
         """Return the address of something in the bucket, whose name is escaped."""

@@ -69,8 +69,8 @@ def ray_cluster(
             process.wait()
 
 
-def processes(home: Path, name: str = ACTOR) -> list[int]:
-    """Return the processes of Ray with such a name, of runs in this home."""
+def processes(home: Path, name: str = ACTOR, program: str = "") -> list[int]:
+    """Return the processes of runs in this home whose name begins so, of such a program."""
     variable = f"HOME={home}".encode()
     found = []
     for process in Path("/proc").iterdir():
@@ -81,7 +81,8 @@ def processes(home: Path, name: str = ACTOR) -> list[int]:
             variables = (process / "environ").read_bytes().split(b"\0")
         except OSError:  # it has ended
             continue
-        if command.startswith(name.encode()) and variable in variables:
+        is_such = command.startswith(name.encode()) and variable in variables
+        if is_such and command.split(b"\0")[0].endswith(program.encode()):
             found.append(int(process.name))
     return found
 

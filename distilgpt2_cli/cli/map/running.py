@@ -114,10 +114,7 @@ class MapRun:
             "model": _model(task.task.file),
             "options": options,
             _SEED: seed,
-            "inputs": [
-                {"address": address, "size": size}
-                for address, size in zip(inputs.addresses, inputs.sizes, strict=True)
-            ],
+            "inputs": inputs.addresses,  # parts know their rows, so that a file can be corrected
             "input_format": inputs.format,
             "column": inputs.column,
             "id": inputs.identifier,
@@ -154,7 +151,7 @@ class MapRun:
             results_pending(),
             self._interruptible(),
             terminal.bar(name, totals.size) as advance,
-            closing(computed_parts(job, cluster, token)) as parts,
+            closing(computed_parts(job, cluster, token, terminal.notice)) as parts,
         ):
             for done in self._noticing(parts):
                 totals.add(done)
@@ -202,9 +199,11 @@ class MapRun:
         )
         terminal.write(f"{folder}\n")
         if totals.failures:
+            from ...cluster.filesystems import within
+
             raise DistilError(
                 f"{totals.failures} of {totals.rows} rows have no result.",
-                f"See {folder.rstrip('/')}/_errors for the reasons, correct the rows, and run those"
+                f"See {within(folder, '_errors')} for the reasons, correct the rows, and run those"
                 " again.",
             )
 

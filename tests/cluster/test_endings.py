@@ -1,0 +1,110 @@
+"""How a run with Ray ends when it is interrupted, or when Ray has gone."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from distilgpt2_cli.errors import ExitStatus
+from tests.support.extent import cases
+from tests.support.processes import wait_until
+from tests.support.quick_model import env as env
+from tests.support.ray_cluster import kill, processes, ray_cluster
+from tests.support.run import run, started
+
+COMMAND = ("map", "generate", "--max-tokens", "100", "--ignore-eos", "--part-rows", "1")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A file of so many lines that nobody waits for their end."""
+    path = tmp_path / "in.txt"
+    path.write_text("".join(f"{number} lines of the story\n" for number in range(20_000)))
+    return path
+
+
+# The stages of a start: a process for Ray, Ray's own processes, and results.
+STAGES = ("driver", "raylet", "part")
+
+
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    cases(
+        [("raylet", signal.SIGTERM), ("part", signal.SIGKILL)],
+        [(stage, each) for stage in STAGES for each in (signal.SIGINT, signal.SIGKILL)],
+    ),
+)
+def test_nothing_is_left(
+    env: dict[str, str], source: Path, tmp_path: Path, stage: str, number: signal.Signals
+) -> None:
+    """Not a process of Ray nor a file, also where the run itself has no time to clean up."""
+    folder, home = tmp_path / "out", tmp_path / "home"
+    reached = {
+        "driver": lambda: len(processes(home, "")) > 1,
+        "raylet": lambda: bool(processes(home, "", "raylet")),
+        "part": lambda: any(folder.glob("part-*")),
+    }[stage]
+    with started(*COMMAND, str(source), "-o", str(folder), "--workers", "2", env=env) as process:
+        wait_until(reached)
+        files = folder_of_ray(home)
+        process.send_signal(number)
+        output, errors = process.communicate()
+    killed = number == signal.SIGKILL
+    assert process.returncode == (-number if killed else 128 + number)
+    assert output == b""
+    said = f"The results so far are in {folder}: go on with --resume.\n"
+    assert errors.decode() == ("" if killed else said)
+    wait_until(lambda: not processes(home, ""))
+    assert (files is None) == (stage == "driver")
+    assert files is None or not files.exists()
+
+
+def folder_of_ray(home: Path) -> Path | None:
+    """Return where the sockets and logs of Ray on this machine are; None if it does not run."""
+    for process in processes(home, "", "raylet"):
+        command = Path(f"/proc/{process}/cmdline").read_text()
+        found = re.search(r"/[^\0]*/\.distil-\w+", command)
+        assert found
+        return Path(found[0])
+    return None
+
+
+def test_a_cluster_that_goes(env: dict[str, str], source: Path, tmp_path: Path) -> None:
+    """Ray ends the process that has lost its cluster, and another one says what it was."""
+    folder, home = tmp_path / "out", tmp_path / "home"
+    impatient = {**env, "RAY_gcs_rpc_server_reconnect_timeout_s": "2"}
+    with ray_cluster(env, 1) as cluster:
+        there = ("--cluster", cluster.address, "-o", str(folder))
+        with started(*COMMAND, str(source), *there, env=impatient) as process:
+            wait_until(lambda: any(folder.glob("part-*")))
+            kill(*processes(home, "", "gcs_server"))
+            output, errors = process.communicate()
+    assert (process.returncode, output) == (ExitStatus.FAILED, b"")
+    assert errors.decode() == (
+        f"Error: No Ray cluster answers at {cluster.address}: Connection refused. Start it"
+        " again, then go on with --resume.\n"
+    )
+
+
+def test_a_cluster_without_room(env: dict[str, str], source: Path, tmp_path: Path) -> None:
+    """A run waits for cores that may come, and not for ones that no machine has."""
+    folder = tmp_path / "out"
+    command = (*COMMAND, str(source), "-o", str(folder))
+    with ray_cluster(env, 0) as cluster:
+        there = ("--cluster", cluster.address)
+        with started(*command, *there, env=env) as process:
+            assert process.stderr
+            waiting = b"Waiting for the Ray cluster: it has no cores yet.\n"
+            assert process.stderr.readline() == waiting
+            cluster.add()
+            wait_until(lambda: any(folder.glob("part-*")))
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+            assert process.returncode == ExitStatus.INTERRUPTED
+        result = run(*command, *there, "--resume", "--threads", "3", env=env, fresh=True)
+    assert (result.returncode, result.stdout) == (ExitStatus.FAILED, b"")
+    assert result.stderr.decode() == (
+        "Error: No machine of the Ray cluster has 3 cores: the largest has 1. Use --threads 1,"
+        " or fewer.\n"
+    )
