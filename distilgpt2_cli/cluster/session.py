@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from ..engine.llama.cores import usable_cores
 from ..errors import DistilError
@@ -20,7 +21,9 @@ _SETTINGS = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-_LOOPBACK = "127.0.0.1"  # where Ray, which asks nobody for a password, listens on one machine
+_ANY = "auto"  # the cluster that this machine belongs to
+_LOOPBACK = "127.0.0.1"  # where Ray listens on one machine; and it asks for a token
+_TOKEN_BYTES = 32
 _PATIENCE = 10.0  # seconds
 _STORE_BYTES, _STORE_BYTES_OF_ACTOR = 128 * 2**20, 64 * 2**20  # for parts on their way
 
@@ -43,6 +46,10 @@ def connected(cluster: Cluster, folder: Path | None) -> Iterator[None]:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    if cluster.address is None:
+        # Ray would make a token for all clusters of this user, and keep it in the home folder.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(_TOKEN_BYTES))
     import ray
 
     try:
@@ -74,11 +81,21 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
         return
     try:
         _check_answers(cluster.address)
-        ray.init(address=cluster.address, **quiet)
     except (OSError, ValueError) as error:
         raise NoClusterError(
             f"No Ray cluster answers at {cluster.address}: {_first_line(error)}",
             "Start one with `ray start --head`, or run on this machine alone.",
+        ) from error
+    try:
+        ray.init(address=cluster.address, **quiet)
+    except ConnectionError as error:
+        started = "Start a cluster with `ray start --head`, or name the HOST:PORT of one."
+        reached = (
+            "Check that a cluster runs there; if it asks for a token, set RAY_AUTH_MODE=token."
+        )
+        raise NoClusterError(
+            f"Ray can't connect to {cluster.address}: {_first_line(error)}",
+            started if cluster.address == _ANY else reached,
         ) from error
     except RuntimeError as error:
         raise DistilError(
@@ -94,7 +111,7 @@ def _check_answers(address: str) -> None:
         OSError: nothing does.
         ValueError: it is no address.
     """
-    if address == "auto":
+    if address == _ANY:
         return
     host, separator, port = address.rpartition(":")
     if "/" in address or not (separator and port.isdecimal()):
