@@ -270,15 +270,21 @@ class OutputFolder:
                     record[TEXT] = row.text
                 file.write(json_line(record))
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
+    def finish(self, parts: int, summary: Mapping[str, Any]) -> None:
         """End a run of which all parts are complete.
 
         Args:
+            parts: how many there are.
             summary: what there is in all of them, as JSON.
 
         Raises:
-            DistilError: it can't be written.
+            DistilError: it can't be written, or there are more parts, of an input that was longer.
         """
+        if self.receipt(parts):
+            raise DistilError(
+                f"{self.address} has results of rows that the input does not have any more.",
+                "Use another folder for the results of this input.",
+            )
         with self._storage.new(SUCCESS) as file:
             file.write(json_line(summary))
         self._storage.finish()

@@ -313,3 +313,19 @@ def test_an_input_can_be_corrected(env: dict[str, str], tmp_path: Path) -> None:
     first.write_text("text\nAnother row\n")
     other = run(*command, "--workers", "1", "--resume", env=env)
     assert "was computed from other rows: the input has changed" in other.stderr.decode()
+
+
+def test_an_input_that_ends_where_a_part_did(env: dict[str, str], tmp_path: Path) -> None:
+    """The folder would have more results than the input has rows."""
+    path, folder = tmp_path / "lines.txt", tmp_path / "out"
+    path.write_text("Some words\n" * 512)
+    command = ("map", "score", str(path), "-o", str(folder), "--part-rows", "1", *HERE)
+    assert run(*command, env=env).returncode == 0
+    path.write_text("Some words\n" * 256)
+    shorter = run(*command, "--resume", env=env)
+    assert (shorter.returncode, shorter.stdout) == (ExitStatus.FAILED, b"")
+    assert shorter.stderr.decode() == (
+        f"Error: {folder} has results of rows that the input does not have any more."
+        " Use another folder for the results of this input.\n"
+    )
+    assert "_SUCCESS" not in contents(folder)

@@ -93,7 +93,7 @@ def test_what_is_written(form: str, tmp_path: Path) -> None:
     assert (receipt.size, receipt.digest) == (result.stat().st_size, PART.digest)
     assert (receipt.rows, receipt.results, receipt.failures, receipt.tokens) == (4, 3, 2, 6)
     assert (receipt.empty, receipt.cut, receipt.first, receipt.last) == (1, 1, 1, 5)
-    output.finish({"parts": 1})
+    output.finish(1, {"parts": 1})
     assert json.loads((tmp_path / "out/_SUCCESS").read_text()) == {"parts": 1}
     assert names(tmp_path / "out") == sorted(
         [
@@ -154,7 +154,7 @@ def test_other_file_systems_have_the_same_files(form: str, tmp_path: Path, s3: O
         here, there = begun(tmp_path / str(number)), begun(address)
         for output in (here, there):
             output.commit(PART, layout(form), iter(RESULTS))
-            output.finish({"parts": 1})
+            output.finish(1, {"parts": 1})
         again = pickle.loads(pickle.dumps(there))
         again.check(there.token)
         assert again.commit(PART, layout(form), _never()) == here.receipt(0) == there.receipt(0)
@@ -219,7 +219,7 @@ def test_a_run_goes_on_with_its_record_only(tmp_path: Path) -> None:
 
 def test_a_run_that_goes_on_is_not_complete_until_it_is_again(tmp_path: Path) -> None:
     output = begun(tmp_path / "out")
-    output.finish({"parts": 0})
+    output.finish(0, {"parts": 0})
     output.begin({"seed": 1}, resume=True)
     assert names(tmp_path / "out") == ["_distil.json"]
 
@@ -340,7 +340,7 @@ def test_a_writer_who_comes_late_finds_the_part(tmp_path: Path) -> None:
     def slow() -> Iterator[Computed | Refused]:
         other = OutputFolder(str(tmp_path / "out"))
         other.commit(PART, TEXT, iter(RESULTS))
-        other.finish({"parts": 1})  # which removes what is not complete
+        other.finish(1, {"parts": 1})  # which removes what is not complete
         yield from RESULTS
 
     assert output.commit(PART, TEXT, slow()) == output.receipt(0)

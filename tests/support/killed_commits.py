@@ -34,7 +34,7 @@ def complete(folder: Path) -> None:
     output = OutputFolder(str(folder))
     output.begin({"seed": 1}, resume=True)
     output.commit(PART, LAYOUT, results())
-    output.finish({"parts": 1})
+    output.finish(1, {"parts": 1})
 
 
 def visible(folder: Path) -> dict[str, bytes]:

@@ -157,7 +157,7 @@ class MapRun:
                 totals.add(done)
                 rate = totals.rows_per_second
                 advance(done.size, f"{count_of(totals.rows, 'row')} · {rate:.0f} rows/s")
-            self._folder.finish(totals.summary)
+            self._folder.finish(totals.parts, totals.summary)
         self._end()
 
     @contextmanager
