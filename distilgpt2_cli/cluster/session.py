@@ -29,6 +29,14 @@ class NoClusterError(DistilError):
     """Nothing answers at the address of a cluster."""
 
 
+def no_answer(address: str | None, reason: str = "What listens there is silent.") -> NoClusterError:
+    """Return the error of an address where no cluster is, with a reason as a sentence."""
+    return NoClusterError(
+        f"No Ray cluster answers at {address}: {reason}",
+        "Start one with `ray start --head`, or run on this machine alone.",
+    )
+
+
 @contextmanager
 def connected(cluster: Cluster, folder: Path | None) -> Iterator[None]:
     """Connect to Ray until the block ends.
@@ -76,10 +84,7 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
         _check_answers(cluster.address)
         ray.init(address=cluster.address, **quiet)
     except (OSError, ValueError) as error:
-        raise NoClusterError(
-            f"No Ray cluster answers at {cluster.address}: {_first_line(error)}",
-            "Start one with `ray start --head`, or run on this machine alone.",
-        ) from error
+        raise no_answer(cluster.address, _first_line(error)) from error
     except RuntimeError as error:
         raise DistilError(
             f"The Ray cluster at {cluster.address} can't be used: {_first_line(error)}",
