@@ -53,15 +53,20 @@ class Attempts:
     def __init__(self) -> None:
         """Begin with none."""
         self._counts: dict[int, int] = {}
-        self._actors = 0
+        self._actors = self._fruitless = 0
 
     def add_actor(self) -> None:
         """Take note that an actor has begun."""
         self._actors += 1
+        self._fruitless += 1
 
     def actors(self) -> int:
         """Return how many actors have begun."""
         return self._actors
+
+    def fruitless(self) -> int:
+        """Return how many actors have begun since a part was done."""
+        return self._fruitless
 
     def begin(self, number: int) -> int:
         """Return how often a part was begun, with this time."""
@@ -71,6 +76,7 @@ class Attempts:
     def end(self, number: int) -> None:
         """Forget a part that is done."""
         self._counts.pop(number, None)
+        self._fruitless = 0
 
 
 class PartActor:

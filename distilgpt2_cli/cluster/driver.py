@@ -19,7 +19,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock, Thread, Timer
 from typing import Any, NoReturn
 
 from ..failures import explained
@@ -28,6 +28,7 @@ from .job import Message, Request
 
 _TEMPORARY_CHARACTERS = 16  # Ray needs 80 more of the 104 that a socket's name may have
 _PR_SET_CHILD_SUBREAPER = 36
+_CONNECT_SECONDS = 45.0  # Ray ends the process after 60
 _PAUSE = 0.01  # seconds
 _END_SECONDS = 5.0  # for processes that start, or end, while they are ended
 
@@ -117,10 +118,16 @@ def _computed(
 ) -> Message:
     """Send what becomes of a run, and return the last message."""
     from .passes import Pass
-    from .session import connected
+    from .session import connected, no_answer
 
+    address = request.cluster.address
+    timer = Timer(_CONNECT_SECONDS, connection.send, [("error", no_answer(address))])
+    timer.daemon = True
     try:
+        if address:
+            timer.start()
         with connected(request.cluster, folder):
+            timer.cancel()
             return Pass(request, connection).last_message()
     except Exception as error:
         return "error", explained(error)

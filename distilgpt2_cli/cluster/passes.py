@@ -1,6 +1,7 @@
 """A pass of Ray over the rows: parts are read, and computed on all cores that there are."""
 
 import os
+import re
 import time
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
@@ -9,12 +10,13 @@ from typing import Any
 
 from ..errors import DistilError
 from ..units import format_bytes
-from .actor import Assignment, Attempts, done_of, error_of, versions
+from .actor import MOST_ATTEMPTS, Assignment, Attempts, done_of, error_of, versions
 from .dataset import on_this_node, results
 from .delivery import delivered
 from .filesystems import settings_for
 from .job import Message, Request
 
+_MISSING = re.compile(r"No module named '?[\w.]+'?")
 _PATIENCE = 20.0  # seconds, for the first process
 
 
@@ -49,8 +51,7 @@ class Pass:
         """Send all parts, and return what comes last."""
         from ray.exceptions import RayError
 
-        if self._request.cluster.address is not None:
-            Thread(target=self._report_waiting, daemon=True).start()
+        Thread(target=self._watch, daemon=True).start()
         at_the_end: DistilError | None = None
         found = results(self._assignment, self._request.cluster, self._request.memory)
         try:
@@ -64,6 +65,12 @@ class Pass:
                     else:
                         return "error", error
         except RayError as error:
+            missing = _MISSING.search(str(error))
+            if missing:
+                return "error", DistilError(
+                    f"A machine of the Ray cluster can't load distil: {missing[0]}.",
+                    "Install distil with its extra cluster on all machines, in the Python of Ray.",
+                )
             return "lost", type(error).__name__
         return ("error", at_the_end) if at_the_end else ("end", None)
 
@@ -94,13 +101,27 @@ class Pass:
             )
         return most
 
-    def _report_waiting(self) -> None:
-        """Report it once if nobody has begun after a while: it can take for ever."""
+    def _watch(self) -> None:
+        """Report what Ray waits for, or tries again, without an end."""
         import ray
 
-        time.sleep(_PATIENCE)
+        attempts = self._assignment.attempts
         with suppress(Exception):  # whatever it is, the run reports it
-            if ray.get(self._assignment.attempts.actors.remote()):
-                return
-            what = "started no process for this run" if self._cores else "no cores"
-            self._send(("notice", f"Waiting for the Ray cluster: it has {what} yet."))
+            time.sleep(_PATIENCE)
+            if self._request.cluster.address and not ray.get(attempts.actors.remote()):
+                what = "started no process for this run" if self._cores else "no cores"
+                self._send(("notice", f"Waiting for the Ray cluster: it has {what} yet."))
+            while True:
+                count = ray.get(attempts.fruitless.remote())
+                cores = ray.cluster_resources().get("CPU", 1)
+                if count > MOST_ATTEMPTS * max(cores, self._request.cluster.workers or 1):
+                    self._send(("error", _dying(count)))
+                time.sleep(_PATIENCE)
+
+
+def _dying(count: int) -> DistilError:
+    return DistilError(
+        f"{count} processes have begun since the last result, and ended without one, as for want"
+        " of memory.",
+        "Use fewer workers, a lower --parallel, or machines with more memory.",
+    )

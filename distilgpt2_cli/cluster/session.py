@@ -32,6 +32,14 @@ class NoClusterError(DistilError):
     """Nothing answers at the address of a cluster."""
 
 
+def no_answer(address: str | None, reason: str = "What listens there is silent.") -> NoClusterError:
+    """Return the error of an address where no cluster is, with a reason as a sentence."""
+    return NoClusterError(
+        f"No Ray cluster answers at {address}: {reason}",
+        "Start one with `ray start --head`, or run on this machine alone.",
+    )
+
+
 @contextmanager
 def connected(cluster: Cluster, folder: Path | None) -> Iterator[None]:
     """Connect to Ray until the block ends.
@@ -82,10 +90,7 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
     try:
         _check_answers(cluster.address)
     except (OSError, ValueError) as error:
-        raise NoClusterError(
-            f"No Ray cluster answers at {cluster.address}: {_first_line(error)}",
-            "Start one with `ray start --head`, or run on this machine alone.",
-        ) from error
+        raise no_answer(cluster.address, _first_line(error)) from error
     try:
         ray.init(address=cluster.address, **quiet)
     except ConnectionError as error:

@@ -2,12 +2,14 @@
 
 import re
 import signal
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from distilgpt2_cli.errors import ExitStatus
-from tests.support.extent import cases
+from tests.support.extent import ALL_CASES, cases
 from tests.support.processes import wait_until
 from tests.support.quick_model import env as env
 from tests.support.ray_cluster import kill, processes, ray_cluster
@@ -108,3 +110,34 @@ def test_a_cluster_without_room(env: dict[str, str], source: Path, tmp_path: Pat
         "Error: No machine of the Ray cluster has 3 cores: the largest has 1. Use --threads 1,"
         " or fewer.\n"
     )
+
+
+@pytest.mark.skipif(not ALL_CASES, reason="it waits for most of a minute")
+def test_what_is_not_ray(env: dict[str, str], source: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        there = ("-o", str(tmp_path / "out"), "--cluster", address)
+        result = run(*COMMAND, str(source), *there, env=env, fresh=True)
+    assert (result.returncode, result.stdout) == (ExitStatus.FAILED, b"")
+    assert result.stderr.decode() == (
+        f"Error: No Ray cluster answers at {address}: What listens there is silent. Start one with"
+        " `ray start --head`, or run on this machine alone.\n"
+    )
+
+
+@pytest.mark.skipif(not ALL_CASES, reason="it starts many processes")
+def test_processes_that_end_again_and_again(
+    env: dict[str, str], source: Path, tmp_path: Path
+) -> None:
+    folder, home = tmp_path / "out", tmp_path / "home"
+    long = ("--workers", "2", "--part-rows", "2000")  # so that nobody has done one before the end
+    seen: dict[int, float] = {}
+    with started(*COMMAND, *long, str(source), "-o", str(folder), env=env) as process:
+        while process.poll() is None:
+            for each in processes(home):
+                if time.monotonic() - seen.setdefault(each, time.monotonic()) > 0.6:
+                    kill(each)
+            time.sleep(0.1)
+        output, errors = process.communicate()
+    assert (process.returncode, output) == (ExitStatus.FAILED, b"")
+    assert "without one, as for want of memory. Use fewer workers" in errors.decode()
