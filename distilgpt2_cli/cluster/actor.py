@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
@@ -143,7 +143,7 @@ class PartActor:
         done = self._computer.done(part)
         attempts.end.remote(number)
         again = done.again and attempt == 1  # or an actor of this run has died before it said so
-        return {"done": done._replace(again=again, processor=self._processor)}
+        return {"done": asdict(replace(done, again=again, processor=self._processor))}
 
 
 def end_at_once() -> None:
@@ -179,7 +179,7 @@ def error_of(result: dict[str, Any]) -> DistilError | None:
 
 def done_of(result: dict[str, Any]) -> Done:
     """Return the part that is a result."""
-    return Done(*result["done"])
+    return Done(**result["done"])
 
 
 def block_of_part(number: int, data: bytes, fault: str = "") -> "pyarrow.Table":

@@ -33,15 +33,11 @@ class PartComputer:
         again = receipt is not None
         if receipt is None:
             receipt = self._folder.commit(part, self._layout, self._results(part))
+        counts: Any = receipt.by_name
         return Done(
-            part.number,
-            receipt.rows,
-            receipt.results,
-            receipt.failures,
-            receipt.tokens,
-            receipt.empty,
-            receipt.cut,
-            part.size,
+            **counts,
+            number=part.number,
+            size=part.size,
             seconds=0.0 if again else time.monotonic() - begin,
             again=again,
         )

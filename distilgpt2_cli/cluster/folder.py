@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import DistilError, UsageError
 from .filesystems import full_address
+from .job import Counts
 from .parts import Part
 from .rows import Computed, Refused
 from .storage import TEMPORARY, storage
@@ -27,18 +28,12 @@ _ANOTHER = "Use another folder, or go on with --resume."
 _LONGEST_VALUE = 60  # characters, in an error
 
 
-@dataclass(frozen=True)
-class Receipt:
+@dataclass(frozen=True, kw_only=True)
+class Receipt(Counts):
     """What a part has become, with the files that it is in.
 
     Attributes:
         number: of the part.
-        rows: how many it has.
-        results: how many were computed of them; there may be several of a row.
-        failures: how many rows have none.
-        tokens: how many were evaluated and drawn.
-        empty: the empty lines between its rows.
-        cut: how many rows have results of the end of their text only.
         first: the number of its first row; None without rows.
         last: the number of its last row; None without rows.
         digest: `Part.digest`.
@@ -47,12 +42,6 @@ class Receipt:
     """
 
     number: int
-    rows: int
-    results: int
-    failures: int
-    tokens: int
-    empty: int
-    cut: int
     first: int | None
     last: int | None
     digest: str

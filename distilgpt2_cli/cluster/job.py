@@ -1,6 +1,6 @@
 """What a run computes, from where to where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 from .rows import RowTask
@@ -67,17 +67,43 @@ class Cluster:
     threads: int = 1
 
 
-class Done(NamedTuple):
-    """A part that is committed.
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What was computed of rows.
 
     Attributes:
-        number: from 0.
         rows: of the input, with those that were refused.
-        results: rows of the output.
+        results: rows of the output; there may be several of a row.
         failures: rows that were refused.
         tokens: evaluated and drawn.
         empty: lines without a text.
         cut: rows with results of the end of their text only.
+    """
+
+    rows: int = 0
+    results: int = 0
+    failures: int = 0
+    tokens: int = 0
+    empty: int = 0
+    cut: int = 0
+
+    @property
+    def by_name(self) -> dict[str, int]:
+        """The counts alone, also of what has more."""
+        return {each.name: getattr(self, each.name) for each in fields(Counts)}
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Return the sums."""
+        more = other.by_name
+        return Counts(**{name: count + more[name] for name, count in self.by_name.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done(Counts):
+    """A part that is committed.
+
+    Attributes:
+        number: from 0.
         size: bytes of the input.
         seconds: of computing it; 0 if an earlier run has done so.
         again: whether an earlier run has committed it.
@@ -86,12 +112,6 @@ class Done(NamedTuple):
     """
 
     number: int
-    rows: int
-    results: int
-    failures: int
-    tokens: int
-    empty: int
-    cut: int
     size: int
     seconds: float = 0.0
     again: bool = False

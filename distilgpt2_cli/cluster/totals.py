@@ -10,7 +10,7 @@ from typing import Any
 
 from ..serve.listening import in_url, listeners
 from ..serve.prometheus import MEDIA_TYPE, single
-from .job import Done
+from .job import Counts, Done
 
 _PATH = "/metrics"
 _POLL_SECONDS = 0.1  # until a server notices that it is to end
@@ -25,12 +25,7 @@ class Totals:
         size: bytes of all inputs.
         read: bytes of the inputs that the parts so far are made of.
         parts: that are committed.
-        rows: of them, also those of which nothing could be computed.
-        results: rows of the output.
-        failures: rows of which nothing could be computed.
-        tokens: evaluated and drawn.
-        empty: lines without a text.
-        cut: rows with results of the end of their text only.
+        counts: of them all.
         earlier_rows: rows that an earlier run had done.
         begin: when the run began, by `time.monotonic`.
     """
@@ -38,12 +33,7 @@ class Totals:
     size: int
     read: int = 0
     parts: int = 0
-    rows: int = 0
-    results: int = 0
-    failures: int = 0
-    tokens: int = 0
-    empty: int = 0
-    cut: int = 0
+    counts: Counts = field(default_factory=Counts)
     earlier_rows: int = 0
     begin: float = field(default_factory=time.monotonic)
 
@@ -51,12 +41,7 @@ class Totals:
         """Count a part."""
         self.read += done.size
         self.parts += 1
-        self.rows += done.rows
-        self.results += done.results
-        self.failures += done.failures
-        self.tokens += done.tokens
-        self.empty += done.empty
-        self.cut += done.cut
+        self.counts += done
         self.earlier_rows += done.rows if done.again else 0
 
     @property
@@ -67,23 +52,23 @@ class Totals:
     @property
     def rows_per_second(self) -> float:
         """How fast rows are done, without those of an earlier run."""
-        return (self.rows - self.earlier_rows) / max(self.seconds, 1e-9)
+        return (self.counts.rows - self.earlier_rows) / max(self.seconds, 1e-9)
 
     @property
     def summary(self) -> dict[str, int]:
         """What stands in the folder of a run that is complete: nothing that differs by chance."""
-        names = ("parts", "rows", "results", "failures", "tokens", "empty", "cut")
-        return {name: getattr(self, name) for name in names}
+        return {"parts": self.parts} | self.counts.by_name
 
     def metrics(self) -> str:
         """Return all counts in the text format of Prometheus."""
+        counts = self.counts
         lines = [
             line
             for name, kind, meaning, value in (
-                ("rows_total", "counter", "Rows that are done.", self.rows),
-                ("results_total", "counter", "Rows of the output.", self.results),
-                ("failures_total", "counter", "Rows that have no result.", self.failures),
-                ("tokens_total", "counter", "Tokens evaluated and generated.", self.tokens),
+                ("rows_total", "counter", "Rows that are done.", counts.rows),
+                ("results_total", "counter", "Rows of the output.", counts.results),
+                ("failures_total", "counter", "Rows that have no result.", counts.failures),
+                ("tokens_total", "counter", "Tokens evaluated and generated.", counts.tokens),
                 ("parts_total", "counter", "Parts of the output that are done.", self.parts),
                 ("earlier_rows", "gauge", "Rows that an earlier run had done.", self.earlier_rows),
                 ("read_bytes", "gauge", "Bytes of the input that are done.", self.read),

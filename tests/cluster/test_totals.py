@@ -4,6 +4,7 @@ import re
 import socket
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,8 @@ from distilgpt2_cli.cluster.totals import Totals, metrics_served
 from distilgpt2_cli.errors import DistilError, UsageError
 
 REMEDY = "Choose another port."
-EARLIER = Done(0, 4, 3, 1, 70, 2, 0, 100, again=True)
-NEW = Done(1, 6, 12, 0, 30, 0, 1, 50, 0.5)
+EARLIER = Done(number=0, rows=4, results=3, failures=1, tokens=70, empty=2, size=100, again=True)
+NEW = Done(number=1, rows=6, results=12, tokens=30, cut=1, size=50, seconds=0.5)
 _LINE = re.compile(r"# (HELP|TYPE) distil_map_\w+ \S.*|distil_map_\w+ [0-9.]+")
 
 
@@ -65,7 +66,7 @@ def test_over_http(host: str) -> None:
         with urllib.request.urlopen(url) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             assert values(answer.read().decode())["rows_total"] == "10"
-        counted.add(NEW._replace(number=2))
+        counted.add(replace(NEW, number=2))
         with urllib.request.urlopen(f"{url}?x=1") as answer:
             assert values(answer.read().decode())["rows_total"] == "16"
         with pytest.raises(urllib.error.HTTPError, match="404"):

@@ -156,7 +156,7 @@ class MapRun:
             for done in self._noticing(parts):
                 totals.add(done)
                 rate = totals.rows_per_second
-                advance(done.size, f"{count_of(totals.rows, 'row')} · {rate:.0f} rows/s")
+                advance(done.size, f"{count_of(totals.counts.rows, 'row')} · {rate:.0f} rows/s")
             self._folder.finish(totals.parts, totals.summary)
         self._end()
 
@@ -185,24 +185,25 @@ class MapRun:
 
     def _end(self) -> None:
         terminal, totals, folder = self._terminal, self._totals, self._rows.output
-        notice_empty(terminal, totals.empty)
-        if totals.cut:
+        counts = totals.counts
+        notice_empty(terminal, counts.empty)
+        if counts.cut:
             terminal.notice(
-                f"{count_of(totals.cut, 'prompt')} did not fit the context window:"
+                f"{count_of(counts.cut, 'prompt')} did not fit the context window:"
                 " the first tokens of each are left out."
             )
         earlier = f" ({totals.earlier_rows:,} by an earlier run)" if totals.earlier_rows else ""
         terminal.notice(
-            f"{count_of(totals.rows, 'row')}{earlier}, {count_of(totals.failures, 'failure')},"
-            f" {count_of(totals.tokens, 'token')} in {totals.seconds:.1f} s,"
+            f"{count_of(counts.rows, 'row')}{earlier}, {count_of(counts.failures, 'failure')},"
+            f" {count_of(counts.tokens, 'token')} in {totals.seconds:.1f} s,"
             f" {totals.rows_per_second:.0f} rows/s."
         )
         terminal.write(f"{folder}\n")
-        if totals.failures:
+        if counts.failures:
             from ...cluster.filesystems import within
 
             raise DistilError(
-                f"{totals.failures} of {totals.rows} rows have no result.",
+                f"{counts.failures} of {counts.rows} rows have no result.",
                 f"See {within(folder, '_errors')} for the reasons, correct the rows, and run those"
                 " again.",
             )
