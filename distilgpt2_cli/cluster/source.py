@@ -9,7 +9,8 @@ from ..failures import limit_reached
 from .filesystems import located, reason
 
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}  # as in pyarrow
-_BLOCK = 2**18  # bytes; a line that is longer is the first one of a block
+_LEAST_BLOCK, _BLOCK = 2**12, 2**18  # bytes; a line that is longer is the first one of a block
+_STEPS = 128  # in which a small file is read, for people who watch
 _REQUEST = 2**22  # bytes that are asked for together, where each request takes long
 
 
@@ -58,7 +59,8 @@ class Source:
         read = self._reader()
         held: list[bytes] = []  # of a line whose end was not read yet
         length, skipping = 0, False
-        while data := read(_BLOCK):
+        block = min(max(_LEAST_BLOCK, (self._size or _BLOCK) // _STEPS), _BLOCK)
+        while data := read(block):
             end = data.rfind(b"\n") + 1
             begun = data[end:]
             if end:

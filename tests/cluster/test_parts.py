@@ -139,3 +139,12 @@ def test_the_digest_is_that_of_all_that_is_computed_from() -> None:
     assert len({part.digest, *(other.digest for other in others)}) == 9
     for other in others:
         assert decode(encode(other)) == other
+
+
+def test_how_far_a_small_file_is_read(tmp_path: Path) -> None:
+    """A bar moves with the parts."""
+    path = tmp_path / "a.txt"
+    path.write_text("".join(f"Line number {number} of the story\n" for number in range(3000)))
+    sizes = [part.size for part in cut(RowReader(find_inputs([str(path)], None, None)), 32, 96)]
+    assert sum(sizes) == path.stat().st_size
+    assert max(sizes) < path.stat().st_size / 10
