@@ -16,6 +16,7 @@ from .computing import PartComputer
 from .delivery import Delivered, placed
 from .folder import OutputFolder
 from .job import Done, Job
+from .numbers import Numbers
 from .parts import decode
 from .pinning import stay_on_free_cores
 
@@ -53,6 +54,7 @@ class Attempts:
     def __init__(self) -> None:
         """Begin with none."""
         self._counts: dict[int, int] = {}
+        self._begun = Numbers()
         self._actors = self._fruitless = 0
 
     def add_actor(self) -> None:
@@ -68,10 +70,10 @@ class Attempts:
         """Return how many actors have begun since a part was done."""
         return self._fruitless
 
-    def begin(self, number: int) -> int:
-        """Return how often a part was begun, with this time."""
+    def begin(self, number: int) -> tuple[int, bool]:
+        """Return how often a part was begun since it was done, and whether it never was before."""
         self._counts[number] = self._counts.get(number, 0) + 1
-        return self._counts[number]
+        return self._counts[number], self._begun.add(number)
 
     def end(self, number: int) -> None:
         """Forget a part that is done."""
@@ -132,7 +134,7 @@ class PartActor:
 
         attempts, number = self._assignment.attempts, row["number"]
         part = decode(row["data"])
-        attempt = ray.get(attempts.begin.remote(number))
+        attempt, is_first = ray.get(attempts.begin.remote(number))
         if attempt > MOST_ATTEMPTS:
             first, last = part.rows[0].number, part.rows[-1].number
             raise DistilError(
@@ -142,7 +144,7 @@ class PartActor:
             )
         done = self._computer.done(part)
         attempts.end.remote(number)
-        again = done.again and attempt == 1  # or an actor of this run has died before it said so
+        again = done.again and is_first  # or an actor of this run has ended before it said so
         return {"done": asdict(replace(done, again=again, processor=self._processor))}
 
 

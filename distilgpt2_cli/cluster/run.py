@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 
 from ..errors import DistilError
@@ -9,6 +10,7 @@ from .computing import PartComputer
 from .driver import messages
 from .folder import OutputFolder
 from .job import Cluster, Done, Job, Request
+from .numbers import Numbers
 from .parts import Part, cut
 from .reading import RowReader
 from .session import NoClusterError
@@ -59,37 +61,23 @@ def _computed_here(job: Job) -> Iterator[Done]:
 
 def _computed_by_ray(request: Request, notice: Callable[[str], None]) -> Iterator[Done]:
     """Yield all parts; where Ray gives up, begin again, which finds what is committed."""
-    seen, passes, kind = _Numbers(), 0, "lost"
+    seen, passes, lost, kind = Numbers(), 0, False, "lost"
     while kind == "lost":
         with closing(messages(request)) as found:
             for kind, value in found:
                 if kind == "done" and seen.add(value.number):
                     passes = 0
-                    yield value
+                    # After a pass that was lost, it may be that pass that has committed the part.
+                    yield replace(value, again=value.again and not lost)
                 elif kind == "notice":
                     notice(value)
                 elif kind == "error" and passes and isinstance(value, NoClusterError):
                     raise DistilError(value.what, "Start it again, then go on with --resume.")
                 elif kind == "error":
                     raise value
-        passes += 1
+        passes, lost = passes + 1, True
         if kind == "lost" and passes == _MOST_PASSES:
             raise DistilError(
                 f"Ray gave up {passes} times: {value}.",
                 "Look for the reason in Ray's logs; what is done is kept, and --resume goes on.",
             )
-
-
-class _Numbers:
-    """Numbers of parts that were yielded: a bit for each, as there may be millions."""
-
-    def __init__(self) -> None:
-        self._bits = bytearray()
-
-    def add(self, number: int) -> bool:
-        """Take note of a number, and return whether it is new."""
-        place, bit = number >> 3, 1 << (number & 7)
-        self._bits.extend(bytes(max(place + 1 - len(self._bits), 0)))
-        is_new = not self._bits[place] & bit
-        self._bits[place] |= bit
-        return is_new
