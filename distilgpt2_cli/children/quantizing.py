@@ -9,15 +9,15 @@ does then.
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..child import started
 from ..errors import DistilError, ModelDamagedError
 from ..failures import explained
 
@@ -69,7 +69,7 @@ def quantize(
     """
     request = _Request(source, target, quantization, pure, importance, threads)
     try:
-        process, connection = _started()
+        process, connection = started(__name__)
     except OSError as error:  # it is not the target that can't be written
         raise explained(error) from error
     with connection:
@@ -82,19 +82,6 @@ def quantize(
         finally:
             process.kill()
             process.wait()
-
-
-def _started() -> "tuple[subprocess.Popen[bytes], Connection[_Request, Any]]":
-    connection, other = Pipe()
-    with other:
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(other.fileno())],
-            pass_fds=[other.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    return process, connection
 
 
 def _answer(

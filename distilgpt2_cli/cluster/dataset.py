@@ -1,7 +1,6 @@
 """The rows as a dataset of Ray Data: a reader cuts them into parts, and actors compute these."""
 
 import json
-import logging
 import os
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -66,14 +65,13 @@ def results(
 
 
 def _settle(context: Any) -> None:
-    """Let each part be a block of its own, and Ray Data say nothing."""
+    """Let each part be a block of its own, and actors stay."""
     context.target_max_block_size = 1
     context.enable_progress_bars = False
     context.enable_operator_progress_bars = False
     context.max_consecutive_actor_init_deaths = _ANY_NUMBER
     # An actor that has nothing to do for a moment would end, and load the model again later.
     context.autoscaling_config.actor_pool_util_downscaling_threshold = _NEVER
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL + 1)
 
 
 def on_this_node() -> dict[str, Any]:

@@ -12,16 +12,16 @@ import ctypes
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, suppress
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Lock, Thread, Timer
 from typing import Any, NoReturn
 
+from ..child import started
 from ..failures import explained
 from ..files import private_folder
 from .job import Message, Request
@@ -41,15 +41,7 @@ def messages(request: Request) -> Generator[Message, None, None]:
     Raises:
         OSError: no process can be started.
     """
-    connection, other = Pipe()
-    with other:
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(other.fileno())],
-            pass_fds=[other.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    process, connection = started(__name__)
     try:
         with connection:
             with suppress(OSError):  # it has ended: that is seen when its messages are waited for

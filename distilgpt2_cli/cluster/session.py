@@ -1,6 +1,5 @@
 """A connection to Ray: to a cluster that runs already, or to one on this machine alone."""
 
-import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -70,11 +69,6 @@ def connected(cluster: Cluster, folder: Path | None) -> Iterator[None]:
 def _connect(cluster: Cluster, folder: Path | None) -> None:
     import ray
 
-    quiet = {
-        "log_to_driver": False,
-        "configure_logging": False,
-        "logging_level": logging.CRITICAL,
-    }
     if cluster.address is None:
         cores = max(usable_cores(), (cluster.workers or 1) * cluster.threads)
         ray.init(
@@ -84,7 +78,7 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
             object_store_memory=_STORE_BYTES + cores * _STORE_BYTES_OF_ACTOR,
             _node_ip_address=_LOOPBACK,
             _temp_dir=str(folder),
-            **quiet,
+            log_to_driver=False,
         )
         return
     try:
@@ -92,7 +86,7 @@ def _connect(cluster: Cluster, folder: Path | None) -> None:
     except (OSError, ValueError) as error:
         raise no_answer(cluster.address, _first_line(error)) from error
     try:
-        ray.init(address=cluster.address, **quiet)
+        ray.init(address=cluster.address, log_to_driver=False)
     except ConnectionError as error:
         started = "Start a cluster with `ray start --head`, or name the HOST:PORT of one."
         reached = (

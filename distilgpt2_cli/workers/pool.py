@@ -1,16 +1,14 @@
 """Worker processes, and the chunks that they compute."""
 
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Pipe
 from selectors import EVENT_READ, DefaultSelector
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from ..child import started
 from ..engine.llama.placement import Placement
 from ..errors import DistilError
 from .tasks import Source, Task
@@ -54,16 +52,7 @@ class _Worker:
         self.chunk: _Chunk | None = None
         self._sent = self._known = 0
         self._end_sent = False
-        self.connection, other = Pipe()
-        command = [sys.executable, "-m", f"{__package__}.process", str(other.fileno())]
-        with other:
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[other.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+        self._process, self.connection = started(f"{__package__}.process")
         with suppress(OSError):  # it has died: that is seen when its results are waited for
             self.connection.send((task, processors))
 

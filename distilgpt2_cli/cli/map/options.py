@@ -104,9 +104,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         """Refuse what is not a number, or an address."""
-        self.address  # noqa: B018 - for what it raises
-        parse_threads(self.threads)
-        parse_workers(self.workers, several=True, what="several rows")
+        _ = self.address, self.thread_count, self.worker_count  # for what they raise
         if self.cluster == "":
             raise UsageError("--cluster is empty.", "Name host:port, or auto.")
 
