@@ -34,11 +34,15 @@ def test_of_an_endless_input_only_the_end_matters(env: dict[str, str], tiny: Pat
 
 def test_memory_does_not_grow_with_the_input(tiny: Path) -> None:
     distil = f"{' '.join(DISTIL)} generate -m '{tiny}' --quiet --max-tokens 2"
+    # What the input takes, it takes each time; what a busy machine adds, it adds now and then.
     some, much = (
-        run_process(["sh", "-c", f"yes 'Hello there' | head -c {size} | {distil}"])
+        min(
+            run_process(["sh", "-c", f"yes 'Hello there' | head -c {size} | {distil}"]).peak_bytes
+            for _ in range(3)
+        )
         for size in (5_000_000, 50_000_000)
     )
-    assert much.peak_bytes - some.peak_bytes < 5e6
+    assert much - some < 5e6
 
 
 def test_one_line_without_an_end(env: dict[str, str], tiny: Path) -> None:
