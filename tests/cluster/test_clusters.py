@@ -12,7 +12,7 @@ from distilgpt2_cli.errors import ExitStatus
 from tests.support.object_store import ObjectStore
 from tests.support.processes import wait_until
 from tests.support.quick_model import env as env
-from tests.support.ray_cluster import RayCluster, kill, processes, ray_cluster
+from tests.support.ray_cluster import RayCluster, complete_parts, kill, processes, ray_cluster
 from tests.support.run import run, started
 
 LINES = "".join(
@@ -73,7 +73,7 @@ def test_nodes(env: dict[str, str], source: Path, tmp_path: Path) -> None:
 
 def kill_some(cluster: RayCluster, home: Path, folder: Path) -> None:
     """Kill an actor and a node once there are results."""
-    wait_until(lambda: len(list(folder.glob("part-*"))) > 0)
+    wait_until(lambda: complete_parts(folder) > 0)
     kill(processes(home)[0])
     cluster.kill()
 
@@ -140,10 +140,10 @@ def test_this_machine(env: dict[str, str], source: Path, tmp_path: Path) -> None
     folder, home = tmp_path / "out", tmp_path / "home"
     command = ("map", *GENERATE, str(source), "-o", str(folder), "--workers", "2", *PARTS)
     with started(*command, env=env) as process:
-        wait_until(lambda: len(list(folder.glob("part-*"))) > 0)
+        wait_until(lambda: complete_parts(folder) > 0)
         kill(processes(home)[0])
-        before = len(list(folder.glob("part-*")))
-        wait_until(lambda: len(list(folder.glob("part-*"))) > before)
+        before = complete_parts(folder)
+        wait_until(lambda: complete_parts(folder) > before)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     wait_until(lambda: not processes(home))

@@ -12,7 +12,7 @@ from distilgpt2_cli.errors import ExitStatus
 from tests.support.extent import ALL_CASES, cases
 from tests.support.processes import wait_until
 from tests.support.quick_model import env as env
-from tests.support.ray_cluster import kill, processes, ray_cluster
+from tests.support.ray_cluster import complete_parts, kill, processes, ray_cluster
 from tests.support.run import run, started
 
 COMMAND = ("map", "generate", "--max-tokens", "100", "--ignore-eos", "--part-rows", "1")
@@ -45,7 +45,7 @@ def test_nothing_is_left(
     reached = {
         "driver": lambda: len(processes(home, "")) > 1,
         "raylet": lambda: bool(processes(home, "", "raylet")),
-        "part": lambda: any(folder.glob("part-*")),
+        "part": lambda: complete_parts(folder) > 0,
     }[stage]
     with started(*COMMAND, str(source), "-o", str(folder), "--workers", "2", env=env) as process:
         wait_until(reached)
@@ -79,7 +79,7 @@ def test_a_cluster_that_goes(env: dict[str, str], source: Path, tmp_path: Path) 
     with ray_cluster(env, 1) as cluster:
         there = ("--cluster", cluster.address, "-o", str(folder))
         with started(*COMMAND, str(source), *there, env=impatient) as process:
-            wait_until(lambda: any(folder.glob("part-*")))
+            wait_until(lambda: complete_parts(folder) > 0)
             kill(*processes(home, "", "gcs_server"))
             output, errors = process.communicate()
     assert (process.returncode, output) == (ExitStatus.FAILED, b"")
@@ -100,7 +100,7 @@ def test_a_cluster_without_room(env: dict[str, str], source: Path, tmp_path: Pat
             waiting = b"Waiting for the Ray cluster: it has no cores yet.\n"
             assert process.stderr.readline() == waiting
             cluster.add()
-            wait_until(lambda: any(folder.glob("part-*")))
+            wait_until(lambda: complete_parts(folder) > 0)
             process.send_signal(signal.SIGINT)
             process.communicate()
             assert process.returncode == ExitStatus.INTERRUPTED

@@ -87,6 +87,11 @@ def processes(home: Path, name: str = ACTOR, program: str = "") -> list[int]:
     return found
 
 
+def complete_parts(folder: Path) -> int:
+    """Return how many parts of the results in a folder a later run would not compute again."""
+    return len(list(folder.glob("_parts/*")))
+
+
 def kill(process: int) -> None:
     """Kill a process, if it still is there."""
     with suppress(ProcessLookupError):
