@@ -60,6 +60,7 @@ def _run() -> int:
         return end.code if isinstance(end.code, int) else ExitStatus.FAILED
     except Exception as error:
         if os.environ.get("DISTIL_DEBUG") == "1":
+            sys.stderr.write(getattr(error, "origin", ""))
             raise
         return _report(error)
     return ExitStatus.DONE

@@ -18,9 +18,15 @@ class ExitStatus(IntEnum):
 
 
 class DistilError(Exception):
-    """A failure in two sentences: what happened, and what to run or change next."""
+    """A failure in two sentences: what happened, and what to run or change next.
+
+    Attributes:
+        status: the exit status of a command that it ends.
+        origin: the traceback of an exception that nobody expected; it travels between processes.
+    """
 
     status = ExitStatus.FAILED
+    origin = ""
 
     def __init__(self, what: str, remedy: str) -> None:
         """Take both sentences, each with its full stop."""

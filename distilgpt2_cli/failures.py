@@ -23,10 +23,18 @@ def explained(error: Exception) -> DistilError:
         )
     if isinstance(error, ImportError):
         return DistilError(f"A part of distil can't be loaded: {error}.", "Install distil again.")
-    return DistilError(
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> DistilError:
+    import traceback  # which takes a tenth of a start
+
+    unexpected = DistilError(
         f"Unexpected error: {type(error).__name__}: {error}.",
         "Run the command again with DISTIL_DEBUG=1, and report the traceback.",
     )
+    unexpected.origin = "".join(traceback.format_exception(error))
+    return unexpected
 
 
 def limit_reached(error: Exception) -> DistilError | None:

@@ -166,16 +166,16 @@ def versions() -> tuple[str, ...]:
 
 def fault(error: DistilError) -> dict[str, Any]:
     """Return an error as a result."""
-    return {"fault": [error.what, error.remedy, int(error.status)]}
+    return {"fault": [error.what, error.remedy, int(error.status), error.origin]}
 
 
 def error_of(result: dict[str, Any]) -> DistilError | None:
     """Return the error that is a result; None if it is none."""
     if "fault" not in result:
         return None
-    what, remedy, status = result["fault"]
+    what, remedy, status, origin = result["fault"]
     error = DistilError(what, remedy)
-    error.status = ExitStatus(status)
+    error.status, error.origin = ExitStatus(status), origin
     return error
 
 

@@ -156,4 +156,4 @@ def reason(error: Exception) -> str:
     text = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
     if ". Detail: [errno" in text:  # pyarrow writes it before what the system says
         text = text.rpartition("] ")[2]
-    return text.splitlines()[0][:_LONGEST_REASON].rstrip(". ")
+    return text.splitlines()[0][:_LONGEST_REASON].rstrip(".: ")

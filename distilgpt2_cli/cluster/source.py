@@ -12,6 +12,7 @@ _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}  #
 _LEAST_BLOCK, _BLOCK = 2**12, 2**18  # bytes; a line that is longer is the first one of a block
 _STEPS = 128  # in which a small file is read, for people who watch
 _REQUEST = 2**22  # bytes that are asked for together, where each request takes long
+_REMEDY = "Make sure that it can be read as before, then go on with --resume."
 
 
 class Source:
@@ -160,7 +161,7 @@ class UnreadableError(Exception):
         remedy: what to do, as a sentence.
     """
 
-    def __init__(self, reason: str, remedy: str = "Restore it, then go on with --resume.") -> None:
+    def __init__(self, reason: str, remedy: str = _REMEDY) -> None:
         """Take both."""
         super().__init__(reason)
         self.remedy = remedy

@@ -329,3 +329,19 @@ def test_an_input_that_ends_where_a_part_did(env: dict[str, str], tmp_path: Path
         " Use another folder for the results of this input.\n"
     )
     assert "_SUCCESS" not in contents(folder)
+
+
+def test_debug_shows_the_traceback_of_another_process(env: dict[str, str], tmp_path: Path) -> None:
+    """Of one that nobody expected, as of a package that is damaged."""
+    package = tmp_path / "damaged" / "ray"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("def damaged():\n    return {}['part']\n\n\ndamaged()\n")
+    source = tmp_path / "in.txt"
+    source.write_text("Once\n" * 600)
+    parts = ("--part-rows", "1", "--workers", "2")
+    command = ("map", "score", str(source), "-o", str(tmp_path / "out"), *parts)
+    damaged = {**env, "PYTHONPATH": str(package.parent)}
+    said = run(*command, env=damaged).stderr
+    assert said.startswith(b"Error: Unexpected error: KeyError: 'part'. Run the command again")
+    debugged = {**damaged, "DISTIL_DEBUG": "1"}
+    assert b"in damaged\n" in run(*command, "--resume", env=debugged).stderr

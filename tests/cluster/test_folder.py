@@ -377,11 +377,3 @@ def test_a_folder_that_has_gone_is_not_made_anew(tmp_path: Path) -> None:
     with pytest.raises(DistilError, match="No such file or directory"):
         output.commit(PART, TEXT, iter(RESULTS))
     assert not (tmp_path / "out").exists()
-
-
-def test_a_bucket_that_does_not_exist(s3: ObjectStore) -> None:
-    with pytest.raises(DistilError) as raised:
-        begun(s3.address("out").replace("//bucket/", "//missing/"))
-    assert "_distil.json in s3://missing/out" in raised.value.what
-    assert "can't be written: " in raised.value.what
-    assert "\n" not in str(raised.value)

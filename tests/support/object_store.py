@@ -1,10 +1,36 @@
 """An S3 server on loopback."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from threading import Thread
+from typing import Any
 
 import pytest
+
+Environment = dict[str, Any]
+Application = Callable[[Environment, Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass
+class Refusal:
+    """How the server answers some requests.
+
+    Attributes:
+        methods: of these requests.
+        name: what the names of their objects have.
+        status: of the answer.
+        code: S3's name for the error.
+        times: how often; afterwards they are answered as all others.
+    """
+
+    methods: tuple[str, ...]
+    name: str
+    status: HTTPStatus
+    code: str
+    times: float = float("inf")
 
 
 class ObjectStore:
@@ -12,15 +38,31 @@ class ObjectStore:
 
     Attributes:
         endpoint: its URL.
+        refusals: what it does not do.
     """
 
-    def __init__(self, port: int) -> None:
-        self.endpoint = f"http://127.0.0.1:{port}"
-        self._options = f"endpoint_override={self.endpoint}"
+    def __init__(self, application: Application) -> None:
+        self.endpoint = ""
+        self.refusals: list[Refusal] = []
+        self._application = application
+
+    def __call__(self, environ: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request, as PEP 3333 says."""
+        from werkzeug import Request, Response
+
+        request = Request(environ)
+        for refusal in self.refusals:
+            named = request.method in refusal.methods and refusal.name in request.path
+            if named and refusal.times > 0:
+                refusal.times -= 1
+                request.get_data()  # the connection goes on with another request
+                body = f"<Error><Code>{refusal.code}</Code></Error>"
+                return Response(body, refusal.status)(environ, start_response)
+        return self._application(environ, start_response)
 
     def address(self, name: str) -> str:
         """Return the address of something in the bucket, whose name is escaped."""
-        return f"s3://bucket/{name}?{self._options}"
+        return f"s3://bucket/{name}?endpoint_override={self.endpoint}"
 
     def put(self, name: str, data: bytes) -> str:
         """Store an object, and return its address."""
@@ -42,19 +84,26 @@ class ObjectStore:
 @contextmanager
 def object_store() -> Iterator[ObjectStore]:
     """Run the server while the block runs, with an environment in which Arrow can use it."""
-    from moto.server import ThreadedMotoServer
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store = ObjectStore(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, store, True, request_handler=MotoRequestHandler)
+    store.endpoint = f"http://127.0.0.1:{server.port}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        server.start()
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
         try:
-            _, port = server.get_host_and_port()
-            store = ObjectStore(port)
             store.make_bucket()
             yield store
         finally:
-            server.stop()
+            server.shutdown()
+            thread.join()
