@@ -92,7 +92,8 @@ fuzz: $(VENV)/.test
 	DISTIL_ALL_CASES=1 $(PYTEST) tests/engine/evaluate tests/engine/llama/test_micro_batches.py \
 	    tests/cli/test_batch_resumption.py tests/cli/test_busy_hub.py tests/cli/test_choice.py \
 	    tests/cli/test_narrow_terminals.py tests/cli/test_streams.py tests/cli/test_tokenize.py \
-	    tests/cli/test_words.py tests/cli/test_workers.py tests/clients/test_llm.py
+	    tests/cli/test_words.py tests/cli/test_workers.py tests/clients/test_llm.py \
+	    tests/cluster/test_endings.py
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak

@@ -195,6 +195,7 @@ def test_a_proxy_that_is_not_there(env: dict[str, str]) -> None:
     hub = examine({**env, **proxied, "HF_ENDPOINT": "http://hub.invalid"}, 1)["hub"]
     assert "through the proxy http://127.0.0.1:9 (ALL_PROXY)" in hub["text"]
     assert "Check ALL_PROXY" in hub["remedy"]
+    assert "lovelace" not in json.dumps(hub)
 
 
 def test_no_secrets(hub: Hub, tmp_path: Path) -> None:

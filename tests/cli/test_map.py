@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -176,7 +177,7 @@ def test_an_interrupted_run_goes_on(env: dict[str, str], tmp_path: Path) -> None
     """With the seed that was drawn for it; metrics show meanwhile how far it is."""
     path, folder = tmp_path / "lines.txt", tmp_path / "out"
     path.write_text("\n".join(TEXTS))
-    options = ("generate", str(path), "-o", str(folder), "--part-rows", "1", "--max-tokens", "40")
+    options = ("generate", str(path), "-o", str(folder), "--part-rows", "1", "--max-tokens", "24")
     with started("map", *options, "--metrics", "0", env=env) as process:
         assert process.stderr
         said = process.stderr.readline().decode()
@@ -184,6 +185,7 @@ def test_an_interrupted_run_goes_on(env: dict[str, str], tmp_path: Path) -> None
         assert url
         while int(metric(url[1], "parts_total")) == 0:
             assert process.poll() is None
+            time.sleep(0.1)
         assert int(metric(url[1], "rows_total")) >= 1
         assert int(metric(url[1], "input_bytes")) == path.stat().st_size
         process.send_signal(signal.SIGINT)
@@ -201,7 +203,7 @@ def test_an_interrupted_run_goes_on(env: dict[str, str], tmp_path: Path) -> None
         name: data for name, data in some.items() if "_tmp" not in name
     }
     seed = str(json.loads(whole["_distil.json"])["seed"])
-    alone = ("generate", "--lines", "--seed", seed, "--max-tokens", "40", "--file", str(path))
+    alone = ("generate", "--lines", "--seed", seed, "--max-tokens", "24", "--file", str(path))
     assert content(folder).encode() == run(*alone, env=env).stdout
 
 

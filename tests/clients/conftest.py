@@ -7,6 +7,7 @@ import pytest
 from tests.serve.conftest import server as server
 from tests.support.run import environment
 
+LLM_PLUGINS = {"LLM_LOAD_PLUGINS": "distilgpt2-cli"}  # and not those of other packages here
 _NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing answers there
 
 
@@ -16,7 +17,7 @@ def env(tmp_path: Path) -> dict[str, str]:
     return environment(
         tmp_path / "home",
         LLM_USER_PATH=str(tmp_path / "llm"),
-        LLM_LOAD_PLUGINS="distilgpt2-cli",
+        **LLM_PLUGINS,
         LITELLM_LOCAL_MODEL_COST_MAP="True",
         HTTP_PROXY=_NOWHERE,
         HTTPS_PROXY=_NOWHERE,

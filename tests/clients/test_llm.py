@@ -10,18 +10,32 @@ import pytest
 
 from distilgpt2_cli.engine.options import RANGES, GenerationOptions
 from distilgpt2_cli.errors import ExitStatus
+from tests.clients.conftest import LLM_PLUGINS
 from tests.support.examples import block
 from tests.support.extent import cases
+from tests.support.fork_server import ForkServer
 from tests.support.gguf_copy import copy_with_text
 from tests.support.hub import Hub
-from tests.support.run import run
+from tests.support.run import COMMON, TIMEOUT, run
 from tests.support.stock import stock
 
 llm = pytest.importorskip("llm", reason="llm is in the extra llm")
 from distilgpt2_cli.plugins import llm_options, llm_plugin  # noqa: E402
 
+LLM_SERVER = ForkServer({**COMMON, **LLM_PLUGINS}, "llm")
 DEMO = "distilgpt2-demo"
 PROMPT = "Once upon a time"
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of llm's log, which takes longer to make than a response."""
+    return tmp_path_factory.mktemp("llm")
+
+
+@pytest.fixture
+def env(env: dict[str, str], log: Path) -> dict[str, str]:
+    return {**env, "LLM_USER_PATH": str(log)}
 
 
 @pytest.fixture
@@ -33,15 +47,22 @@ def model() -> Any:
 
 
 def program(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run llm with nothing on standard input."""
+    """Run llm with nothing on standard input, in a child of a process that has it imported."""
+    status, output, errors = LLM_SERVER.run(arguments, env, b"", TIMEOUT)
+    return subprocess.CompletedProcess(arguments, status, output.decode(), errors.decode())
+
+
+def new_program(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run llm as a person does."""
     command = [sys.executable, "-m", "llm", *arguments]
     return subprocess.run(
         command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
 
 
-def generated(env: dict[str, str], *arguments: str) -> str:
-    result = run("generate", "--model", "demo", *arguments, env=env)
+def generated(env: dict[str, str], *arguments: str, model: str = "demo") -> str:
+    own = {name: value for name, value in env.items() if not name.startswith(("LLM_", "LITELLM_"))}
+    result = run("generate", "--model", model, *arguments, env=own)
     assert result.returncode == 0, result.stderr
     return result.stdout.decode()
 
@@ -107,7 +128,7 @@ def test_a_text_is_that_of_generate(
 def test_the_model_that_generate_uses(env: dict[str, str], tiny: Path) -> None:
     env = {**env, "DISTIL_MODEL": str(tiny)}
     result = program(env, "-m", "distilgpt2", "-o", "seed", "1", "--no-stream", "ab")
-    assert result.stdout == run("generate", "-s", "1", "ab", env=env).stdout.decode()
+    assert result.stdout == generated(env, "-s", "1", "ab", model=str(tiny))
     assert logged(env)["resolved_model"] == tiny.name
 
 
@@ -125,7 +146,7 @@ def test_a_drawn_seed_and_the_counts_are_in_the_log(env: dict[str, str]) -> None
 
 def test_the_models_and_options_are_listed(env: dict[str, str]) -> None:
     installed = {name: value for name, value in env.items() if name != "LLM_LOAD_PLUGINS"}
-    listed = program(installed, "models", "list").stdout
+    listed = new_program(installed, "models", "list").stdout
     assert "Distil: distilgpt2\nDistil: distilgpt2-demo\n" in listed
     described = program(env, "models", "list", "-q", DEMO, "--options").stdout
     for name in ("seed", *GenerationOptions.__dataclass_fields__):

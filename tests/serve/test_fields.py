@@ -9,6 +9,7 @@ import pytest
 
 from distilgpt2_cli.engine import Context, GenerationOptions, Generator, Model, Request
 from distilgpt2_cli.models import demo
+from tests.support import gguf
 from tests.support.processes import wait_until
 from tests.support.run import environment
 from tests.support.server import Server, serving
@@ -193,16 +194,19 @@ def test_the_tokenizer_s_paths(server: Server, model: Model) -> None:
         assert post(server, "/detokenize", tokens=wrong) == 400
 
 
-def test_a_start_token_where_the_model_wants_one(trained: Path, tmp_path: Path) -> None:
-    with (
-        Model(trained) as model,
-        serving("--model", str(trained), env=environment(tmp_path)) as server,
-    ):
-        wanted = model.added_start_token
+def test_a_start_token_where_the_model_wants_one(tmp_path: Path) -> None:
+    path = gguf.write(
+        tmp_path / "tiny.gguf",
+        gguf.Shape(tokens=600),
+        without=("tokenizer.ggml.add_bos_token",),
+        add=lambda writer: writer.add_add_bos_token(True),
+    )
+    with Model(path) as model, serving("-m", str(path), env=environment(tmp_path)) as server:
+        assert model.added_start_token is not None
         found = post(server, "/tokenize", prompt="A cat")["tokens"]
         assert found == model.tokenize("A cat")
         without = post(server, "/tokenize", prompt="A cat", add_special_tokens=False)["tokens"]
-        assert found == ([] if wanted is None else [wanted]) + without
+        assert found == [model.added_start_token, *without]
 
 
 def harness(prompts: Any) -> dict[str, Any]:

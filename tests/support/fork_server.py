@@ -1,9 +1,10 @@
-"""``distil`` in children of a process that has it imported: runs without the cost of a start.
+"""Programs in children of a process that has them imported: runs without the cost of a start.
 
-python -m tests.support.fork_server DESCRIPTOR: each message on this Unix socket has the folder, the
-streams and a socket of a run. The arguments and the environment come through the socket of the run,
-and its exit status goes there; if it is closed before, the run is killed. The server ends when the
-first socket is closed, as it is when the process at its other end ends, however that may be.
+python -m tests.support.fork_server DESCRIPTOR PROGRAM: each message on this Unix socket has the
+folder, the streams and a socket of a run of distil, or of llm with distil as its plugin. The
+arguments and the environment come through the socket of the run, and its exit status goes there; if
+it is closed before, the run is killed. The server ends when the first socket is closed, as it is
+when the process at its other end ends, however that may be.
 """
 
 import atexit
@@ -24,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 _ROOT = Path(__file__).parents[2]
@@ -38,7 +40,7 @@ _SAFE_PREFIXES = ("HF_", "HUGGING_FACE_", "HUGGINGFACE_", "DISTIL_", "XDG_")
 # All of these, whose parts a command imports when it needs them; but nothing that reads the
 # environment when it is imported.
 _IMPORTED = ("batches", "choosing", "cli", "engine", "probing", "terminal", "workers")
-_NOT_IMPORTED = ("huggingface_hub", "httpx2", "httpcore2")
+_READING = ("huggingface_hub", "httpx2", "httpcore2")
 _LENGTH, _STATUS = struct.Struct("!q"), struct.Struct("!i")
 _RUN = b"r"
 _MAX_DESCRIPTORS = 1024  # more than the server ever has: five, and a socket for each run
@@ -46,11 +48,12 @@ _DESCRIPTORS = 5  # the folder, the three streams, and the socket of the run
 
 
 class ForkServer:
-    """A process that runs ``distil`` in children, and starts when it is needed first."""
+    """A process that runs a program in children, and starts when it is needed first."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], program: str = "distil") -> None:
         """Have variables that the server starts with, and so each run."""
         self._environment = environment
+        self._program = program
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
 
@@ -62,9 +65,14 @@ class ForkServer:
         )
 
     def run(
-        self, arguments: Sequence[str | bytes], env: Mapping[str, str], stdin: bytes, timeout: float
+        self,
+        arguments: Sequence[str | bytes],
+        env: Mapping[str, str],
+        stdin: bytes,
+        timeout: float,
+        folder: Path = Path(),
     ) -> tuple[int, bytes, bytes]:
-        """Run ``distil`` in the current folder with pipes to its end.
+        """Run the program in a folder with pipes to its end.
 
         Returns:
             Its exit status, negative for a signal, and what it wrote to its two streams.
@@ -79,8 +87,7 @@ class ForkServer:
         (child_in, to_child), (from_out, child_out), (from_err, child_err) = (
             os.pipe() for _ in range(3)
         )
-        folder = os.open(".", os.O_RDONLY)
-        handed = [folder, child_in, child_out, child_err]
+        handed = [os.open(folder, os.O_RDONLY), child_in, child_out, child_err]
         with ExitStack() as stack:
             stack.enter_context(ours)
             pipes = [
@@ -111,7 +118,7 @@ class ForkServer:
             self._control, theirs = socket.socketpair()
             with theirs:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", __name__, str(theirs.fileno())],
+                    [sys.executable, "-m", __name__, str(theirs.fileno()), self._program],
                     cwd=_ROOT,
                     env={"PATH": os.environ["PATH"], "HOME": os.devnull, **self._environment},
                     pass_fds=[theirs.fileno()],
@@ -169,7 +176,7 @@ def _received(connection: socket.socket, size: int) -> bytes:
     return data
 
 
-def _serve(control: socket.socket) -> None:
+def _serve(control: socket.socket, program: ModuleType, main: Callable[[], object]) -> None:
     """Fork for each message, and report how the children end, until the socket is closed."""
     wake, woken = socket.socketpair()
     woken.setblocking(False)
@@ -197,7 +204,7 @@ def _serve(control: socket.socket) -> None:
                             os.kill(child, signal.SIGKILL)
                         return
                     run = socket.socket(fileno=handed.pop())
-                    forked = _forked(run, handed)
+                    forked = _forked(run, handed, program, main)
                     if forked is not None:
                         runs[forked] = run
                         selector.register(run, selectors.EVENT_READ, forked)
@@ -213,7 +220,9 @@ def _ended_children() -> list[tuple[int, int]]:
     return found
 
 
-def _forked(run: socket.socket, handed: Sequence[int]) -> int | None:
+def _forked(
+    run: socket.socket, handed: Sequence[int], program: ModuleType, main: Callable[[], object]
+) -> int | None:
     """Start a run and return its process, or None if who wants it ends before asking."""
     length = _received(run, _LENGTH.size)
     request = length and _received(run, *_LENGTH.unpack(length))
@@ -221,7 +230,7 @@ def _forked(run: socket.socket, handed: Sequence[int]) -> int | None:
     if child == 0:
         try:
             arguments, env = json.loads(request)
-            _become_new(handed, arguments, env)
+            _become_new(handed, arguments, env, program, main)
         except BaseException:
             sys.excepthook(*sys.exc_info())
             os._exit(70)  # of no command
@@ -230,10 +239,14 @@ def _forked(run: socket.socket, handed: Sequence[int]) -> int | None:
     return child
 
 
-def _become_new(handed: Sequence[int], arguments: list[str], env: Mapping[str, str]) -> NoReturn:
-    """Be what ``python -m distilgpt2_cli`` is in the folder and with the streams handed over."""
-    from distilgpt2_cli import __main__ as program
-
+def _become_new(
+    handed: Sequence[int],
+    arguments: list[str],
+    env: Mapping[str, str],
+    program: ModuleType,
+    main: Callable[[], object],
+) -> NoReturn:
+    """Be what ``python -m`` makes of a program in the folder and with the streams handed over."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -244,7 +257,7 @@ def _become_new(handed: Sequence[int], arguments: list[str], env: Mapping[str, s
     os.closerange(3, _MAX_DESCRIPTORS)
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = [program.__file__, *arguments]
+    sys.argv = [str(program.__file__), *arguments]
     with suppress(OSError):  # the folder is gone
         sys.path[0] = os.getcwd()  # noqa: PTH109
     sys.modules["__main__"] = program
@@ -253,7 +266,7 @@ def _become_new(handed: Sequence[int], arguments: list[str], env: Mapping[str, s
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     gc.enable()
-    os._exit(_status_of(program.main))
+    os._exit(_status_of(main))
 
 
 def _like(stream: io.TextIOWrapper) -> io.TextIOWrapper:
@@ -287,19 +300,34 @@ def _status_of(main: Callable[[], object]) -> int:
     return status
 
 
-def _import_all() -> None:
-    import_module("distilgpt2_cli.__main__")
+def _import_distil() -> tuple[ModuleType, Callable[[], object]]:
+    program = import_module("distilgpt2_cli.__main__")
     for name in _IMPORTED:
         package = import_module(f"distilgpt2_cli.{name}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)
-    found = [name for name in _NOT_IMPORTED if name in sys.modules]
+    _check_not_imported(*_READING)
+    return program, program.main
+
+
+def _import_llm() -> tuple[ModuleType, Callable[[], object]]:
+    program = import_module("llm.__main__")
+    _check_not_imported("huggingface_hub")
+    return program, program.cli
+
+
+def _check_not_imported(*names: str) -> None:
+    found = [name for name in names if name in sys.modules]
     assert not found, f"the fork server must not import {found}"
+
+
+def _main(descriptor: int, name: str) -> None:
+    program, main = _import_llm() if name == "llm" else _import_distil()
     assert threading.active_count() == 1
     gc.collect()
     gc.freeze()
+    _serve(socket.socket(fileno=descriptor), program, main)
 
 
 if __name__ == "__main__":
-    _import_all()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _main(int(sys.argv[1]), sys.argv[2])

@@ -73,6 +73,15 @@ class ObjectStore:
             stream.write(data)
         return self.address(name)
 
+    def get(self, folder: str) -> dict[str, bytes]:
+        """Return the objects in a folder by their names, in order."""
+        from pyarrow import fs
+
+        files, path = fs.FileSystem.from_uri(self.address(folder))
+        found = files.get_file_info(fs.FileSelector(path))
+        names = sorted(each.base_name for each in found if each.is_file)
+        return {name: files.open_input_file(f"{path}/{name}").read() for name in names}
+
     def make_bucket(self) -> None:
         """Make the bucket."""
         from pyarrow import fs

@@ -1,6 +1,7 @@
 """Clusters of Ray on this machine: each node has processes of its own, and one core."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _STORE_BYTES = 100 * 2**20  # for the objects of a node; Ray has no less than 75 MB
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_health_check_period_ms": "500",  # and not 3 s, of which five must pass without an answer
+}
 ACTOR, READER = "ray::MapWorker", "ray::ReadParts"
 """What the processes are named that compute, and the one that reads."""
 
@@ -51,7 +56,7 @@ def ray_cluster(
     command = [*launcher, sys.executable, "-m", __name__]
     process = subprocess.Popen(
         command,
-        env={**env, "RAY_USAGE_STATS_ENABLED": "0"},
+        env={**env, **_SETTINGS},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -87,6 +92,16 @@ def processes(home: Path, name: str = ACTOR, program: str = "") -> list[int]:
     return found
 
 
+def folder_of_ray(home: Path) -> Path | None:
+    """Return where the sockets and logs of Ray on this machine are; None if it does not run."""
+    for process in processes(home, "", "raylet"):
+        command = Path(f"/proc/{process}/cmdline").read_text()
+        found = re.search(r"/[^\0]*/\.distil-\w+", command)
+        assert found
+        return Path(found[0])
+    return None
+
+
 def complete_parts(folder: Path) -> int:
     """Return how many parts of the results in a folder a later run would not compute again."""
     return len(list(folder.glob("_parts/*")))
@@ -102,17 +117,15 @@ def main() -> None:
     """Obey commands on standard input until its end."""
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE_BYTES}
+    common = {"object_store_memory": _STORE_BYTES, "include_log_monitor": False}
+    head = {"num_cpus": 0, "include_dashboard": False, "no_monitor": True, **common}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     nodes = []
     print(cluster.address, flush=True)
     for line in sys.stdin:
         command, number = line.split()
         if command == "add":
-            nodes += [
-                cluster.add_node(num_cpus=1, object_store_memory=_STORE_BYTES)
-                for _ in range(int(number))
-            ]
+            nodes += [cluster.add_node(num_cpus=1, **common) for _ in range(int(number))]
         else:
             cluster.remove_node(nodes.pop(int(number)), allow_graceful=False)
         print("done", flush=True)

@@ -21,8 +21,8 @@ WITHOUT_LINKS = (sys.executable, "-m", "tests.support.no_links")
 # times and more when something else runs on the same cores. NumPy's do too, and nothing needs them.
 PATIENT_THREADS = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}
 TIMEOUT = 300  # seconds, for what hangs: a run on a busy machine may take many times longer
-_COMMON = {"LANG": "C.UTF-8", **PATIENT_THREADS}
-FORK_SERVER = ForkServer(_COMMON)
+COMMON = {"LANG": "C.UTF-8", **PATIENT_THREADS}
+FORK_SERVER = ForkServer(COMMON)
 
 
 def environment(home: Path, **changes: str) -> dict[str, str]:
@@ -33,7 +33,7 @@ def environment(home: Path, **changes: str) -> dict[str, str]:
         "HF_HOME": str(home / "huggingface"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_OFFLINE": "1",
-        **_COMMON,
+        **COMMON,
         **changes,
     }
 
@@ -52,8 +52,9 @@ def run(
     stdin: bytes = b"",
     launcher: tuple[str, ...] = (),
     fresh: bool = False,
+    folder: Path = Path(),
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run ``distil``, by itself or through a launcher, with pipes to its end.
+    """Run ``distil`` in a folder, by itself or through a launcher, with pipes to its end.
 
     By itself it runs in a child of a process that has it imported, which saves most of a start. A
     variable that such a child can't imitate makes it start a new Python, and so does ``fresh``: for
@@ -62,8 +63,11 @@ def run(
     """
     command = [*launcher, *DISTIL, *arguments]
     if fresh or launcher or not FORK_SERVER.imitates(env):
-        return subprocess.run(command, env=env, input=stdin, capture_output=True, timeout=TIMEOUT)
-    return subprocess.CompletedProcess(command, *FORK_SERVER.run(arguments, env, stdin, TIMEOUT))
+        return subprocess.run(
+            command, env=env, input=stdin, capture_output=True, timeout=TIMEOUT, cwd=folder
+        )
+    end = FORK_SERVER.run(arguments, env, stdin, TIMEOUT, folder)
+    return subprocess.CompletedProcess(command, *end)
 
 
 @contextmanager
