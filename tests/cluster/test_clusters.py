@@ -139,13 +139,23 @@ def test_a_cluster_without_room(
     )
 
 
-def test_nodes(env: dict[str, str], source: Path, machines: Machines, tmp_path: Path) -> None:
-    """Two, of which one is killed once there are results, and an actor."""
+def test_two_nodes(env: dict[str, str], source: Path, machines: Machines, tmp_path: Path) -> None:
+    cluster = machines.cluster
+    cluster.add(2 - cluster.nodes)
+    command = ("score", "--parallel", "3")
+    there = ("--cluster", cluster.address, "-o", str(tmp_path / "out"))
+    result = run("map", *command, str(source), *there, *PARTS, env=env)
+    check(result, tmp_path / "out")
+    assert parts(tmp_path / "out") == of_lines(env, source, command)
+
+
+def test_three_nodes(env: dict[str, str], source: Path, machines: Machines, tmp_path: Path) -> None:
+    """One is killed once there are results, and an actor."""
     folder, cluster = tmp_path / "out", machines.cluster
-    cluster.add()
+    cluster.add(3 - cluster.nodes)
     command = (*GENERATE, "--parallel", "4")
-    rest = ("--cluster", cluster.address, "-o", str(folder), *PARTS)
-    with started("map", *command, str(source), *rest, env=env) as process:
+    there = ("--cluster", cluster.address, "-o", str(folder), *PARTS)
+    with started("map", *command, str(source), *there, env=env) as process:
         wait_until(lambda: complete_parts(folder) > 0)
         kill(processes(machines.home)[0])
         cluster.kill()

@@ -23,19 +23,23 @@ class RayCluster:
 
     Attributes:
         address: of its head, which computes nothing.
+        nodes: how many there are besides.
     """
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
         self.address = self._read()
+        self.nodes = 0
 
     def add(self, count: int = 1) -> None:
         """Add nodes, and wait until they are there."""
         self._tell(f"add {count}")
+        self.nodes += count
 
     def kill(self, place: int = -1) -> None:
         """Kill a node, as a power failure does."""
         self._tell(f"kill {place}")
+        self.nodes -= 1
 
     def _tell(self, command: str) -> None:
         assert self._process.stdin
