@@ -31,6 +31,11 @@ def modules() -> Mapping[str, Path]:
     return found
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports_of(tree: ast.AST, module: str, *, is_package: bool) -> Iterator[str]:
     """Yield the full name of all that a module imports anywhere, also within functions."""
     inside = module.split(".") if is_package else module.split(".")[:-1]
@@ -61,7 +66,7 @@ def imports() -> Mapping[str, frozenset[str]]:
     """Return the modules of the package that each of its modules imports."""
     found = {}
     for module, path in modules().items():
-        tree = ast.parse(path.read_text())
+        tree = tree_of(path)
         names = imports_of(tree, module, is_package=path.name == "__init__.py")
         found[module] = frozenset(filter(None, map(defining_module, names))) - {module}
     # Names under TYPE_CHECKING are for type checkers: the engine imports them when asked for.
@@ -108,7 +113,7 @@ def test_the_engine_does_not_import_its_own_front() -> None:
     """Within the engine, a name comes from the module that defines it."""
     for module, path in modules().items():
         if module.startswith(f"{ENGINE}."):
-            tree = ast.parse(path.read_text())
+            tree = tree_of(path)
             names = imports_of(tree, module, is_package=path.name == "__init__.py")
             public = [name for name in names if name.rpartition(".")[0] == ENGINE]
             assert all(name in modules() for name in public), (module, public)
@@ -136,7 +141,7 @@ def test_only_the_engine_imports_llama_cpp() -> None:
     """Neither with a statement nor by its name, as with import_module."""
     users = set()
     for module, path in modules().items():
-        tree = ast.parse(path.read_text())
+        tree = tree_of(path)
         calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
         arguments = (each for call in calls for each in call.args if isinstance(each, ast.Constant))
         names = [*imports_of(tree, module, is_package=False), *(each.value for each in arguments)]
@@ -147,9 +152,9 @@ def test_only_the_engine_imports_llama_cpp() -> None:
 
 @pytest.mark.parametrize("module", sorted(modules()))
 def test_sizes(module: str) -> None:
-    text = modules()[module].read_text()
-    assert text.count("\n") <= MAX_LINES
-    for node in ast.walk(ast.parse(text)):
+    path = modules()[module]
+    assert path.read_text().count("\n") <= MAX_LINES
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             count = len(_parameters(node.args))
             assert count <= MAX_PARAMETERS, (node.name, count)
@@ -164,7 +169,7 @@ def test_no_message_names_a_file_that_only_a_clone_has() -> None:
     """Those who installed distil have no docs folder; docstrings and comments may name it."""
     found = []
     for path in FOLDER.rglob("*.py"):
-        tree = ast.parse(path.read_text())
+        tree = tree_of(path)
         docstrings = {
             id(node.body[0].value)
             for node in ast.walk(tree)

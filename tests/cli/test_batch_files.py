@@ -73,7 +73,7 @@ def test_the_same_answers_as_the_server_s(env: dict[str, str]) -> None:
 @pytest.mark.parametrize("parallel", ["1", "4"])
 def test_the_same_bytes_every_time(env: dict[str, str], tiny: Path, parallel: str) -> None:
     """In the order of the file, whatever the threads, the workers and the way of the input."""
-    requests = many(150)
+    requests = many(90)
     stdin = as_lines(requests)
     base = command(tiny, "--parallel", parallel)
     made = run(*base, "--workers", "1", "-", env=env, stdin=stdin)
@@ -188,14 +188,14 @@ def test_a_request_that_the_model_can_t_answer(
     env: dict[str, str], trained: Path, parallel: str
 ) -> None:
     """It fails alone, and what is computed together with it is the same every time."""
-    requests = [request(str(i), prompt=f"Day {i}", max_tokens=2 + i) for i in range(6)]
-    requests[3]["body"]["grammar"] = 'root ::= "\\x04"'
+    requests = [request(str(i), prompt=f"Day {i}", max_tokens=1 + i % 3) for i in range(4)]
+    requests[2]["body"]["grammar"] = 'root ::= "\\x04"'
     base = command(trained, "--parallel", parallel, "-")
     made = run(*base, env=env, stdin=as_lines(requests))
     assert made.returncode == ExitStatus.FAILED
     statuses = [each["response"]["status_code"] for each in results(made.stdout)]
-    assert statuses == [200, 200, 200, 500, 200, 200]
-    message = bodies(made.stdout)[3]["error"]["message"]
+    assert statuses == [200, 200, 500, 200]
+    message = bodies(made.stdout)[2]["error"]["message"]
     assert "no token of the model spells" in message
     assert run(*base, env=env, stdin=as_lines(requests)).stdout == made.stdout
 
@@ -252,11 +252,11 @@ def test_a_reader_that_stops_ends_the_work(env: dict[str, str], tiny: Path) -> N
 
 def test_memory_does_not_grow_with_the_lines(tiny: Path, tmp_path: Path) -> None:
     peaks = []
-    for count in (1000, 13000):
+    for count in (1000, 7000):
         source = tmp_path / f"{count}.jsonl"
         source.write_bytes(as_lines([request(str(i), prompt="Hi", max_tokens=1)
                                      for i in range(count)]))  # fmt: skip
         options = ("--parallel", "8", "--workers", "1", "--output", f"{source}.out")
         peaks.append(run_process([*DISTIL, *command(tiny, *options, str(source))]).peak_bytes)
     assert 20e6 < peaks[0] < 500e6
-    assert peaks[1] - peaks[0] < 12000 * 700  # a hash of each custom_id, and no request or result
+    assert peaks[1] - peaks[0] < 6000 * 700  # a hash of each custom_id, and no request or result

@@ -25,7 +25,7 @@ def test_killed_again_and_again(
 ) -> None:
     """At any moment of its start, or soon after it has written; nothing is twice or missing."""
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_bytes(as_lines(many(1500 if ALL_CASES else 400)))
+    source.write_bytes(as_lines(many(1500 if ALL_CASES else 200)))
     base = command(tiny, "--parallel", parallel, "--workers", "1")
     expected = run(*base, str(source), env=env).stdout
     again = (*base, "--output", str(output), "--resume", str(source))
@@ -60,7 +60,7 @@ def test_going_on_from_any_byte(
     All bytes are places in the first line, at its end, and after whole lines; some stand for them.
     """
     source = tmp_path / "in.jsonl"
-    source.write_bytes(as_lines(many(70)))
+    source.write_bytes(as_lines(many(60)))
     base = command(tiny, "--parallel", parallel, "--workers", "1")
     expected = run(*base, str(source), env=env).stdout
     end = expected.index(b"\n", len(expected) * 2 // 3)
@@ -75,7 +75,7 @@ def test_going_on_from_any_byte(
     failed = expected.count(b'"status_code": 400')
     for result, output in zip(run_all(runs, env, tmp_path), outputs, strict=True):
         assert (result.status, result.output) == (ExitStatus.FAILED, "")
-        assert f"Error: {failed} of 70 requests failed." in result.errors
+        assert f"Error: {failed} of 60 requests failed." in result.errors
         assert output.read_bytes() == expected
 
 

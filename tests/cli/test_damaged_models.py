@@ -9,8 +9,11 @@ import pytest
 from gguf import GGUFWriter
 
 from tests.support import gguf as models
+from tests.support.extent import cases
 from tests.support.gguf_copy import copy_with_number, copy_with_text
 from tests.support.run import DISTIL, TIMEOUT, run
+
+SHAPE = models.Shape(tokens=5001)
 
 
 def refused(env: dict[str, str], path: Path) -> str:
@@ -53,7 +56,7 @@ def test_a_number_that_llama_cpp_would_abort_on(
     assert "gave up on the model: its check `hparams.n_layer" in refused(env, path)
 
 
-@pytest.mark.parametrize("tokens", [0, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("tokens", cases([0, 2**31], [2**32 - 1]))
 def test_a_context_that_can_t_be(
     env: dict[str, str], tmp_path: Path, trained: Path, tokens: int
 ) -> None:
@@ -71,7 +74,7 @@ def test_a_context_that_is_not_the_one_of_the_weights(
 
 @pytest.mark.parametrize("tokens", [1, 2, 3])
 def test_the_smallest_contexts(env: dict[str, str], tmp_path: Path, tokens: int) -> None:
-    path = models.write(tmp_path / "small.gguf", models.Shape(context=tokens))
+    path = models.write(tmp_path / "small.gguf", models.Shape(context=tokens, tokens=5001))
     options = ("--seed", "1", "--max-tokens", "5", "--json", "--quiet")
     result = run("generate", "-m", str(path), *options, "Hello you", env=env)
     assert json.loads(result.stdout)["tokens"]["completion"] == 5
@@ -91,7 +94,7 @@ def test_a_context_for_which_there_is_no_memory(env: dict[str, str], trained: Pa
 def test_a_model_that_sees_the_future(env: dict[str, str], tmp_path: Path) -> None:
     """As BERT does. The key stands at the end, where a reader must look for it."""
     path = models.write(
-        tmp_path / "future.gguf", add=lambda writer: writer.add_causal_attention(False)
+        tmp_path / "future.gguf", SHAPE, add=lambda writer: writer.add_causal_attention(False)
     )
     assert "is not a causal language model" in refused(env, path)
 
@@ -99,9 +102,9 @@ def test_a_model_that_sees_the_future(env: dict[str, str], tmp_path: Path) -> No
 def test_a_model_without_a_vocabulary(env: dict[str, str], tmp_path: Path) -> None:
     def say_so(writer: GGUFWriter) -> None:
         writer.add_tokenizer_model("no_vocab")
-        writer.add_vocab_size(50257)
+        writer.add_vocab_size(SHAPE.tokens)
 
-    path = models.write(tmp_path / "said.gguf", without=("tokenizer.",), add=say_so)
+    path = models.write(tmp_path / "said.gguf", SHAPE, without=("tokenizer.",), add=say_so)
     assert "has no vocabulary, so it can't read or write text" in refused(env, path)
 
 
@@ -112,6 +115,7 @@ def test_tokenizers_that_fail(env: dict[str, str], tmp_path: Path, tiny: Path) -
     assert "rwkv.gguf has a tokenizer that fails for some texts." in refused(env, rwkv)
     llama = models.write(
         tmp_path / "llama.gguf",
+        SHAPE,
         without=(key,),
         add=lambda writer: writer.add_tokenizer_model("llama"),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from distilgpt2_cli.models.catalog import REPOSITORY, entry
+from tests.support.extent import cases
 from tests.support.hub import Fault, Hub
 from tests.support.run import run
 from tests.support.stock import CONTENT, MAIN, NAME, OTHER, arrived_below, files_below, stock
@@ -123,17 +124,26 @@ def test_what_is_not_there_is_reported(hub: Hub, arguments: list[str], sentence:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "sentence"),
-    [
-        (401, None, "refused access"),
-        (401, "GatedRepo", "is gated"),
-        (403, "GatedRepo", "is gated"),
-        (403, None, "refused access"),
-        (404, None, "status 404"),
-        (416, None, "status 416"),
-    ],
+    ("method", "status", "code", "sentence"),
+    cases(
+        [
+            ("HEAD", 401, None, "refused access"),
+            ("HEAD", 401, "GatedRepo", "is gated"),
+            ("HEAD", 403, "GatedRepo", "is gated"),
+            ("HEAD", 403, None, "refused access"),
+            ("HEAD", 404, None, "status 404"),
+            ("GET", 403, "GatedRepo", "is gated"),
+            ("GET", 416, None, "status 416"),
+        ],
+        [
+            ("HEAD", 416, None, "status 416"),
+            ("GET", 401, None, "refused access"),
+            ("GET", 401, "GatedRepo", "is gated"),
+            ("GET", 403, None, "refused access"),
+            ("GET", 404, None, "status 404"),
+        ],
+    ),
 )
-@pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_a_refusal_is_reported_without_the_token(
     hub: Hub, method: str, status: int, code: str | None, sentence: str
 ) -> None:

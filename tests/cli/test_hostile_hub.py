@@ -1,17 +1,16 @@
 """A Hub, a proxy or another host that answers as none should."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from distilgpt2_cli.models.catalog import REPOSITORY
-from tests.support import forked
-from tests.support.forked import Run
+from tests.fuzz import faulty_hub
+from tests.support.extent import cases
 from tests.support.hub import COMMIT, Fault, Hub, object_id, serving
 from tests.support.proxy import refusing_proxy
-from tests.support.run import DISTIL, TIMEOUT, run, terminal
+from tests.support.run import run, terminal
 from tests.support.stock import CONTENT, MAIN, NAME, OTHER, files_below, stock
 
 LIST = ("download", "--repo", OTHER, "--quant", "Q4_K")
@@ -35,10 +34,9 @@ def refusal(arguments: tuple[str, ...], env: dict[str, str]) -> str:
 
 def test_faults_drawn_at_random() -> None:
     """A part of ``make fuzz``; see there."""
-    command = [DISTIL[0], "-m", "tests.fuzz.faulty_hub", "8", "12345"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
-    assert result.returncode == 0, result.stdout
-    assert result.stdout.startswith("faults injected: ")
+    with pytest.raises(SystemExit) as end:
+        faulty_hub.fuzz(8, 12345).end()
+    assert not end.value.code
 
 
 @pytest.mark.parametrize("more", [1, len(CONTENT)])
@@ -107,7 +105,10 @@ def test_a_redirect_to_nowhere(hub: Hub, method: str, location: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b'{"siblings": 3}', b'{"siblings": [{}]}', b"\xff", b"[" * 100_000],
+    cases(
+        [b"{", b"null", b'{"siblings": 3}', b'{"siblings": [{}]}', b"\xff", b"[" * 100_000],
+        [b"", b"[]"],
+    ),
 )
 def test_a_list_that_is_none(hub: Hub, body: bytes) -> None:
     hub.fail(Fault(target="list", body=body))
@@ -179,21 +180,23 @@ def test_the_password_in_an_address_is_not_shown(hub: Hub) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("variable", ["ALL_PROXY", "{}_PROXY", "{}_proxy"])
 def test_a_proxy_that_lets_nobody_through_is_named(
-    env: dict[str, str], tmp_path: Path, scheme: str, variable: str
+    env: dict[str, str], scheme: str, variable: str
 ) -> None:
     """By every command that asks the Hub, and never with its password."""
     name = variable.format(scheme if variable.islower() else scheme.upper())
     hub = f"{scheme}://hub.invalid"
-    for status in (403, 404, 407):
+    for_all = (name, scheme) == ("ALL_PROXY", "https")
+    for status in (403, 404, 407) if for_all else cases([407], [403, 404]):
         with refusing_proxy(status) as proxy:
             proxied = {name: proxy.replace("//", "//me:passw0rd@"), "HF_HUB_OFFLINE": "0"}
             commands = (("download",), ("generate", "Hi"), ("doctor", "--json"))
-            runs = [Run(each, {**proxied, "HF_ENDPOINT": hub}) for each in commands]
-            runs = runs if (status, name, scheme) == (407, "ALL_PROXY", "https") else runs[:1]
-            results = forked.run_all(runs, env, tmp_path)
+            results = [
+                run(*command, env={**env, **proxied, "HF_ENDPOINT": hub})
+                for command in (commands if for_all and status == 407 else commands[:1])
+            ]
         named = f"{hub} can't be reached through the proxy {proxy} ({name}): "
         for result in results:
-            said = result.errors + result.output
+            said = (result.stderr + result.stdout).decode()
             assert named in said
             assert str(status) in said
             assert f"Check {name}, then run the command again." in said
@@ -219,7 +222,7 @@ def test_what_the_hub_itself_says_is_not_blamed_on_the_proxy(hub: Hub) -> None:
     assert "is gated" in refusal(MAIN, env)
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 418, 503])
+@pytest.mark.parametrize("status", cases([403, 418, 503], [401, 404]))
 def test_what_the_hub_says_of_an_error_can_t_act_on_a_terminal(hub: Hub, status: int) -> None:
     evil = "\x9b31m\x85[bold]"
     headers = {"X-Error-Message": evil, "X-Error-Code": evil, "X-HF-Warning": f"a; {evil}"}

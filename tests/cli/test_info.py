@@ -21,6 +21,7 @@ from tests.support.run import TIMEOUT, run, terminal
 
 HOSTILE = "\x1b]0;owned\x07 [bold]x[/bold] \u202egpj.exe\u2066 \x9b31m"
 FORGED = "good\n  licence  MIT\r  heads    99"
+SHAPE = gguf.Shape(tokens=5001)  # of the tiny model
 STYLES = re.compile(r"\x1b\[[01]m")  # bold, and plain again
 
 
@@ -50,16 +51,16 @@ def hostile(tmp_path: Path) -> Path:
         for name in ("nan", "inf", "-inf"):
             writer.add_float32(f"evil.{name}", float(name))
 
-    return gguf.write(tmp_path / "hostile.gguf", without=("general.name",), add=add)
+    return gguf.write(tmp_path / "hostile.gguf", SHAPE, without=("general.name",), add=add)
 
 
-def test_json_of_a_file(env: dict[str, str], tiny_gpt2: Path) -> None:
-    reader = Reader(tiny_gpt2)
-    answer = record("--model", str(tiny_gpt2), env=env)
-    digest = hashlib.sha256(tiny_gpt2.read_bytes()).hexdigest()
+def test_json_of_a_file(env: dict[str, str], tiny: Path) -> None:
+    reader = Reader(tiny)
+    answer = record("--model", str(tiny), env=env)
+    digest = hashlib.sha256(tiny.read_bytes()).hexdigest()
     assert answer["model"] == {
-        "name": "tiny-gpt2.gguf",
-        "path": str(tiny_gpt2),
+        "name": "tiny.gguf",
+        "path": str(tiny),
         "repository": None,
         "revision": None,
         "sha256": digest,
@@ -78,17 +79,17 @@ def test_json_of_a_file(env: dict[str, str], tiny_gpt2: Path) -> None:
     assert answer["tensors"][0] == {
         "name": "token_embd.weight",
         "type": "f32",
-        "shape": [64, 50257],
-        "bytes": 4 * 64 * 50257,
+        "shape": [64, 5001],
+        "bytes": 4 * 64 * 5001,
     }
     assert (answer["downloaded"], answer["download_command"]) == (True, None)
-    assert (answer["size"], answer["quantization"]) == (tiny_gpt2.stat().st_size, "F32")
-    assert (answer["context_window"], answer["vocabulary_size"]) == (128, 50257)
+    assert (answer["size"], answer["quantization"]) == (tiny.stat().st_size, "F32")
+    assert (answer["context_window"], answer["vocabulary_size"]) == (128, 5001)
     assert (answer["layers"], answer["width"], answer["heads"]) == (2, 64, 2)
     assert (answer["license"], answer["license_source"], answer["model_card"]) == (None, None, None)
     assert answer["metadata"]["tokenizer.ggml.tokens"] == {
         "type": "str",
-        "length": 50257,
+        "length": 5001,
         "values": None,
     }
     assert answer["versions"].keys() == {"distil", "llama_cpp_python", "llama_cpp"}
@@ -211,25 +212,23 @@ def test_what_is_no_model(env: dict[str, str], tmp_path: Path, content: bytes, r
 
 
 @pytest.mark.parametrize("part", [0.001, 0.1, 0.5, 0.99])
-def test_a_truncated_file(
-    env: dict[str, str], tmp_path: Path, tiny_gpt2: Path, part: float
-) -> None:
+def test_a_truncated_file(env: dict[str, str], tmp_path: Path, tiny: Path, part: float) -> None:
     """Also where the header is whole, and only weights are missing."""
-    content = tiny_gpt2.read_bytes()
+    content = tiny.read_bytes()
     path = tmp_path / "cut.gguf"
     path.write_bytes(content[: math.floor(part * len(content))])
     refused(env, path)
 
 
-def test_a_missing_tensor(env: dict[str, str], tmp_path: Path, tiny_gpt2: Path) -> None:
+def test_a_missing_tensor(env: dict[str, str], tmp_path: Path, tiny: Path) -> None:
     path = tmp_path / "renamed.gguf"
-    path.write_bytes(tiny_gpt2.read_bytes().replace(b"blk.1.ffn_up.weight", b"blk.1.ffn_UP.weight"))
+    path.write_bytes(tiny.read_bytes().replace(b"blk.1.ffn_up.weight", b"blk.1.ffn_UP.weight"))
     assert "tensor 'blk.1.ffn_up.weight' not found" in refused(env, path)
 
 
 def test_a_model_that_is_not_causal(env: dict[str, str], tmp_path: Path) -> None:
     path = gguf.write(
-        tmp_path / "future.gguf", add=lambda writer: writer.add_causal_attention(False)
+        tmp_path / "future.gguf", SHAPE, add=lambda writer: writer.add_causal_attention(False)
     )
     assert "is not a causal language model" in refused(env, path)
 
@@ -291,9 +290,9 @@ def test_a_revision_that_the_catalog_does_not_know(hub: Hub) -> None:
     assert hub.requests == []
 
 
-def test_distilgpt2_downloaded(hub: Hub, tiny_gpt2: Path) -> None:
+def test_distilgpt2_downloaded(hub: Hub, tiny: Path) -> None:
     """Its file has the embedding twice, once as the output, which llama.cpp counts again."""
-    hub.add(REPOSITORY, {"distilgpt2.Q4_K_M.gguf": tiny_gpt2.read_bytes()})
+    hub.add(REPOSITORY, {"distilgpt2.Q4_K_M.gguf": tiny.read_bytes()})
     env = hub.environment()
     assert run("download", "--revision", "main", "--quiet", env=env).returncode == 0
     hub.requests.clear()
@@ -301,10 +300,10 @@ def test_distilgpt2_downloaded(hub: Hub, tiny_gpt2: Path) -> None:
     assert (answer["downloaded"], answer["license_source"]) == (True, "model card")
     assert answer["model_card"]["source"] == DISTILGPT2.source
     page = info("--revision", "main", env=env)
-    output = 64 * 50257
-    parameters = sum(tensor.size for tensor in gguf.weights(gguf.Shape(), seed=0).values())
+    output = 64 * 5001
+    parameters = sum(tensor.size for tensor in gguf.weights(SHAPE, seed=0).values())
     words = " ".join(page.split())
-    assert f"{parameters:,} (6.5M), as llama.cpp counts: {parameters - output:,} (3.3M)" in words
+    assert f"{parameters:,} (748K), as llama.cpp counts: {parameters - output:,} (428K)" in words
     assert f"{output:,} of output.weight" in words
     assert "licence apache-2.0 (from the model card)" in words
     assert hub.requests == []
@@ -320,8 +319,8 @@ def test_another_repository_s_file_that_is_not_here(hub: Hub) -> None:
     assert hub.requests == []
 
 
-def test_another_repository_s_file(hub: Hub, tiny_gpt2: Path) -> None:
-    hub.add("some/models", {"m.F32.gguf": tiny_gpt2.read_bytes()})
+def test_another_repository_s_file(hub: Hub, tiny: Path) -> None:
+    hub.add("some/models", {"m.F32.gguf": tiny.read_bytes()})
     options = ("--repo", "some/models", "--quant", "F32")
     env = hub.environment()
     assert run("download", *options, "--quiet", env=env).returncode == 0

@@ -55,7 +55,7 @@ def test_one_model(env: dict[str, str], tiny: Path, book: Path) -> None:
 
 
 def test_a_trained_model_is_less_surprised(env: dict[str, str], trained: Path, book: Path) -> None:
-    book.write_text(TEXT[:400])
+    book.write_text(TEXT[:240])
     (found,) = records(env, "-m", trained, "--window", "64", book)
     assert 1 < found["perplexity"] < 10
 
@@ -244,7 +244,7 @@ LABELS = (
 def test_models_with_other_vocabularies(
     env: dict[str, str], tiny: Path, trained: Path, book: Path
 ) -> None:
-    book.write_text(TEXT[:400])
+    book.write_text(TEXT[:160])
     arguments = ("perplexity", "-m", str(tiny), "-m", str(trained), "--window", "64")
     result = run(*arguments, "--json", "--compare", str(book), env=env)
     both = [json.loads(line) for line in result.stdout.splitlines()]
@@ -263,8 +263,9 @@ def test_a_plot(
     output(env, "-m", small, "-m", tiny, "--plot", path, book)
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
-    if ending == "svg":
-        assert b"<!-- Q4_0 -->" in content
+    if ending == "png":
+        return
+    assert b"<!-- Q4_0 -->" in content
     result = run("perplexity", "-m", str(tiny), "--plot", str(path), str(book), env=env)
     assert (result.returncode, path.read_bytes()) == (ExitStatus.FAILED, content)
     assert b"--force" in result.stderr

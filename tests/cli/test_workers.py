@@ -99,7 +99,7 @@ def test_features(env: dict[str, str], tiny: Path, tmp_path: Path, parallel: str
     for count in COUNTS[:2]:
         path = tmp_path / f"{count}.npy"
         options = ("--workers", count, "--output", str(path))
-        assert run(*command, *options, env=env, stdin=b"One\nTwo\n" * 200).returncode == 0
+        assert run(*command, *options, env=env, stdin=b"One\nTwo\n" * 140).returncode == 0
         matrices.add(path.read_bytes())
     assert len(matrices) == 1
 
@@ -191,7 +191,7 @@ def test_workers_end_with_the_process_that_started_them(env: dict[str, str], tin
 
 def test_a_worker_that_is_killed(env: dict[str, str], tiny: Path) -> None:
     stdin = b"Hello there\n" * 150
-    command = ("generate", "-m", str(tiny), "--lines", "-s", "1", "--max-tokens", "20")
+    command = ("generate", "-m", str(tiny), "--lines", "-s", "1", "--max-tokens", "10")
     expected = run(*command, "--workers", "1", env=env, stdin=stdin).stdout
     with started(*command, "--workers", "2", env=env, stdin=stdin) as process:
         assert process.stdout

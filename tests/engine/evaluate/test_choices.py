@@ -15,14 +15,14 @@ NEAR = 1e-2  # nats, of a mean: logits are rounded to about 4e-4 of the largest
 
 
 @pytest.fixture(scope="module")
-def evaluator(tiny_gpt2: Path) -> Iterator[Evaluator]:
-    with Model(tiny_gpt2) as model, Evaluator(model) as evaluator:
+def evaluator(tiny: Path) -> Iterator[Evaluator]:
+    with Model(tiny) as model, Evaluator(model) as evaluator:
         yield evaluator
 
 
 @pytest.fixture(scope="module")
-def reference(tiny_gpt2: Path) -> ReferenceGPT2:
-    return ReferenceGPT2.from_file(tiny_gpt2)
+def reference(tiny: Path) -> ReferenceGPT2:
+    return ReferenceGPT2.from_file(tiny)
 
 
 def exact(reference: ReferenceGPT2, tokens: list[int]) -> np.ndarray:

@@ -36,7 +36,7 @@ FLOATS = {
     "tiny, seed 0": (gguf.Shape(tokens=5001), 0),
     "tiny, seed 1": (gguf.Shape(tokens=5001), 1),
     "tiny, seed 2": (gguf.Shape(tokens=5001), 2),
-    "heads and layers of DistilGPT2": (gguf.Shape(6, 192, 12, 128), 0),
+    "heads and layers of DistilGPT2": (gguf.Shape(6, 192, 12, 128, tokens=5001), 0),
 }
 SHALLOW = gguf.Shape(layers=1, width=256, heads=4, context=64, tokens=5001)
 # Every type of tensor that the files of the catalog have: those of Q3_K_M are Q3_K to Q6_K.

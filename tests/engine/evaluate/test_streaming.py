@@ -11,6 +11,7 @@ from distilgpt2_cli.engine import Model, stream_tokens
 from distilgpt2_cli.engine.evaluate.streaming import last_tokens
 from distilgpt2_cli.errors import UsageError
 from tests.support import gguf
+from tests.support.extent import ALL_CASES
 
 WORDS = st.sampled_from(
     [
@@ -42,7 +43,7 @@ def model(tiny_gpt2: Path) -> Iterator[Model]:
 @example(b"a\x80b\xc3")
 @example("e\u0301 \U0001f469\u200d\U0001f467 \ufffd".encode())
 @example(b"<|endoftext|>\x00\r\n")
-@settings(max_examples=150)
+@settings(max_examples=150 if ALL_CASES else 50)
 def test_any_bytes_come_back(model: Model, data: bytes) -> None:
     for special in (False, True):
         tokens = model.tokenize_bytes(data, parse_special=special)
@@ -50,7 +51,7 @@ def test_any_bytes_come_back(model: Model, data: bytes) -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=100)
+@settings(max_examples=100 if ALL_CASES else 40)
 def test_text_is_tokenized_as_in_a_prompt(model: Model, text: str) -> None:
     assert model.tokenize_bytes(text.encode()) == model.tokenize(text)
 
@@ -63,7 +64,7 @@ def test_special_tokens_on_request(model: Model) -> None:
 
 
 @given(st.lists(st.tuples(WORDS, SPACES), max_size=60), st.integers(1, 50), st.integers(20, 60))
-@settings(max_examples=100)
+@settings(max_examples=100 if ALL_CASES else 40)
 def test_blocks_make_no_difference(
     model: Model, pairs: list[tuple[str, str]], part: int, block: int
 ) -> None:
@@ -77,7 +78,7 @@ def test_blocks_make_no_difference(
 
 
 @given(st.lists(st.tuples(WORDS, SPACES), max_size=300), st.integers(1, 40))
-@settings(max_examples=100)
+@settings(max_examples=100 if ALL_CASES else 40)
 def test_the_last_tokens_are_those_of_the_whole_text(
     model: Model, pairs: list[tuple[str, str]], count: int
 ) -> None:

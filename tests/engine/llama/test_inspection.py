@@ -67,16 +67,16 @@ def test_a_quantized_model(tmp_path: Path, quantization: str, shape: gguf.Shape)
     assert len(inspection.tensor_types) > 1
 
 
-def test_the_shape_of_a_model(tiny_gpt2: Path) -> None:
-    inspection = inspect(tiny_gpt2)
-    assert_agrees(inspection, tiny_gpt2)
+def test_the_shape_of_a_model(tiny: Path) -> None:
+    inspection = inspect(tiny)
+    assert_agrees(inspection, tiny)
     assert inspection.architecture == "gpt2"
     assert inspection.quantization == "F32"
     assert (inspection.layers, inspection.width, inspection.heads) == (2, 64, 2)
     assert (inspection.context_window, inspection.usable_window) == (128, 128)
-    assert inspection.vocabulary_size == 50257
+    assert inspection.vocabulary_size == 5001
     assert inspection.tokenizer == "byte-level BPE"
-    weights = gguf.weights(gguf.Shape(), seed=0)
+    weights = gguf.weights(gguf.Shape(tokens=5001), seed=0)
     assert inspection.parameters == sum(tensor.size for tensor in weights.values())
     (kind,) = inspection.tensor_types
     assert kind == TensorType("f32", len(weights), inspection.parameters, 4 * inspection.parameters)
@@ -139,7 +139,7 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
         writer.add_array("test.many", list(range(SHORT_ARRAY + 1)))
         writer.add_key_value("test.empty", "", KINDS.STRING)
 
-    path = gguf.write(tmp_path / "values.gguf", add=add)
+    path = gguf.write(tmp_path / "values.gguf", SMALL, add=add)
     metadata = inspect(path).metadata
     fields = Reader(path).fields
     for key in fields.keys() & metadata.keys() - {"test.floats"}:
@@ -161,7 +161,7 @@ def test_texts_that_are_none(tmp_path: Path) -> None:
         writer.add_key_value("test.bytes", b"a\xff\xc3z", KINDS.STRING)
         writer.add_key_value("test.null", b"before\0after", KINDS.STRING)
 
-    metadata = inspect(gguf.write(tmp_path / "texts.gguf", add=add)).metadata
+    metadata = inspect(gguf.write(tmp_path / "texts.gguf", SMALL, add=add)).metadata
     assert metadata["test.bytes"] == "a\ufffd\ufffdz"
     assert metadata["test.null"] == "before"
 
@@ -169,6 +169,7 @@ def test_texts_that_are_none(tmp_path: Path) -> None:
 def test_a_quantization_without_a_name(tmp_path: Path) -> None:
     path = gguf.write(
         tmp_path / "unknown.gguf",
+        SMALL,
         without=("general.file_type",),
         add=lambda writer: writer.add_file_type(1000),
     )
@@ -176,7 +177,7 @@ def test_a_quantization_without_a_name(tmp_path: Path) -> None:
 
 
 def test_a_file_that_does_not_tell_its_quantization(tmp_path: Path) -> None:
-    path = gguf.write(tmp_path / "untold.gguf", without=("general.file_type",))
+    path = gguf.write(tmp_path / "untold.gguf", SMALL, without=("general.file_type",))
     assert inspect(path).quantization == "F32"
 
 
