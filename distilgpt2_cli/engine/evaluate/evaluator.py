@@ -76,6 +76,7 @@ class Evaluator(NativeContext):
         params.kv_unified = True
         params.embeddings = hidden_states
         params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
+        self._observer = taps  # of its callback, llama.cpp keeps the pointer only
         if taps:
             params.cb_eval = taps.callback
         self._open(params)

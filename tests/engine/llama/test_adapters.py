@@ -1,9 +1,9 @@
 """LoRA adapters change the weights as their arithmetic says, and damaged ones crash nothing."""
 
-import ctypes
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import gguf as gguf_package
@@ -33,7 +33,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def logits(path: Path | AdaptedFile, threads: int = 1, sequences: int = 1) -> np.ndarray:
     """Return the logits after the tokens, in the last of the sequences."""
-    with Model(path) as model, Context(model, None, threads, sequences) as context:
+    with Model(path) as model:
+        return logits_of(model, threads, sequences)
+
+
+def logits_of(model: Model, threads: int = 1, sequences: int = 1) -> np.ndarray:
+    with Context(model, None, threads, sequences) as context:
         context.evaluate(TOKENS[:-1], sequences - 1)
         context.step(TOKENS[-1:], [sequences - 1])
         return np.array(context.copy_logits())
@@ -84,15 +89,11 @@ def test_the_order_of_addition_is_not_left_to_addresses(
 ) -> None:
     """Where the adapters are in memory is different each time, and so was the sum of three."""
     file = adapted(tiny, files, 1.0, 1.0, 0.7)
-    malloc = ctypes.CDLL(None).malloc
 
     def all_logits() -> set[bytes]:
-        found = set()
-        for number in range(60):
-            for _ in range(number % 7):
-                malloc(200)  # about the size of what llama.cpp keeps of an adapter
-            found.add(logits(file).tobytes())
-        return found
+        with ExitStack() as held:  # so that each has other addresses
+            models = [held.enter_context(Model(file)) for _ in range(60)]
+            return {logits_of(model).tobytes() for model in models}
 
     assert len(all_logits()) == 1
     monkeypatch.setattr(adapter_loading, "_SURE_OF_ORDER", 3)
