@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 
 from ..errors import DistilError, UsageError
 from ..lines import MAX_LINE_BYTES, text_of_line
@@ -129,7 +130,7 @@ def _checked(inputs: Inputs) -> Inputs:
     for address in inputs.addresses:
         source = Source(address)
         try:
-            with source:
+            with closing(source):
                 if inputs.format == "parquet":
                     rows = ParquetRows(source, inputs.column, inputs.identifier)
                     return Inputs(**{**vars(inputs), "identifier_type": rows.identifier_type})

@@ -3,6 +3,7 @@
 import codecs
 import io
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import chain
 
 from ..errors import DistilError, NotUtf8Error, UsageError
@@ -58,7 +59,7 @@ class RowReader:
         """
         for address, size in zip(self._inputs.addresses, self._inputs.sizes, strict=True):
             try:
-                with Source(address, size) as self._source:
+                with closing(Source(address, size)) as self._source:
                     yield from self._rows(self._source)
             except UnreadableError as error:
                 raise DistilError(

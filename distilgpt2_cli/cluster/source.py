@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any
 
 from ..failures import limit_reached
@@ -16,7 +15,7 @@ _REMEDY = "Make sure that it can be read as before, then go on with --resume."
 
 
 class Source:
-    """An open input, read from its beginning; a context manager.
+    """An input, read from its beginning; close it at the end.
 
     Attributes:
         address: of it.
@@ -35,16 +34,7 @@ class Source:
         self._size = size
         self._files: list[Any] = []
 
-    def __enter__(self) -> "Source":
-        """Return the source itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close what was opened."""
         while self._files:
             self._files.pop().close()
