@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench.finding import Finding, Turn, in_turns, of_turns
+from tests.support.processes import peak_memory
 from tests.support.ray_cluster import ray_cluster
 
 TURNS = 3
 FILE = "Q4_K_M"  # other files differ in their own speed, and not in what Ray takes
+_MEMORY_ROWS = 512
 ONE, WORKERS, ACTOR, ACTORS = "one process", "2 workers", "1 actor", "2 actors"
 _CORES = {ONE: 1, WORKERS: 2, ACTOR: 1, ACTORS: 2}
 # With the rows of a chunk, and how many chunks the larger of two runs has more for each core.
@@ -25,7 +27,7 @@ Run = Callable[[Path], float]
 
 
 def mapped(path: Path, file: str) -> Iterator[Finding]:
-    """Group 18: rows/s of actors by those of worker processes, and how long they take to start.
+    """Group 18: rows/s of actors by those of worker processes, their start, and their memory.
 
     A rate is of the rows that the larger of two runs has more, by the time that they take, so that
     the start is no part of it.
@@ -45,6 +47,8 @@ def mapped(path: Path, file: str) -> Iterator[Finding]:
                 ACTORS: partial(rows, ("--workers", "2")),
             }
             yield from _found(name, file, _turns(runs, chunk, more))
+    for parallel in ("1", "16"):
+        yield _memory(path, file, parallel)
 
 
 def _turns(runs: Mapping[str, Run], chunk: int, more: int) -> list[Turn]:
@@ -87,6 +91,23 @@ def _found(name: str, file: str, turns: Sequence[Turn]) -> Iterator[Finding]:
     )
 
 
+def _memory(path: Path, file: str, parallel: str) -> Finding:
+    """Compare what two actors and Ray have in memory with what two worker processes have."""
+    with tempfile.TemporaryDirectory() as name:
+        source = str(_source(Path(name) / "in.txt", _MEMORY_ROWS))
+        options = (*_COMMANDS["generate"][0], "--model", str(path), "--parallel", parallel)
+        common = (*options, "--workers", "2", "--threads", "1")
+        by_lines = peak_memory(_command([*common, "--lines", "--file", source]))
+        rows = ["map", *common, source, "--output", str(Path(name) / "out"), "--part-rows", "128"]
+        return Finding(
+            18,
+            f"MB of memory of `map generate --workers 2 --parallel {parallel}`, all together",
+            file,
+            peak_memory(_command(rows)) / 1e6,
+            medians={WORKERS: round(by_lines / 1e6)},
+        )
+
+
 def _source(path: Path, rows: int) -> Path:
     path.write_text("".join(f"Sentence number {number} is about\n" for number in range(rows)))
     return path
@@ -105,9 +126,9 @@ def map_seconds(command: Sequence[str], options: Sequence[str], source: Path) ->
 
 def _seconds(arguments: Sequence[str]) -> float:
     start = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "distilgpt2_cli", *arguments, "--quiet"],
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
+    subprocess.run(_command(arguments), stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - start
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "distilgpt2_cli", *arguments, "--quiet"]

@@ -5,6 +5,7 @@ python -m tests.soak.rows [ROWS [PART_ROWS [ACTORS]]]
 Everything is real but the task, which copies the rows: the reader, Ray, the actors and the folder.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -13,7 +14,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+
+import pyarrow
+from pyarrow import parquet
 
 from distilgpt2_cli.cluster import driver
 from distilgpt2_cli.cluster.actor import block_of_part
@@ -24,11 +29,13 @@ from distilgpt2_cli.cluster.parts import cut, encode
 from distilgpt2_cli.cluster.reading import RowReader
 from distilgpt2_cli.cluster.run import computed_parts
 from tests.support.copied_rows import CopiedRows
+from tests.support.processes import descendants, memory_bytes, processor_seconds
 
 POINTS = 10
 MOST_PART_BYTES = 4_000  # that the driver keeps of a part: statistics of Ray Data
 MOST_GROWTH = 10_000_000  # bytes of any other process, and of the store, after the first tenth
 _SHORT_RUN = 1_000_000  # rows for the reader without Ray
+_ENDINGS = ("txt", "jsonl", "csv", "parquet")
 _COMMAND = "command"
 _DRIVER = "driver"
 _STORE = "store"
@@ -61,7 +68,7 @@ class Usage:
     memory: Mapping[str, int]
     total: int
     seconds: Mapping[str, float]
-    actors: frozenset[str]
+    actors: frozenset[int]
     time: float
 
     @staticmethod
@@ -72,34 +79,26 @@ class Usage:
         total, actors = 0, set()
         for process, kind in _processes():
             with suppress(OSError, KeyError):  # it has ended
-                private = _kilobytes(process / "status", "RssAnon", "RssFile")
-                total += _kilobytes(process / "smaps_rollup", "Pss")
+                private = memory_bytes(process, "status", "RssAnon", "RssFile")
+                total += memory_bytes(process, "smaps_rollup", "Pss")
                 memory[kind] = max(memory[kind], private)
-                seconds[kind] += _processor_seconds(process)
+                seconds[kind] += processor_seconds(process)
                 if kind == _RAYLET:
                     memory[_STORE] = _store_bytes(process)
                 if kind == _ACTOR:
-                    actors.add(process.name)
+                    actors.add(process)
         return Usage(memory, total, seconds, frozenset(actors), time.monotonic())
 
 
-def _processes() -> Iterator[tuple[Path, str]]:
-    children: dict[int, list[int]] = defaultdict(list)
-    for process in Path("/proc").iterdir():
-        if process.name.isdecimal():
-            with suppress(OSError):
-                children[int(_status(process)[1])].append(int(process.name))
-    yield Path("/proc/self"), _COMMAND
-    waiting = children[os.getpid()]
-    while waiting:
-        number = waiting.pop()
-        waiting += children[number]
-        with suppress(OSError):
-            yield Path(f"/proc/{number}"), _kind(Path(f"/proc/{number}"))
+def _processes() -> Iterator[tuple[int, str]]:
+    yield os.getpid(), _COMMAND
+    for process in descendants(os.getpid()):
+        with suppress(OSError):  # it has ended
+            yield process, _kind(process)
 
 
-def _kind(process: Path) -> str:
-    arguments = (process / "cmdline").read_bytes().decode().split("\0")
+def _kind(process: int) -> str:
+    arguments = Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")
     if driver.__name__ in arguments:
         return _DRIVER
     program = Path(arguments[0]).name
@@ -109,24 +108,9 @@ def _kind(process: Path) -> str:
     return _REST
 
 
-def _status(process: Path) -> Sequence[str]:
-    """Return the fields of ``/proc/PID/stat`` from the third on; see proc(5)."""
-    return (process / "stat").read_text().rpartition(")")[2].split()
-
-
-def _processor_seconds(process: Path) -> float:
-    return sum(map(int, _status(process)[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
-def _kilobytes(path: Path, *names: str) -> int:
-    """Return the sum of fields of a file of ``/proc/PID``, which are in kB of 1,024, in bytes."""
-    fields = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
-    return sum(int(fields[name].split()[0]) for name in names) * 1024
-
-
-def _store_bytes(raylet: Path) -> int:
+def _store_bytes(raylet: int) -> int:
     """Return how much of the object store, a file in shared memory, was ever used."""
-    for descriptor in (raylet / "fd").iterdir():
+    for descriptor in Path(f"/proc/{raylet}/fd").iterdir():
         if "plasma" in str(descriptor.readlink()):
             return descriptor.stat().st_blocks * 512
     return 0
@@ -189,11 +173,17 @@ def read_alone(job: Job) -> float:
     return rows / (time.perf_counter() - start)
 
 
-def job_of(folder: Path, rows: int, part_rows: int) -> Job:
-    """Return a run over so many short rows, which are written."""
-    source = folder / f"{rows}.txt"
-    with source.open("w") as file:
-        file.writelines(f"Row {number}\n" for number in range(rows))
+def job_of(folder: Path, rows: int, part_rows: int, ending: str = "txt") -> Job:
+    """Return a run over so many short rows, which are written to a file with this ending."""
+    source = folder / f"{rows}.{ending}"
+    texts = (f"Row {number}" for number in range(rows))
+    if ending == "parquet":
+        parquet.write_table(pyarrow.table({"text": list(texts)}), source)
+    else:
+        lines = (json.dumps({"text": text}) for text in texts) if ending == "jsonl" else texts
+        header = ["text"] if ending == "csv" else []
+        with source.open("w") as file:
+            file.writelines(f"{line}\n" for line in chain(header, lines))
     inputs = find_inputs([str(source)], None, None)
     return Job(CopiedRows(), inputs, str(folder / "out"), "text", part_rows, "line")
 
@@ -204,8 +194,9 @@ def main() -> None:
     rows, part_rows, actors = given + [10_000_000, 1024, 2][len(given) :]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        alone = read_alone(job_of(folder, min(rows, _SHORT_RUN), part_rows))
-        print(f"the reader alone: {alone:,.0f} rows/s")
+        for ending in _ENDINGS:
+            alone = read_alone(job_of(folder, min(rows, _SHORT_RUN), part_rows, ending))
+            print(f"the reader alone, {ending}: {alone:,.0f} rows/s")
         good = report(run(job_of(folder, rows, part_rows), actors, rows))
     sys.exit(not good)
 
