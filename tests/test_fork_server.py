@@ -2,13 +2,14 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.run import FORK_SERVER, TIMEOUT, environment, run
+from tests.support.run import FORK_SERVER, TIMEOUT, environment, run, started, terminal
 
 STATUS = Path("/proc/self/status")
 SCRIPT = """
@@ -42,6 +43,34 @@ def test_results_and_errors_are_the_same(env: dict[str, str]) -> None:
         )
         assert (forked.returncode, forked.stdout) == (fresh.returncode, fresh.stdout)
         assert forked.stderr == fresh.stderr
+
+
+def test_a_terminal_shows_the_same(env: dict[str, str]) -> None:
+    outputs = []
+    for fresh in (False, True):
+        with terminal("next", "-m", "demo", "Once upon a", env=env, fresh=fresh) as screen:
+            assert screen.wait() == 0
+        outputs.append(screen.output)
+    assert b"\x1b[" in outputs[0]  # styles, which are for terminals only
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_started_run_is_waited_for_and_gets_signals(env: dict[str, str], fresh: bool) -> None:
+    endless = ("generate", "-m", "demo", "-s", "1", "--max-tokens", "-1", "--ignore-eos")
+    with started(*endless, env=env, stdin=b"Once upon a", fresh=fresh) as process:
+        assert process.stdout
+        first = process.stdout.read(4)
+        assert process.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.01)
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=TIMEOUT)
+    assert (len(first), output[-1:], errors) == (4, b"\n", b"")
+    assert (process.poll(), process.returncode) == (143, 143)
+    with started(*endless, env=env, fresh=fresh) as process:
+        process.kill()
+        assert process.wait(TIMEOUT) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_killed_download_leaves_nothing_that_is_taken_as_whole(
     for _ in range(3):
         hub.fail(Fault(stall_at=700_000, stall_seconds=0.2))
         with started(*arguments, "--force", env=hub.environment()) as process:
-            time.sleep(moments.uniform(0.3, 1.2))
+            time.sleep(moments.uniform(0.05, 0.6))
             process.kill()
         for path in (trusted(hub), folder / NAME):
             if path and path.exists():

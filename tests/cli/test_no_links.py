@@ -160,7 +160,7 @@ def test_a_killed_download_leaves_nothing_that_is_taken_as_whole(hub: Hub) -> No
     for _ in range(3):
         hub.fail(Fault(stall_at=700_000, stall_seconds=0.2))
         with started(*MAIN, "--force", env=hub.environment(), launcher=WITHOUT_LINKS) as process:
-            time.sleep(moments.uniform(0.3, 1.3))
+            time.sleep(moments.uniform(0.05, 0.6))
             process.kill()
         if distil(hub, "verify", *AT_MAIN).returncode != 3:
             assert cached(hub).read_bytes() == CONTENT

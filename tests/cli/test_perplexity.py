@@ -175,7 +175,7 @@ def test_a_comparison_by_several_processes(
     for number, text in enumerate(texts, 1):
         text.write_text(TEXT[: 300 * number])
     options: list[str | Path] = [*named(files[:2]), "--compare", *texts, book]
-    alone, shared = (records(env, *options, "--workers", count) for count in "13")
+    alone, shared = (records(env, *options, "--workers", count) for count in "12")
     for each in (*alone, *shared):
         each.pop("timings")
     assert alone == shared

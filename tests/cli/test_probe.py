@@ -168,7 +168,7 @@ def test_sigterm_shows_what_there_is(
     options = ("-m", "demo", "-s1", "--workers", "1", "--html", str(report))
     with started("probe", *options, *work, env=env) as process:
         # There is nothing to be seen in a pipe; after so much work something has been done.
-        wait_for_work(process.pid, 2.5)
+        wait_for_work(process.pid, 0.8)
         process.send_signal(signal.SIGTERM)
         printed, said = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 128 + signal.SIGTERM

@@ -15,7 +15,7 @@ from tests.support.gguf_tensors import read
 from tests.support.processes import wait_until
 from tests.support.run import run, started, terminal
 
-TEXT = "It was a dark and stormy night; the rain fell in torrents, except at intervals.\n" * 24
+TEXT = "It was a dark and stormy night; the rain fell in torrents, except at intervals.\n" * 10
 CHUNK = 72  # the window of the model: a comparison generates as many tokens as leave room for 64
 
 
@@ -205,8 +205,8 @@ def test_a_full_disk(env: dict[str, str], wide: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that takes a while to quantize: 100 MB."""
-    shape = gguf.Shape(layers=8, width=1024, heads=4, tokens=600)
+    """A model that takes a while to quantize: 50 MB."""
+    shape = gguf.Shape(layers=4, width=1024, heads=4, tokens=600)
     return gguf.write(tmp_path_factory.mktemp("models") / "large.F32.gguf", shape)
 
 

@@ -44,8 +44,9 @@ def test_records_of_every_kind(env: dict[str, str], tmp_path: Path, tiny: Path) 
     numbers = range(1, len(records) + 1)
     assert result.stdout.decode().splitlines() == [f"{number}: ok" for number in numbers]
     assert result.stderr.decode() == f"{len(records)} of {len(records)} records are the same.\n"
+    path.write_text(json.dumps(records[0]))
     quiet = run("replay", "--quiet", str(path), env=env)
-    assert (quiet.stdout, quiet.stderr) == (result.stdout, b"")
+    assert (quiet.stdout, quiet.stderr) == (b"1: ok\n", b"")
 
 
 def test_a_changed_byte(env: dict[str, str]) -> None:
@@ -154,7 +155,7 @@ def test_a_batch_that_is_not_whole_is_told(env: dict[str, str]) -> None:
 def test_an_interrupted_record(env: dict[str, str]) -> None:
     arguments = ("generate", "-m", "demo", "--json", "-s", "1", "-n", "3", "--parallel", "2")
     with started(*arguments, "--max-tokens", "-1", "--ignore-eos", "Hi", env=env) as process:
-        wait_for_work(process.pid, 0.8)
+        wait_for_work(process.pid, 0.4)
         process.send_signal(signal.SIGINT)
         made, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == ExitStatus.INTERRUPTED

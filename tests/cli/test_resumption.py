@@ -13,6 +13,7 @@ import pytest
 from distilgpt2_cli.models import parts
 from distilgpt2_cli.models.catalog import REPOSITORY
 from tests.support.disks import small_disk
+from tests.support.extent import cases
 from tests.support.hub import FOR_EVER, Fault, Hub, object_id
 from tests.support.processes import wait_until
 from tests.support.run import TIMEOUT, run, started, terminal
@@ -47,7 +48,17 @@ class Place(NamedTuple):
 @pytest.fixture(params=["cache", "folder"])
 def place(request: pytest.FixtureRequest, hub: Hub, tmp_path: Path) -> Place:
     """The cache, and a folder of the user's."""
-    if request.param == "cache":
+    return place_of(request.param, hub, tmp_path)
+
+
+@pytest.fixture(params=cases(["folder"], ["cache"]))
+def one_place(request: pytest.FixtureRequest, hub: Hub, tmp_path: Path) -> Place:
+    """One of them, for what happens to a part wherever it is."""
+    return place_of(request.param, hub, tmp_path)
+
+
+def place_of(kind: str, hub: Hub, tmp_path: Path) -> Place:
+    if kind == "cache":
         return Place(MAIN, hub.cache, hub.snapshot(REPOSITORY) / NAME)
     folder = tmp_path / "models"
     return Place((*MAIN, "--to", str(folder)), folder, folder / NAME)
@@ -95,9 +106,9 @@ def test_the_next_download_goes_on_where_it_was(hub: Hub, place: Place, number: 
     only_the_file_is_left(place)
 
 
-def test_a_terminal_shows_where_it_goes_on(hub: Hub, place: Place) -> None:
-    interrupt(hub, place)
-    with terminal(*place.arguments, env=hub.environment(NO_COLOR="1")) as screen:
+def test_a_terminal_shows_where_it_goes_on(hub: Hub, one_place: Place) -> None:
+    interrupt(hub, one_place)
+    with terminal(*one_place.arguments, env=hub.environment(NO_COLOR="1")) as screen:
         assert screen.wait() == 0
     assert b"Resuming at 0.5 MB." in screen.output
 
@@ -167,25 +178,25 @@ def test_a_server_without_ranges(
 
 
 @pytest.mark.parametrize("size", [1000, len(CONTENT), len(CONTENT) + 5])
-def test_a_damaged_part_is_downloaded_again_once(hub: Hub, place: Place, size: int) -> None:
-    interrupt(hub, place)
-    (part,) = files_below(place.folder)
+def test_a_damaged_part_is_downloaded_again_once(hub: Hub, one_place: Place, size: int) -> None:
+    interrupt(hub, one_place)
+    (part,) = files_below(one_place.folder)
     part.write_bytes(b"x" * size)
-    result = run(*place.arguments, env=hub.environment())
+    result = run(*one_place.arguments, env=hub.environment())
     assert result.returncode == 0
     assert ranges(hub)[-1] is None
     said = f"The resumed {NAME} has the wrong hash; downloading it from the beginning.\n"
     assert (said.encode() in result.stderr) == (size <= len(CONTENT))
-    only_the_file_is_left(place)
+    only_the_file_is_left(one_place)
 
 
-def test_a_hub_with_a_damaged_file_is_not_asked_for_ever(hub: Hub, place: Place) -> None:
-    interrupt(hub, place)
+def test_a_hub_with_a_damaged_file_is_not_asked_for_ever(hub: Hub, one_place: Place) -> None:
+    interrupt(hub, one_place)
     hub.fail(Fault(flip_at=HALF + 1))
-    result = run(*place.arguments, env=hub.environment())
+    result = run(*one_place.arguments, env=hub.environment())
     assert result.returncode == 4
     assert ranges(hub) == [f"bytes={HALF}-", None]
-    assert files_below(place.folder) == []
+    assert files_below(one_place.folder) == []
 
 
 def test_a_second_process_waits_and_takes_what_the_first_has_got(hub: Hub, place: Place) -> None:
@@ -205,13 +216,15 @@ def test_a_second_process_waits_and_takes_what_the_first_has_got(hub: Hub, place
     only_the_file_is_left(place)
 
 
-def test_many_processes_go_on_together(hub: Hub, place: Place) -> None:
-    interrupt(hub, place)
+def test_many_processes_go_on_together(hub: Hub, one_place: Place) -> None:
+    interrupt(hub, one_place)
     with ThreadPoolExecutor(3) as pool:
-        results = list(pool.map(lambda _: run(*place.arguments, env=hub.environment()), range(3)))
+        results = list(
+            pool.map(lambda _: run(*one_place.arguments, env=hub.environment()), range(3))
+        )
     assert [result.returncode for result in results] == [0, 0, 0], results
     assert ranges(hub) == [f"bytes={HALF}-"]
-    only_the_file_is_left(place)
+    only_the_file_is_left(one_place)
 
 
 def test_a_disk_that_is_full_before_and_during_the_download(hub: Hub, tmp_path: Path) -> None:
@@ -230,14 +243,14 @@ def test_a_disk_that_is_full_before_and_during_the_download(hub: Hub, tmp_path: 
         only_the_file_is_left(place)
 
 
-def test_a_limit_on_the_size_of_files(hub: Hub, place: Place) -> None:
+def test_a_limit_on_the_size_of_files(hub: Hub, one_place: Place) -> None:
     """What no further run can complete does not fill the disk."""
     launcher = ("sh", "-c", 'ulimit -f 1000; exec "$@"', "sh")
-    result = run(*place.arguments, env=hub.environment(), launcher=launcher)
+    result = run(*one_place.arguments, env=hub.environment(), launcher=launcher)
     assert result.returncode == 1
     assert b"The disk is full: the part that has arrived is removed.\n" in result.stderr
     assert b"can't be written: File too large. Raise the limit" in result.stderr
-    assert files_below(place.folder) == []
+    assert files_below(one_place.folder) == []
 
 
 def test_a_part_of_another_kind_is_replaced(hub: Hub, tmp_path: Path) -> None:
@@ -252,15 +265,15 @@ def test_a_part_of_another_kind_is_replaced(hub: Hub, tmp_path: Path) -> None:
     assert not (folder / NAME).is_symlink()
 
 
-def test_a_part_is_kept_for_some_days(hub: Hub, place: Place) -> None:
+def test_a_part_is_kept_for_some_days(hub: Hub, one_place: Place) -> None:
     """That of another file, until it has not grown for long; nothing else is touched."""
     hub.add(REPOSITORY, {NAME: CONTENT, "distilgpt2.Q2_K.gguf": b"small"})
-    interrupt(hub, place)
-    (part,) = files_below(place.folder)
+    interrupt(hub, one_place)
+    (part,) = files_below(one_place.folder)
     other = part.with_name("another.incomplete")
     other.touch()
     os.utime(other, (0, 0))
-    small = (*place.arguments, "--quant", "Q2_K", "--force")
+    small = (*one_place.arguments, "--quant", "Q2_K", "--force")
     for age, kept in ((parts.KEPT_DAYS - 1, True), (parts.KEPT_DAYS + 1, False)):
         then = time.time() - age * 86_400
         os.utime(part, (then, then))
@@ -269,12 +282,12 @@ def test_a_part_is_kept_for_some_days(hub: Hub, place: Place) -> None:
     assert other.exists()
 
 
-def test_names_of_parts_fit_any_file_system(hub: Hub, place: Place) -> None:
+def test_names_of_parts_fit_any_file_system(hub: Hub, one_place: Place) -> None:
     name = "ü" * 110 + ".Q8_0.gguf"
     hub.add("some/long", {name: CONTENT})
-    arguments = ("download", "--repo", "some/long", "--quant", "Q8_0", *place.arguments[3:])
-    interrupt(hub, place._replace(arguments=arguments))
-    assert arrived_below(place.folder) == [HALF]
+    arguments = ("download", "--repo", "some/long", "--quant", "Q8_0", *one_place.arguments[3:])
+    interrupt(hub, one_place._replace(arguments=arguments))
+    assert arrived_below(one_place.folder) == [HALF]
     result = run(*arguments, env=hub.environment())
     assert result.returncode == 0
     assert b"resuming at 0.5 MB" in result.stderr

@@ -40,7 +40,7 @@ def test_memory_does_not_grow_with_the_input(tiny: Path) -> None:
             run_process(["sh", "-c", f"yes 'Hello there' | head -c {size} | {distil}"]).peak_bytes
             for _ in range(3)
         )
-        for size in (5_000_000, 50_000_000)
+        for size in (5_000_000, 25_000_000)
     )
     assert much - some < 5e6
 
@@ -106,7 +106,7 @@ def test_a_signal_while_a_long_prompt_is_evaluated(
     prompt = b" The old man and the sea." * 1200
     arguments = ("generate", "-m", str(trained), "--max-tokens", "1", "--seed", "1")
     with started(*arguments, env=env, stdin=prompt) as process:
-        wait_for_work(process.pid)
+        wait_for_work(process.pid, 0.8)
         process.send_signal(number)
         made, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 128 + number
@@ -215,7 +215,7 @@ def test_text_reaches_the_shell_before_the_signal(env: dict[str, str], tiny: Pat
 
 def test_inputs_of_every_kind() -> None:
     """A part of ``make fuzz``; see there."""
-    command = [DISTIL[0], "-m", "tests.fuzz.inputs", "8", "12345", "1"]
+    command = [DISTIL[0], "-m", "tests.fuzz.inputs", "4", "12345", "1"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout
-    assert result.stdout.splitlines()[-1].startswith("inputs tried: 8 ")
+    assert result.stdout.splitlines()[-1].startswith("inputs tried: 4 ")

@@ -38,7 +38,9 @@ def kill(count: int, seed: int) -> Verdict:
                 # Before distil's first line, Python itself answers other signals by a traceback.
                 moment = moments.uniform(0 if number == signal.SIGKILL else 0.3, 2)
                 about = f"parallel {parallel}, workers {workers}, {number.name} at {moment:.3f} s"
-                with started(*base, "--output", str(output), "--resume", env=env) as process:
+                with started(
+                    *base, "--output", str(output), "--resume", env=env, fresh=True
+                ) as process:
                     time.sleep(moment)
                     process.send_signal(number)
                     _, errors = process.communicate()

@@ -27,7 +27,7 @@ def kill(count: int, seed: int) -> Verdict:
             hub.fail(Fault(stall_at=moments.randrange(len(CONTENT)), stall_seconds=0.2))
             force = ("--force",) if i % 2 else ()
             moment = moments.uniform(0.05, 1.0)
-            with started(*MAIN, *force, env=hub.environment()) as process:
+            with started(*MAIN, *force, env=hub.environment(), fresh=True) as process:
                 time.sleep(moment)
                 process.kill()
             hub.recover()

@@ -8,7 +8,6 @@ this machine alone.
 
 import random
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 from tests.fuzz.verdict import FALSE_FILE, OTHER_FAULT, Verdict, numbers
 from tests.support import gguf
 from tests.support.ray_cluster import ACTOR, READER, RayCluster, kill, processes, ray_cluster
-from tests.support.run import environment, run, started
+from tests.support.run import Process, environment, run, started
 
 ROWS = 2000
 OPTIONS = ("--seed", "7", "--max-tokens", "48", "--ignore-eos")
@@ -65,7 +64,7 @@ class _Runs:
         command = ("map", "generate", str(self._input), "-o", str(output), *self._model, *options)
         status: int | None = -signal.SIGKILL
         while status:
-            with started(*command, env=self._env) as driver:
+            with started(*command, env=self._env, fresh=True) as driver:
                 until = time.monotonic() + _START
                 while driver.poll() is None:
                     time.sleep(max(until - time.monotonic(), 0) + self._moments.uniform(0, 5))
@@ -79,7 +78,7 @@ class _Runs:
                 if status not in (0, -signal.SIGKILL):
                     return
 
-    def _kill_one(self, driver: "subprocess.Popen[bytes]") -> str:
+    def _kill_one(self, driver: Process) -> str:
         kinds = [ACTOR, READER, "driver"] + ["node"] * bool(self._cluster)
         kind = self._moments.choice(kinds)
         if kind == "driver":

@@ -2,12 +2,13 @@
 
 python -m tests.support.fork_server DESCRIPTOR PROGRAM: each message on this Unix socket has the
 folder, the streams and a socket of a run of distil, or of llm with distil as its plugin. The
-arguments and the environment come through the socket of the run, and its exit status goes there; if
-it is closed before, the run is killed. The server ends when the first socket is closed, as it is
-when the process at its other end ends, however that may be.
+arguments and the environment come through the socket of the run, and the number of its process and
+its exit status go there; if it is closed before, the run is killed. The server ends when the first
+socket is closed, as it is when the process at its other end ends, however that may be.
 """
 
 import atexit
+import fcntl
 import gc
 import io
 import json
@@ -19,14 +20,17 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
+
+from tests.support.forked_process import NUMBER, ForkedProcess
 
 _ROOT = Path(__file__).parents[2]
 # Variables that nothing reads before the command runs. Any other may change how Python or a library
@@ -39,11 +43,12 @@ _SAFE = {
 _SAFE_PREFIXES = ("HF_", "HUGGING_FACE_", "HUGGINGFACE_", "DISTIL_", "XDG_")
 # All of these, whose parts a command imports when it needs them; but nothing that reads the
 # environment when it is imported.
-_IMPORTED = ("batches", "choosing", "cli", "engine", "probing", "terminal", "workers")
+_IMPORTED = ("batches", "choosing", "cli", "editor", "engine", "probing", "terminal", "workers")
 _OF_THE_HUB = ("asyncio", "filelock", "httpx2", "tqdm.asyncio", "yaml")  # what its client imports
 _READING = "huggingface_hub"
-_LENGTH, _STATUS = struct.Struct("!q"), struct.Struct("!i")
+_LENGTH = struct.Struct("!q")
 _RUN = b"r"
+_Pipe: TypeAlias = "io.BufferedReader[io.FileIO]"
 _MAX_DESCRIPTORS = 1024  # more than the server ever has: five, and a socket for each run
 _DESCRIPTORS = 5  # the folder, the three streams, and the socket of the run
 
@@ -51,10 +56,16 @@ _DESCRIPTORS = 5  # the folder, the three streams, and the socket of the run
 class ForkServer:
     """A process that runs a program in children, and starts when it is needed first."""
 
-    def __init__(self, environment: Mapping[str, str], program: str = "distil") -> None:
-        """Have variables that the server starts with, and so each run."""
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        program: str = "distil",
+        launcher: Sequence[str] = (),
+    ) -> None:
+        """Have variables that the server starts with, and so each run, and what starts it."""
         self._environment = environment
         self._program = program
+        self._launcher = launcher
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
 
@@ -82,44 +93,78 @@ class ForkServer:
             TimeoutExpired: it has not ended after this many seconds, and is killed.
         """
         deadline = time.monotonic() + timeout
-        texts = [os.fsdecode(each) for each in arguments]
-        request = json.dumps([texts, dict(env)]).encode()
-        ours, theirs = socket.socketpair()
+        to_child, process = self.piped(arguments, env, folder)
+        assert process.stdout
+        assert process.stderr
+        with process, to_child:
+            try:
+                streams = (process.stdout, process.stderr)
+                output, errors = _exchanged(to_child, streams, stdin, deadline)
+                status = process.wait(max(deadline - time.monotonic(), 0.001))
+            except BaseException as error:
+                process.kill()
+                if isinstance(error, TimeoutError):
+                    raise subprocess.TimeoutExpired(str(arguments), timeout) from None
+                raise
+        return status, output, errors
+
+    def piped(
+        self, arguments: Sequence[str | bytes], env: Mapping[str, str], folder: Path = Path()
+    ) -> tuple[io.FileIO, ForkedProcess]:
+        """Start the program with pipes, and return the end of its standard input too."""
         (child_in, to_child), (from_out, child_out), (from_err, child_err) = (
             os.pipe() for _ in range(3)
         )
-        handed = [os.open(folder, os.O_RDONLY), child_in, child_out, child_err]
-        with ExitStack() as stack:
-            stack.enter_context(ours)
-            pipes = [
-                stack.enter_context(io.FileIO(descriptor, mode))
-                for descriptor, mode in ((to_child, "w"), (from_out, "r"), (from_err, "r"))
-            ]
-            try:
-                with self._lock:
-                    control = self._started()
-                    socket.send_fds(control, [_RUN], [*handed, theirs.fileno()])
-                    _received(control, len(_RUN))
-            finally:
-                theirs.close()
-                for descriptor in handed:
-                    os.close(descriptor)
+        streams = (child_in, child_out, child_err)
+        try:
+            run = self.start(arguments, env, streams, folder)
+        except BaseException:
+            for descriptor in (to_child, from_out, from_err):
+                os.close(descriptor)
+            raise
+        finally:
+            for descriptor in streams:
+                os.close(descriptor)
+        return io.FileIO(to_child, "w"), ForkedProcess(run, from_out, from_err)
+
+    def start(
+        self,
+        arguments: Sequence[str | bytes],
+        env: Mapping[str, str],
+        streams: Sequence[int],
+        folder: Path = Path(),
+        *,
+        leads_session: bool = False,
+    ) -> socket.socket:
+        """Start the program with these streams, and return the socket of the run.
+
+        Its standard input is the terminal of its own session, if it leads one.
+        """
+        texts = [os.fsdecode(each) for each in arguments]
+        request = json.dumps([texts, dict(env), leads_session]).encode()
+        ours, theirs = socket.socketpair()
+        handed = os.open(folder, os.O_RDONLY)
+        try:
+            with self._lock:
+                control = self._started()
+                socket.send_fds(control, [_RUN], [handed, *streams, theirs.fileno()])
+                _received(control, len(_RUN))
             ours.sendall(_LENGTH.pack(len(request)) + request)
-            try:
-                output, errors = _exchanged(pipes, stdin, deadline)
-                ours.settimeout(max(deadline - time.monotonic(), 0.001))
-                status = _received(ours, _STATUS.size)
-            except TimeoutError:
-                raise subprocess.TimeoutExpired(texts, timeout) from None
-        assert status, "the fork server has ended"
-        return _STATUS.unpack(status)[0], output, errors
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(handed)
+        return ours
 
     def _started(self) -> socket.socket:
         if self._control is None:
             self._control, theirs = socket.socketpair()
             with theirs:
+                number = str(theirs.fileno())
                 process = subprocess.Popen(
-                    [sys.executable, "-m", __name__, str(theirs.fileno()), self._program],
+                    [*self._launcher, sys.executable, "-m", __name__, number, self._program],
                     cwd=_ROOT,
                     env={"PATH": os.environ["PATH"], "HOME": os.devnull, **self._environment},
                     pass_fds=[theirs.fileno()],
@@ -136,11 +181,12 @@ def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _exchanged(pipes: Sequence[io.FileIO], stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
-    """Write to the first pipe and read from the two others, all to their ends."""
-    to_child, *from_child = pipes
+def _exchanged(
+    to_child: io.FileIO, from_child: Sequence[_Pipe], stdin: bytes, deadline: float
+) -> tuple[bytes, bytes]:
+    """Write to a pipe and read from the two others, all to their ends."""
     rest = memoryview(stdin)
-    read: dict[io.FileIO, list[bytes]] = {pipe: [] for pipe in from_child}
+    read: dict[_Pipe, list[bytes]] = {pipe: [] for pipe in from_child}
     os.set_blocking(to_child.fileno(), False)
     with selectors.DefaultSelector() as selector:
         selector.register(to_child, selectors.EVENT_WRITE, to_child)
@@ -157,7 +203,7 @@ def _exchanged(pipes: Sequence[io.FileIO], stdin: bytes, deadline: float) -> tup
                         rest = rest[pipe.write(rest) if rest else 0 :]
                         if rest:
                             continue
-                elif data := pipe.read(2**16):
+                elif data := pipe.read1(2**16):
                     read[pipe].append(data)
                     continue
                 selector.unregister(pipe)
@@ -195,7 +241,7 @@ def _serve(control: socket.socket, program: ModuleType, main: Callable[[], objec
                     for child, status in _ended_children():
                         selector.unregister(runs[child])
                         with runs.pop(child) as run, suppress(OSError):
-                            run.sendall(_STATUS.pack(status))
+                            run.sendall(NUMBER.pack(status))
                 elif key.fileobj is control:
                     message, handed, _, _ = socket.recv_fds(control, 1, _DESCRIPTORS)
                     if message:  # macOS may lose what is closed before it arrives
@@ -208,6 +254,8 @@ def _serve(control: socket.socket, program: ModuleType, main: Callable[[], objec
                     forked = _forked(run, handed, program, main)
                     if forked is not None:
                         runs[forked] = run
+                        with suppress(OSError):
+                            run.sendall(NUMBER.pack(forked))
                         selector.register(run, selectors.EVENT_READ, forked)
                 elif key.data in runs:  # nobody waits for this run any more
                     os.kill(key.data, signal.SIGKILL)
@@ -230,8 +278,8 @@ def _forked(
     child = os.fork() if request else None
     if child == 0:
         try:
-            arguments, env = json.loads(request)
-            _become_new(handed, arguments, env, program, main)
+            arguments, env, leads_session = json.loads(request)
+            _become_new(handed, arguments, env, program, main, leads_session=leads_session)
         except BaseException:
             sys.excepthook(*sys.exc_info())
             os._exit(70)  # of no command
@@ -246,6 +294,8 @@ def _become_new(
     env: Mapping[str, str],
     program: ModuleType,
     main: Callable[[], object],
+    *,
+    leads_session: bool,
 ) -> NoReturn:
     """Be what ``python -m`` makes of a program in the folder and with the streams handed over."""
     signal.set_wakeup_fd(-1)
@@ -256,6 +306,9 @@ def _become_new(
     for standard, descriptor in enumerate(streams):
         os.dup2(descriptor, standard)
     os.closerange(3, _MAX_DESCRIPTORS)
+    if leads_session:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(env)
     sys.argv = [str(program.__file__), *arguments]
@@ -274,9 +327,8 @@ def _like(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     """Return a new stream for the descriptor of one that Python made when it started."""
     raw = io.FileIO(stream.fileno(), "r" if stream.readable() else "w", closefd=False)
     buffer = io.BufferedReader(raw) if stream.readable() else io.BufferedWriter(raw)
-    return io.TextIOWrapper(
-        buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering
-    )
+    line_buffering = stream.line_buffering or raw.isatty()
+    return io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=line_buffering)
 
 
 def _status_of(main: Callable[[], object]) -> int:

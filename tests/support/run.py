@@ -1,6 +1,7 @@
 """The program as a person runs it: another process, with pipes or a terminal, in a clean home."""
 
 import fcntl
+import io
 import os
 import pty
 import select
@@ -12,8 +13,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from tests.support.fork_server import ForkServer
+from tests.support.forked_process import ForkedProcess
 
 DISTIL = (sys.executable, "-m", "distilgpt2_cli")
 WITHOUT_LINKS = (sys.executable, "-m", "tests.support.no_links")
@@ -23,6 +26,8 @@ PATIENT_THREADS = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}
 TIMEOUT = 300  # seconds, for what hangs: a run on a busy machine may take many times longer
 COMMON = {"LANG": "C.UTF-8", **PATIENT_THREADS}
 FORK_SERVER = ForkServer(COMMON)
+_FORK_SERVERS = {(): FORK_SERVER, WITHOUT_LINKS: ForkServer(COMMON, launcher=WITHOUT_LINKS)}
+Process: TypeAlias = subprocess.Popen[bytes] | ForkedProcess
 
 
 def environment(home: Path, **changes: str) -> dict[str, str]:
@@ -56,17 +61,18 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run ``distil`` in a folder, by itself or through a launcher, with pipes to its end.
 
-    By itself it runs in a child of a process that has it imported, which saves most of a start. A
-    variable that such a child can't imitate makes it start a new Python, and so does ``fresh``: for
-    tests of what is imported, of memory or the end of Python, and for limits and a umask that the
-    test sets, as the server has those of its own start.
+    By itself, or without links, it runs in a child of a process that has it imported, which saves
+    most of a start. A variable that such a child can't imitate makes it start a new Python, and so
+    does ``fresh``: for tests of what is imported, of memory or the end of Python, and for limits
+    and a umask that the test sets, as the server has those of its own start.
     """
     command = [*launcher, *DISTIL, *arguments]
-    if fresh or launcher or not FORK_SERVER.imitates(env):
+    server = None if fresh else _FORK_SERVERS.get(launcher)
+    if server is None or not server.imitates(env):
         return subprocess.run(
             command, env=env, input=stdin, capture_output=True, timeout=TIMEOUT, cwd=folder
         )
-    end = FORK_SERVER.run(arguments, env, stdin, TIMEOUT, folder)
+    end = server.run(arguments, env, stdin, TIMEOUT, folder)
     return subprocess.CompletedProcess(command, *end)
 
 
@@ -76,8 +82,23 @@ def started(
     env: Mapping[str, str],
     stdin: bytes = b"",
     launcher: tuple[str, ...] = (),
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Start ``distil`` with pipes, and kill it at the end of the block if it still runs."""
+    fresh: bool = False,
+) -> Iterator[Process]:
+    """Start ``distil`` with pipes, and kill it at the end of the block if it still runs.
+
+    It is a child of the fork server where one of `run` is, with its input as a pipe to its end.
+    """
+    server = None if fresh else _FORK_SERVERS.get(launcher)
+    if server and server.imitates(env):
+        to_child, forked = server.piped(arguments, env)
+        with forked:
+            try:
+                with to_child:
+                    _write_all(to_child, stdin)
+                yield forked
+            finally:
+                forked.kill()
+        return
     with subprocess.Popen(
         [*launcher, *DISTIL, *arguments],
         env=env,
@@ -98,7 +119,7 @@ def started(
 class Screen:
     """A pseudo-terminal with a program on it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+    def __init__(self, process: Process, descriptor: int) -> None:
         self._process = process
         self._descriptor = descriptor
         self.output = b""
@@ -166,19 +187,30 @@ def terminal(
     env: Mapping[str, str],
     columns: int = 80,
     program: tuple[str, ...] = DISTIL,
+    fresh: bool = False,
 ) -> Iterator[Screen]:
-    """Run a program on a pseudo-terminal of its own, as the foreground of its session."""
+    """Run a program on a pseudo-terminal of its own, as the foreground of its session.
+
+    ``distil`` is a child of the fork server where one of `run` is.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with subprocess.Popen(
-        [*program, *arguments],
-        env={"TERM": "xterm-256color", **env},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-        preexec_fn=_take_terminal,
-    ) as process:
+    env = {"TERM": "xterm-256color", **env}
+    process: Process
+    if program == DISTIL and not fresh and FORK_SERVER.imitates(env):
+        streams = (theirs, theirs, theirs)
+        process = ForkedProcess(FORK_SERVER.start(arguments, env, streams, leads_session=True))
+    else:
+        process = subprocess.Popen(
+            [*program, *arguments],
+            env=env,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+    with process:
         os.close(theirs)
         screen = Screen(process, ours)
         try:
@@ -190,3 +222,9 @@ def terminal(
 
 def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _write_all(to_child: io.FileIO, stdin: bytes) -> None:
+    rest = memoryview(stdin)
+    while rest:
+        rest = rest[to_child.write(rest) :]

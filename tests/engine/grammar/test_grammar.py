@@ -20,6 +20,7 @@ from distilgpt2_cli.engine.grammar.gbnf import GrammarError
 from distilgpt2_cli.engine.grammar.json_schema import to_grammar
 from distilgpt2_cli.engine.grammar.rules import understand
 from distilgpt2_cli.errors import UsageError
+from tests.support.extent import ALL_CASES
 from tests.support.run import TIMEOUT
 
 DEMO = Path(__file__).parents[3] / "distilgpt2_cli/data/demo.gguf"
@@ -75,7 +76,7 @@ def complete(generator: Generator, seed: int, options: GenerationOptions) -> tup
 
 
 seeds = st.integers(0, 2**32 - 2)
-few = settings(max_examples=5)
+few = settings(max_examples=5 if ALL_CASES else 3)
 
 
 @pytest.mark.parametrize(("grammar", "expression"), GRAMMARS)
@@ -157,7 +158,7 @@ def test_what_is_drawn_from_is_the_grammar_over_the_whole_vocabulary(
 
 def test_the_end_of_text_where_the_grammar_is_complete_only(generator: Generator) -> None:
     options = GenerationOptions(max_tokens=100, grammar="root ::= [a-z]{5,}")
-    for seed in range(5):
+    for seed in range(5 if ALL_CASES else 2):
         text, complete_text, reason = complete(generator, seed, options)
         assert re.fullmatch("[a-z]{5,}", text)
         assert complete_text
@@ -283,7 +284,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(keywords, values, max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 if ALL_CASES else 60, deadline=None)
 def test_any_json_is_taken_or_refused(schema: dict[str, object]) -> None:
     with suppress(UsageError):
         understand(to_grammar(json.dumps(schema)))
@@ -291,7 +292,7 @@ def test_any_json_is_taken_or_refused(schema: dict[str, object]) -> None:
 
 def test_grammars_at_random() -> None:
     """A part of ``make fuzz``; see there."""
-    command = [sys.executable, "-m", "tests.fuzz.grammars", "25", "7"]
+    command = [sys.executable, "-m", "tests.fuzz.grammars", "10", "7"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.startswith("grammars tried: 25 ")
+    assert result.stdout.startswith("grammars tried: 10 ")
