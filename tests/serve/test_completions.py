@@ -139,11 +139,11 @@ def test_logprobs(server: Server) -> None:
 
 def test_only_whole_characters_are_sent(server: Server) -> None:
     events = server.complete(
-        prompt=[32485], max_tokens=300, temperature=2, stream=True, ignore_eos=True, seed=3
+        prompt=[32485], max_tokens=150, temperature=2, stream=True, ignore_eos=True, seed=3
     ).events
     text = "".join(choice["text"] for event in events for choice in event["choices"])
     (whole,) = server.complete(
-        prompt=[32485], max_tokens=300, temperature=2, ignore_eos=True, seed=3
+        prompt=[32485], max_tokens=150, temperature=2, ignore_eos=True, seed=3
     ).json["choices"]
     assert text == whole["text"]
     assert text

@@ -228,7 +228,7 @@ def test_one_token_after_the_scores(server: Server, model: Model, length: int) -
 
 
 def test_prompts_that_are_scored_together(server: Server, tmp_path: Path) -> None:
-    texts = [f"{PROMPT} number {i}. The end" for i in range(20)] + ["A"]
+    texts = [f"{PROMPT} number {i}. The end" for i in range(9)] + ["A"]
     alone = server.complete(**harness(texts)).json["choices"]
     together = server.complete(**harness(texts), score_together=True).json["choices"]
     again = server.complete(**harness(texts), score_together=True).json["choices"]
