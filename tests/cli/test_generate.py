@@ -88,9 +88,9 @@ def test_a_drawn_seed_repeats_the_run(env: dict[str, str], tiny: Path) -> None:
     assert again["text"] == first["text"]
 
 
-def test_json_holds_all_that_repeats_it(env: dict[str, str], trained: Path) -> None:
+def test_json_holds_all_that_repeats_it(env: dict[str, str], tiny: Path) -> None:
     options = ("--seed", "3", "--max-tokens", "8", "--temperature", "0.7", "--stop", "zzz")
-    (record,) = records(generated(env, trained, "--json", *options, PROMPT))
+    (record,) = records(generated(env, tiny, "--json", *options, PROMPT))
     assert record["prompt"] == PROMPT
     assert record["seed"] == 3
     assert record["finish_reason"] == "length"
@@ -98,13 +98,13 @@ def test_json_holds_all_that_repeats_it(env: dict[str, str], trained: Path) -> N
     defaults = json.loads(json.dumps(asdict(GenerationOptions())))
     chosen = {"max_tokens": 8, "temperature": 0.7, "stop": ["zzz"]}
     assert record["options"] == defaults | chosen | {"parallel": 1, "flash_attention": False}
-    assert record["model"]["name"] == trained.name
-    assert record["model"]["path"] == str(trained)
+    assert record["model"]["name"] == tiny.name
+    assert record["model"]["path"] == str(tiny)
     assert record["model"]["repository"] is None
     assert len(record["model"]["sha256"]) == 64
     assert set(record["versions"]) == {"distil", "llama_cpp_python", "llama_cpp"}
     assert all(value > 0 for value in record["timings"].values())
-    assert record["text"] + "\n" == generated(env, trained, *options, PROMPT).decode()
+    assert record["text"] + "\n" == generated(env, tiny, *options, PROMPT).decode()
 
 
 def test_echo(env: dict[str, str], tiny: Path) -> None:

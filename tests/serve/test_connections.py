@@ -191,7 +191,7 @@ def test_a_name_that_is_not_utf8(env: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_a_client_that_does_not_read_delays_nobody(server: Server) -> None:
-    connections = [begun(server, max_tokens=300) for _ in range(4)]  # all sequences there are
+    connections = [begun(server, max_tokens=150) for _ in range(4)]  # all sequences there are
     assert server.complete(max_tokens=5, ignore_eos=True).status == 200
     for connection in connections:
         data = b""
