@@ -89,14 +89,7 @@ fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz.waiting
 	$(BIN)/python -m tests.fuzz.interrupts
 	$(BIN)/python -m tests.fuzz.grammars
-	DISTIL_ALL_CASES=1 $(PYTEST) tests/engine/evaluate tests/engine/grammar \
-	    tests/engine/llama/test_micro_batches.py tests/engine/test_samplers.py \
-	    tests/cli/test_batch_resumption.py tests/cli/test_busy_hub.py tests/cli/test_choice.py \
-	    tests/cli/test_damaged_models.py tests/cli/test_download_faults.py \
-	    tests/cli/test_hostile_hub.py tests/cli/test_narrow_terminals.py \
-	    tests/cli/test_resumption.py tests/cli/test_streams.py tests/cli/test_surroundings.py \
-	    tests/cli/test_tokenize.py tests/cli/test_words.py tests/cli/test_workers.py \
-	    tests/clients/test_llm.py tests/cluster/test_endings.py
+	DISTIL_ALL_CASES=1 $(PYTEST) $$(grep -rl --include='test_*.py' tests.support.extent tests)
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak

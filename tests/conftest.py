@@ -50,6 +50,19 @@ def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def without_controls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has no tokens for spaces and for the control characters after line ends."""
+    from tests.support import gguf
+
+    return gguf.write(
+        tmp_path_factory.mktemp("models") / "without-controls.gguf",
+        gguf.Shape(tokens=200),
+        without=("tokenizer.ggml.merges",),
+        add=lambda writer: writer.add_token_merges(["a b"]),  # llama.cpp wants some
+    )
+
+
+@pytest.fixture(scope="session")
 def bundled() -> Path:
     """A small model that writes English: the demo model, by its path."""
     return demo().path

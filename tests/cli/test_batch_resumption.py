@@ -16,7 +16,7 @@ from tests.support.processes import wait_until
 from tests.support.run import DISTIL, TIMEOUT, run, started, terminal
 
 # All kills are to meet a moment that nobody has thought of; some are enough for each kind of them.
-KILLS = {"1": 50, "4": 15} if ALL_CASES else {"1": 6, "4": 3}
+KILLS = {"1": 50, "4": 15} if ALL_CASES else {"1": 5, "4": 2}
 
 
 @pytest.mark.parametrize("parallel", KILLS)
@@ -25,7 +25,7 @@ def test_killed_again_and_again(
 ) -> None:
     """At any moment of its start, or soon after it has written; nothing is twice or missing."""
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
-    source.write_bytes(as_lines(many(1500 if ALL_CASES else 200)))
+    source.write_bytes(as_lines(many(1500 if ALL_CASES else 120)))
     base = command(tiny, "--parallel", parallel, "--workers", "1")
     expected = run(*base, str(source), env=env).stdout
     again = (*base, "--output", str(output), "--resume", str(source))

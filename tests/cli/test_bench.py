@@ -38,7 +38,7 @@ def test_json(env: dict[str, str], tiny: Path) -> None:
 
 
 def test_the_default_threads_are_auto_one_and_all(env: dict[str, str], tiny: Path) -> None:
-    output = bench(env, tiny, "--json")
+    output = bench(env, tiny, "--json", "--repetitions", "1")
     threads = [json.loads(line)["threads"] for line in output.splitlines()]
     assert threads[:2] == ["auto", "1"]
     assert len(threads) == (3 if len(os.sched_getaffinity(0)) > 1 else 2)

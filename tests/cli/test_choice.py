@@ -237,13 +237,6 @@ def test_the_editor_chooses_so_too(env: dict[str, str], variables: dict[str, str
     assert (b"home/v.gguf" if variables.get("DISTIL_MODEL") else b"Q5_0") in screen.output
 
 
-def test_doctor_looks_for_what_generate_would_take(env: dict[str, str]) -> None:
-    result = run("doctor", "--json", env={**env, "DISTIL_MODEL": "", "DISTIL_QUANT": "q5_0"})
-    findings = [json.loads(line) for line in result.stdout.splitlines()]
-    (model,) = [each["text"] for each in findings if each["check"] == "model"]
-    assert "Q5_0" in model
-
-
 def test_a_home_folder_is_meant_wherever_a_shell_does_not_expand_it(
     env: dict[str, str], tiny: Path
 ) -> None:

@@ -39,7 +39,7 @@ def records(env: dict[str, str], *options: str, stdin: bytes = b"") -> list[dict
 
 
 def test_json_of_a_schema_and_the_same_as_single_runs(env: dict[str, str], schema: str) -> None:
-    made = records(env, "--json-schema", schema, "-n", "3", PROMPT)
+    made = records(env, "--json-schema", schema, "-n", "2", PROMPT)
     for number, record in enumerate(made):
         jsonschema.validate(json.loads(record["text"]), SCHEMA)
         assert record["finish_reason"] == "stop"
@@ -101,12 +101,17 @@ def test_max_tokens_reached_inside_is_told(env: dict[str, str], schema: str) -> 
     ],
 )
 def test_what_can_t_be(
-    env: dict[str, str], tmp_path: Path, options: tuple[str, ...], content: str, message: str
+    env: dict[str, str],
+    tiny: Path,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    content: str,
+    message: str,
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(content.encode(errors="surrogateescape"))
     named = (str(path) if option == "FILE" else option for option in options)
-    result = run("generate", "-m", "demo", *named, "a", env=env)
+    result = run("generate", "-m", str(tiny), *named, "a", env=env)
     assert (result.returncode, result.stdout) == (ExitStatus.USAGE, b"")
     assert message in result.stderr.decode()
     assert result.stderr.count(b"\n") == 1

@@ -84,14 +84,14 @@ def test_without_a_model_and_without_the_hub(env: dict[str, str]) -> None:
     )
 
 
-def test_without_the_hub_but_with_a_model(env: dict[str, str]) -> None:
-    findings = examine({**env, "DISTIL_MODEL": "demo"}, 0)
+def test_without_the_hub_but_with_a_model(env: dict[str, str], tiny: Path) -> None:
+    findings = examine({**env, "DISTIL_MODEL": str(tiny)}, 0)
     assert (findings["hub"]["state"], findings["model"]["state"]) == ("note", "ok")
 
 
-def test_a_hub_that_fails(hub: Hub) -> None:
+def test_a_hub_that_fails(hub: Hub, tiny: Path) -> None:
     hub.fail(Fault(target="list", method=None, status=503))
-    findings = examine({**stock(hub).environment(), "DISTIL_MODEL": "demo"}, 0)
+    findings = examine({**stock(hub).environment(), "DISTIL_MODEL": str(tiny)}, 0)
     assert findings["hub"]["state"] == "note"
     assert findings["hub"]["remedy"]
 
@@ -110,11 +110,18 @@ def test_a_model_that_is_not_there(env: dict[str, str]) -> None:
     assert "nowhere.gguf" in findings["model"]["text"]
 
 
-def test_layers_that_can_not_be_had(env: dict[str, str]) -> None:
-    if examine({**env, "DISTIL_MODEL": "demo"}, 0)["devices"]["facts"]["devices"]:
+def test_it_looks_for_what_generate_would_take(env: dict[str, str]) -> None:
+    findings = examine({**env, "DISTIL_MODEL": "", "DISTIL_QUANT": "q5_0"}, 1)
+    assert "Q5_0" in findings["model"]["text"]
+
+
+def test_layers_that_can_not_be_had(env: dict[str, str], tiny: Path) -> None:
+    layers = {"DISTIL_MODEL": str(tiny), "DISTIL_GPU_LAYERS": "all"}
+    result = hurried("--json", env={**env, **layers})
+    findings = parsed(result, result.returncode)
+    if findings["devices"]["facts"]["devices"]:
         pytest.skip("this build sees a device")
-    findings = examine({**env, "DISTIL_MODEL": "demo", "DISTIL_GPU_LAYERS": "all"}, 1)
-    assert findings["generation"]["state"] == "problem"
+    assert (result.returncode, findings["generation"]["state"]) == (1, "problem")
     assert "sees no GPU" in findings["generation"]["text"]
 
 

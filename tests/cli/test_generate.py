@@ -1,4 +1,4 @@
-"""The main job, as a person and a script run it, on trained models."""
+"""The main job, as a person and a script run it."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from distilgpt2_cli.engine import GenerationOptions
 from distilgpt2_cli.errors import ExitStatus
+from tests.support.extent import cases
 from tests.support.processes import wait_for_work, wait_until
 from tests.support.run import DISTIL, TIMEOUT, run, started, terminal
 
@@ -35,11 +36,11 @@ def records(output: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
-def test_standard_input_to_standard_output(env: dict[str, str], bundled: Path) -> None:
+def test_standard_input_to_standard_output(env: dict[str, str], tiny: Path) -> None:
     options = ("--seed", "42", "--max-tokens", "12")
-    piped = generated(env, bundled, *options, stdin=PROMPT.encode() + b"\n")
-    assert piped == generated(env, bundled, *options, PROMPT)
-    assert piped == generated(env, bundled, *options, "-", stdin=PROMPT.encode() + b"\r\n")
+    piped = generated(env, tiny, *options, stdin=PROMPT.encode() + b"\n")
+    assert piped == generated(env, tiny, *options, PROMPT)
+    assert piped == generated(env, tiny, *options, "-", stdin=PROMPT.encode() + b"\r\n")
     assert piped.endswith(b"\n")
     assert PROMPT.encode() not in piped
     assert piped.decode().split()
@@ -57,16 +58,14 @@ def test_a_prompt_never_touches_standard_input(env: dict[str, str], tiny: Path) 
         os.close(write)
 
 
-def test_five_sequences_each_equal_to_its_single_run(env: dict[str, str], bundled: Path) -> None:
+def test_five_sequences_each_equal_to_its_single_run(env: dict[str, str], tiny: Path) -> None:
     stdin = b"Hello, I'm a language model,\n"
     options = ("--max-tokens", "20", "--seed")
-    five = generated(env, bundled, *options, "42", "--num-sequences", "5", stdin=stdin)
+    five = generated(env, tiny, *options, "42", "--num-sequences", "5", stdin=stdin)
     for threads in ("1", "2"):
-        again = generated(
-            env, bundled, *options, "42", "-n", "5", "--threads", threads, stdin=stdin
-        )
+        again = generated(env, tiny, *options, "42", "-n", "5", "--threads", threads, stdin=stdin)
         assert again == five
-    singles = [generated(env, bundled, *options, str(seed), stdin=stdin) for seed in range(42, 47)]
+    singles = [generated(env, tiny, *options, str(seed), stdin=stdin) for seed in range(42, 47)]
     assert five == b"\n".join(singles)
     assert len(set(singles)) == 5
 
@@ -89,9 +88,9 @@ def test_a_drawn_seed_repeats_the_run(env: dict[str, str], tiny: Path) -> None:
     assert again["text"] == first["text"]
 
 
-def test_json_holds_all_that_repeats_it(env: dict[str, str], trained: Path) -> None:
+def test_json_holds_all_that_repeats_it(env: dict[str, str], tiny: Path) -> None:
     options = ("--seed", "3", "--max-tokens", "8", "--temperature", "0.7", "--stop", "zzz")
-    (record,) = records(generated(env, trained, "--json", *options, PROMPT))
+    (record,) = records(generated(env, tiny, "--json", *options, PROMPT))
     assert record["prompt"] == PROMPT
     assert record["seed"] == 3
     assert record["finish_reason"] == "length"
@@ -99,13 +98,13 @@ def test_json_holds_all_that_repeats_it(env: dict[str, str], trained: Path) -> N
     defaults = json.loads(json.dumps(asdict(GenerationOptions())))
     chosen = {"max_tokens": 8, "temperature": 0.7, "stop": ["zzz"]}
     assert record["options"] == defaults | chosen | {"parallel": 1, "flash_attention": False}
-    assert record["model"]["name"] == trained.name
-    assert record["model"]["path"] == str(trained)
+    assert record["model"]["name"] == tiny.name
+    assert record["model"]["path"] == str(tiny)
     assert record["model"]["repository"] is None
     assert len(record["model"]["sha256"]) == 64
     assert set(record["versions"]) == {"distil", "llama_cpp_python", "llama_cpp"}
     assert all(value > 0 for value in record["timings"].values())
-    assert record["text"] + "\n" == generated(env, trained, *options, PROMPT).decode()
+    assert record["text"] + "\n" == generated(env, tiny, *options, PROMPT).decode()
 
 
 def test_echo(env: dict[str, str], tiny: Path) -> None:
@@ -113,13 +112,13 @@ def test_echo(env: dict[str, str], tiny: Path) -> None:
     assert generated(env, tiny, "--echo", *options) == b"Hi there" + generated(env, tiny, *options)
 
 
-def test_stop_sequences_across_tokens(env: dict[str, str], bundled: Path) -> None:
+def test_stop_sequences_across_tokens(env: dict[str, str], tiny: Path) -> None:
     options = ("--temperature", "0", "--max-tokens", "30", PROMPT)
-    whole = generated(env, bundled, *options).decode()
+    whole = generated(env, tiny, *options).decode()
     stop = whole[15:22]
-    cut = generated(env, bundled, "--stop", "never", "--stop", stop, *options).decode()
+    cut = generated(env, tiny, "--stop", "never", "--stop", stop, *options).decode()
     assert cut == whole[: whole.index(stop)] + "\n"
-    (record,) = records(generated(env, bundled, "--json", "--stop", stop, *options))
+    (record,) = records(generated(env, tiny, "--json", "--stop", stop, *options))
     assert record["finish_reason"] == "stop"
 
 
@@ -149,7 +148,7 @@ def test_a_long_prompt_keeps_its_end_and_says_so_once(env: dict[str, str], tiny:
     assert result.stdout == run(*arguments, env=env, stdin=b" word" * 118).stdout
 
 
-@pytest.mark.parametrize(("words", "dropped"), [(127, 0), (128, 0), (129, 65), (130, 66)])
+@pytest.mark.parametrize(("words", "dropped"), cases([(128, 0), (129, 65)], [(127, 0), (130, 66)]))
 def test_prompts_about_as_long_as_the_window(
     env: dict[str, str], tiny: Path, words: int, dropped: int
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from distilgpt2_cli.errors import ExitStatus
 from distilgpt2_cli.models import demo
 from tests.support import checkpoints
+from tests.support.extent import cases
 from tests.support.gguf import Shape
 from tests.support.gguf_tensors import read
 from tests.support.hub import COMMIT, Fault, Hub
@@ -189,7 +190,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("shards", cases([3], [1]))
 def test_from_the_hub(hub: Hub, tmp_path: Path, shards: int) -> None:
     folder = checkpoints.write(tmp_path / "poet", SHAPE, shards=shards)
     hub.add("owner/poet", files_of(folder) | {"pytorch_model.bin": b"never", "big.onnx": b"no"})

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from distilgpt2_cli.engine import Inside, Model, look_inside
 from distilgpt2_cli.errors import ExitStatus
 from tests.support import gguf
+from tests.support.extent import cases
 from tests.support.forked import Run, run_all
 from tests.support.run import run, terminal
 
@@ -215,7 +216,7 @@ def shown(env: dict[str, str], columns: int, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("columns", "head"), [(40, ()), (100, ()), (60, ("--layer", "6", "--head", "5"))]
+    ("columns", "head"), cases([(40, ()), (60, ("--layer", "6", "--head", "5"))], [(100, ())])
 )
 def test_a_terminal(env: dict[str, str], columns: int, head: tuple[str, ...]) -> None:
     """Shaded if there are colours; the texts are the same, and fit."""
@@ -234,19 +235,21 @@ def test_a_terminal(env: dict[str, str], columns: int, head: tuple[str, ...]) ->
         assert r'"\u001b"' in plain
 
 
-def test_what_can_t_be(env: dict[str, str], tmp_path: Path) -> None:
+def test_what_can_t_be(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
     refused = {
         ("--layer", "1", "a"): (2, "--layer shows the attention of one head, which needs --head."),
         ("--head", "1", "a"): (2, "--head shows the attention of one head, which needs --layer."),
-        ("--layer", "0", "--head", "1", "a"): (2, "--layer can't be 0. Use a number from 1 to 6."),
-        ("--layer", "1", "--head", "6", "a"): (2, "--head can't be 6. Use a number from 1 to 5."),
+        ("--layer", "0", "--head", "1", "a"): (2, "--layer can't be 0. Use a number from 1 to 2."),
+        ("--layer", "1", "--head", "6", "a"): (2, "--head can't be 6. Use a number from 1 to 2."),
         ("--json", "--csv", "a"): (2, "--json and --csv can't be combined."),
         ("--npz", "f.npy", "a"): (2, "f.npy must end in .npz."),
         ("--html", "f.txt", "a"): (2, "f.txt must end in .html or .htm."),
         ("--html", "/dev/null/f.html", "a"): (1, "/dev/null is not a folder."),
         ("--lines",): (2, "distil lens has no option --lines."),
     }
-    results = run_all([Run([*DEMO, *options]) for options in refused], env, tmp_path)
+    results = run_all(
+        [Run(["lens", "-m", str(tiny), *options]) for options in refused], env, tmp_path
+    )
     for (status, message), result in zip(refused.values(), results, strict=True):
         assert (result.status, result.output) == (status, "")
         assert message in result.errors

@@ -27,12 +27,12 @@ def joined(prompts: tuple[str, ...]) -> bytes:
     return "".join(f"{prompt}\n" for prompt in prompts).encode()
 
 
-def test_each_line_equals_its_single_run(env: dict[str, str], bundled: Path) -> None:
-    made = lines("--max-tokens", "12", "--seed", "5", env=env, model=bundled, stdin=joined(PROMPTS))
+def test_each_line_equals_its_single_run(env: dict[str, str], tiny: Path) -> None:
+    made = lines("--max-tokens", "12", "--seed", "5", env=env, model=tiny, stdin=joined(PROMPTS))
     assert len(made) == len(PROMPTS)
     for number, prompt in enumerate(PROMPTS):
         options = ("--max-tokens", "12", "--seed", str(5 + number))
-        single = run("generate", "-m", str(bundled), *options, env=env, stdin=prompt.encode())
+        single = run("generate", "-m", str(tiny), *options, env=env, stdin=prompt.encode())
         assert made[number] == single.stdout[:-1].replace(b"\n", b"\\n") + b"\n"
 
 
@@ -48,12 +48,12 @@ def test_json_has_the_number_of_the_line(env: dict[str, str], tiny: Path, parall
     assert lines(*options, env=env, model=tiny, stdin=joined(PROMPTS))[0].startswith(b'{"line": 1,')
 
 
-def test_parallel_runs_repeat(env: dict[str, str], bundled: Path) -> None:
+def test_parallel_runs_repeat(env: dict[str, str], tiny: Path) -> None:
     options = ("-s", "3", "--parallel", "3", "--max-tokens", "10", "--threads")
     stdin = joined(PROMPTS)
-    first = lines(*options, "1", env=env, model=bundled, stdin=stdin)
-    assert lines(*options, "2", env=env, model=bundled, stdin=stdin) == first
-    assert lines(*options, "auto", env=env, model=bundled, stdin=stdin) == first
+    first = lines(*options, "1", env=env, model=tiny, stdin=stdin)
+    assert lines(*options, "2", env=env, model=tiny, stdin=stdin) == first
+    assert lines(*options, "auto", env=env, model=tiny, stdin=stdin) == first
 
 
 def test_line_ends_and_the_last_line(env: dict[str, str], tiny: Path) -> None:

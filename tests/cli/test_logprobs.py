@@ -20,10 +20,10 @@ def records(env: dict[str, str], model: Path, *options: str) -> list[dict[str, A
 
 
 @pytest.mark.parametrize("parallel", ["1", "2"])
-def test_every_token_and_the_same_text(env: dict[str, str], bundled: Path, parallel: str) -> None:
+def test_every_token_and_the_same_text(env: dict[str, str], tiny: Path, parallel: str) -> None:
     options = ("-n", "2", "--parallel", parallel)
-    plain = records(env, bundled, *options)
-    observed = records(env, bundled, *options, "--logprobs", "4")
+    plain = records(env, tiny, *options)
+    observed = records(env, tiny, *options, "--logprobs", "4")
     assert [each["text"] for each in observed] == [each["text"] for each in plain]
     for record in observed:
         tokens = record["logprobs"]
@@ -37,10 +37,10 @@ def test_every_token_and_the_same_text(env: dict[str, str], bundled: Path, paral
     assert all("logprobs" not in record for record in plain)
 
 
-def test_a_completion_is_as_likely_as_its_score(env: dict[str, str], bundled: Path) -> None:
-    (record,) = records(env, bundled, "--logprobs", "0")
+def test_a_completion_is_as_likely_as_its_score(env: dict[str, str], tiny: Path) -> None:
+    (record,) = records(env, tiny, "--logprobs", "0")
     assert all(token["top"] == [] for token in record["logprobs"])
-    arguments = ("score", "-m", str(bundled), "--json", "--prefix", PROMPT, record["text"])
+    arguments = ("score", "-m", str(tiny), "--json", "--prefix", PROMPT, record["text"])
     scored = json.loads(run(*arguments, env=env).stdout)
     assert [each["id"] for each in scored["scores"]] == [each["id"] for each in record["logprobs"]]
     assert scored["logprob"] == pytest.approx(

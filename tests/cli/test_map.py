@@ -16,6 +16,7 @@ import pytest
 
 from distilgpt2_cli.errors import ExitStatus
 from tests.support.emulator import emulated
+from tests.support.extent import cases
 from tests.support.forked import Run, run_all
 from tests.support.missing import without_package
 from tests.support.quick_model import env as env
@@ -81,12 +82,14 @@ def of_lines(env: dict[str, str], path: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ("generate", *SHORT),
-        ("generate", *SHORT, "--parallel", "8", "--echo"),
-        ("score", "--parallel", "8", "--prefix", "Well."),
-        ("features", "--parallel", "8"),
-    ],
+    cases(
+        [
+            ("generate", *SHORT, "--parallel", "8", "--echo"),
+            ("score", "--parallel", "8", "--prefix", "Well."),
+            ("features", "--parallel", "8"),
+        ],
+        [("generate", *SHORT)],  # as a run that was interrupted
+    ),
     ids=" ".join,
 )
 def test_lines(env: dict[str, str], lines: Path, arguments: Sequence[str]) -> None:
@@ -176,8 +179,10 @@ def test_columns_and_identifiers(env: dict[str, str], tmp_path: Path) -> None:
 def test_an_interrupted_run_goes_on(env: dict[str, str], tmp_path: Path) -> None:
     """With the seed that was drawn for it; metrics show meanwhile how far it is."""
     path, folder = tmp_path / "lines.txt", tmp_path / "out"
-    path.write_text("\n".join(TEXTS))
-    options = ("generate", str(path), "-o", str(folder), "--part-rows", "1", "--max-tokens", "24")
+    many = [f"Day {number}" for number in range(20_000)]  # nobody waits for their end
+    path.write_text("\n".join(many))
+    short = ("--max-tokens", "4")
+    options = ("generate", str(path), "-o", str(folder), "--part-rows", "1", *short, *HERE)
     with started("map", *options, "--metrics", "0", env=env) as process:
         assert process.stderr
         said = process.stderr.readline().decode()
@@ -195,15 +200,19 @@ def test_an_interrupted_run_goes_on(env: dict[str, str], tmp_path: Path) -> None
         assert errors.decode() == f"The results so far are in {folder}: go on with --resume.\n"
     some = contents(folder)
     assert "_SUCCESS" not in some
-    done = run("map", *options, "--resume", *HERE, env=env)
+    made = content(folder).count("\n")
+    path.write_text("\n".join(many[: made + 40]))
+    done = run("map", *options, "--resume", env=env)
     assert done.returncode == 0, done.stderr
-    assert re.match(r"300 rows \([1-9]\d* by an earlier run\), 0 failures", done.stderr.decode())
+    assert done.stderr.decode().startswith(
+        f"{made + 40:,} rows ({made:,} by an earlier run), 0 failures, "
+    )
     whole = contents(folder)
     assert {name: whole[name] for name in some if "_tmp" not in name} == {
         name: data for name, data in some.items() if "_tmp" not in name
     }
     seed = str(json.loads(whole["_distil.json"])["seed"])
-    alone = ("generate", "--lines", "--seed", seed, "--max-tokens", "24", "--file", str(path))
+    alone = ("generate", "--lines", "--seed", seed, *short, "--file", str(path))
     assert content(folder).encode() == run(*alone, env=env).stdout
 
 
@@ -296,13 +305,13 @@ def test_without_the_extra(env: dict[str, str], tmp_path: Path) -> None:
 def test_an_input_can_be_corrected(env: dict[str, str], tmp_path: Path) -> None:
     """What was done before its fault stays, and the run goes on although its size has changed."""
     first, second, folder = tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "out"
-    first.write_text("text\n" + "Some words\n" * 1200)
+    first.write_text("text\n" + "Some words\n" * 600)
     second.write_text("words\nHi\n")
     command = ("map", "score", str(first), str(second), "-o", str(folder), "--part-rows", "1")
     failed = run(*command, "--workers", "1", env=env)
     assert (failed.returncode, failed.stdout) == (ExitStatus.FAILED, b"")
     assert failed.stderr.decode() == (
-        f"Error: {second} has no column text (after row 1200)."
+        f"Error: {second} has no column text (after row 600)."
         " Make it like the first file, then go on with --resume.\n"
     )
     done = contents(folder)
@@ -310,7 +319,7 @@ def test_an_input_can_be_corrected(env: dict[str, str], tmp_path: Path) -> None:
     second.write_text("text\nA better row\n")
     whole = run(*command, "--workers", "1", "--resume", env=env)
     assert whole.returncode == 0, whole.stderr
-    assert b"1,201 rows (" in whole.stderr
+    assert b"601 rows (" in whole.stderr
     assert done.items() <= contents(folder).items()
     first.write_text("text\nAnother row\n")
     other = run(*command, "--workers", "1", "--resume", env=env)

@@ -8,7 +8,7 @@ from tests.support.run import environment
 from tests.support.server import Server, serving
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the bundled model."""
     env = environment(tmp_path_factory.mktemp("home"))

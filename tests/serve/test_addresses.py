@@ -6,6 +6,7 @@ import pytest
 
 from distilgpt2_cli.errors import ExitStatus
 from tests.support import names
+from tests.support.quick_model import env as env
 from tests.support.run import TIMEOUT, run
 from tests.support.server import Server, serving
 
@@ -50,7 +51,7 @@ def test_a_health_check_from_another_site_is_refused(server: Server) -> None:
 def test_every_address_of_a_host_name_has_the_same_port(
     env: dict[str, str], lines: tuple[str, ...], host: str, options: tuple[str, ...]
 ) -> None:
-    arguments = ("--model", "demo", "--host", host, *options)
+    arguments = ("--host", host, *options)
     with serving(*arguments, env=env, launcher=names.launcher(*lines)) as server:
         for address in ("127.0.0.1", "::1"):
             with socket.create_connection((address, server.port), TIMEOUT) as connection:
@@ -63,10 +64,10 @@ def test_every_address_of_a_host_name_has_the_same_port(
 @needs_names
 def test_a_family_that_this_machine_does_not_have_is_left_out(env: dict[str, str]) -> None:
     launcher = names.launcher(names.WITHOUT_IPV6, *BOTH)
-    arguments = ("--model", "demo", "--host", "localhost")
+    arguments = ("--host", "localhost")
     with serving(*arguments, env=env, launcher=launcher) as server:
         assert server.end() == 0
-    result = run("serve", *arguments[:3], "::1", env=env, launcher=launcher)
+    result = run("serve", "--host", "::1", env=env, launcher=launcher)
     assert result.returncode == ExitStatus.FAILED
     assert b"Can't listen on ::1 port 8000: Cannot assign requested address." in result.stderr
 
@@ -74,7 +75,7 @@ def test_a_family_that_this_machine_does_not_have_is_left_out(env: dict[str, str
 @needs_names
 def test_an_address_of_another_machine_is_an_error(env: dict[str, str]) -> None:
     lines = ("127.0.0.1 both.example", "192.0.2.1 both.example")
-    arguments = ("serve", "--model", "demo", "--host", "both.example", "--no-auth", "--port", "0")
+    arguments = ("serve", "--host", "both.example", "--no-auth", "--port", "0")
     result = run(*arguments, env=env, launcher=names.launcher(*lines))
     assert result.returncode == ExitStatus.FAILED
     assert (
@@ -89,7 +90,7 @@ def test_a_port_that_is_in_use_on_one_address(env: dict[str, str]) -> None:
         taken.bind(("::1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        arguments = ("serve", "--model", "demo", "--host", "localhost", "--port", port)
+        arguments = ("serve", "--host", "localhost", "--port", port)
         result = run(*arguments, env=env, launcher=names.launcher(*BOTH))
     assert result.returncode == ExitStatus.FAILED
     assert (

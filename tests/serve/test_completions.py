@@ -73,24 +73,24 @@ def test_the_client_streams(client: openai.OpenAI) -> None:
             ),
         ),
         # Past the context window, whose last half is then evaluated anew.
-        ({"prompt": PROMPT * 120, "ignore_eos": True}, ("--top-k", "0", "--ignore-eos")),
+        ({"prompt": PROMPT * 124, "ignore_eos": True}, ("--top-k", "0", "--ignore-eos")),
     ],
 )
 def test_a_deterministic_completion_is_the_command_line_s(
     server: Server, env: dict[str, str], fields: dict[str, object], options: tuple[str, ...]
 ) -> None:
     """While others run in the batch."""
-    asked: dict[str, Any] = {"prompt": PROMPT, "max_tokens": 40, "seed": 42, "n": 2}
+    asked: dict[str, Any] = {"prompt": PROMPT, "max_tokens": 24, "seed": 42, "n": 2}
     asked |= {"deterministic": True} | fields
     with ThreadPoolExecutor(3) as pool:
         others = [
-            pool.submit(server.complete, prompt="A dog", max_tokens=100, ignore_eos=True)
+            pool.submit(server.complete, prompt="A dog", max_tokens=50, ignore_eos=True)
             for _ in range(3)
         ]
         answer = server.complete(**asked).json
         assert all(other.result().status == 200 for other in others)
     for i, choice in enumerate(answer["choices"]):
-        command = ("generate", "-m", "demo", "-s", str(42 + i), "--max-tokens", "40", *options)
+        command = ("generate", "-m", "demo", "-s", str(42 + i), "--max-tokens", "24", *options)
         result = run(*command, asked["prompt"], env=env)
         assert result.stdout.decode() == choice["text"] + "\n"
         assert choice["seed"] == 42 + i
@@ -139,11 +139,11 @@ def test_logprobs(server: Server) -> None:
 
 def test_only_whole_characters_are_sent(server: Server) -> None:
     events = server.complete(
-        prompt=[32485], max_tokens=300, temperature=2, stream=True, ignore_eos=True, seed=3
+        prompt=[32485], max_tokens=150, temperature=2, stream=True, ignore_eos=True, seed=3
     ).events
     text = "".join(choice["text"] for event in events for choice in event["choices"])
     (whole,) = server.complete(
-        prompt=[32485], max_tokens=300, temperature=2, ignore_eos=True, seed=3
+        prompt=[32485], max_tokens=150, temperature=2, ignore_eos=True, seed=3
     ).json["choices"]
     assert text == whole["text"]
     assert text

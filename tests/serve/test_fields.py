@@ -128,7 +128,7 @@ def test_beams(server: Server, model: Model, stream: bool) -> None:
 
 def test_beams_leave_the_steps_of_others_their_turns(server: Server) -> None:
     with ThreadPoolExecutor(2) as pool:
-        beams = pool.submit(server.complete, prompt=PROMPT, num_beams=16, max_tokens=60)
+        beams = pool.submit(server.complete, prompt=PROMPT, num_beams=16, max_tokens=30)
         other = server.complete(prompt=PROMPT, max_tokens=20, ignore_eos=True)
         assert other.json["usage"]["completion_tokens"] == 20
         assert beams.result().status == 200
@@ -228,7 +228,7 @@ def test_one_token_after_the_scores(server: Server, model: Model, length: int) -
 
 
 def test_prompts_that_are_scored_together(server: Server, tmp_path: Path) -> None:
-    texts = [f"{PROMPT} number {i}. The end" for i in range(20)] + ["A"]
+    texts = [f"{PROMPT} number {i}. The end" for i in range(9)] + ["A"]
     alone = server.complete(**harness(texts)).json["choices"]
     together = server.complete(**harness(texts), score_together=True).json["choices"]
     again = server.complete(**harness(texts), score_together=True).json["choices"]

@@ -303,7 +303,7 @@ def test_a_port_in_use(env: dict[str, str], server: Server) -> None:
 def test_too_many_at_once(env: dict[str, str]) -> None:
     with serving("--model", "demo", "--parallel", "1", "--queue", "1", env=env) as server:
         with ThreadPoolExecutor(6) as pool:
-            asked: dict[str, Any] = {"max_tokens": 500, "ignore_eos": True}
+            asked: dict[str, Any] = {"max_tokens": 200, "ignore_eos": True}
             answers = list(pool.map(lambda _: server.complete(**asked), range(6)))
         refusals = [answer for answer in answers if answer.status == 429]
         assert len(refusals) >= 1
