@@ -10,6 +10,7 @@ if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
 import gc
 import os
 import sys
+from contextlib import suppress
 
 from .errors import ExitStatus, ReaderGoneError
 from .failures import explained
@@ -60,7 +61,7 @@ def _run() -> int:
         return end.code if isinstance(end.code, int) else ExitStatus.FAILED
     except Exception as error:
         if os.environ.get("DISTIL_DEBUG") == "1":
-            sys.stderr.write(getattr(error, "origin", ""))
+            _write_error(getattr(error, "origin", ""))
             raise
         return _report(error)
     return ExitStatus.DONE
@@ -99,8 +100,13 @@ def _report(error: Exception) -> int:
 
         show_error(Terminal.system(), known)
     except (OSError, ImportError, MemoryError):  # what is wanting may be wanted for this, too
-        os.write(2, f"Error: {known}\n".encode(errors="backslashreplace"))
+        _write_error(f"Error: {known}\n")
     return known.status
+
+
+def _write_error(text: str) -> None:
+    with suppress(OSError):  # there is no standard error
+        os.write(2, text.encode(errors="backslashreplace"))
 
 
 def _end_as_sigpipe_does() -> None:

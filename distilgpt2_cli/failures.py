@@ -27,7 +27,7 @@ def explained(error: Exception) -> DistilError:
 
 
 def _unexpected(error: Exception) -> DistilError:
-    import traceback  # which takes a tenth of a start
+    import traceback  # which no start needs
 
     unexpected = DistilError(
         f"Unexpected error: {type(error).__name__}: {error}.",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from distilgpt2_cli.errors import ExitStatus
 from tests.support.run import FORK_SERVER, TIMEOUT, environment, run, started, terminal
 
 STATUS = Path("/proc/self/status")
@@ -53,6 +54,13 @@ def test_a_terminal_shows_the_same(env: dict[str, str]) -> None:
         outputs.append(screen.output)
     assert b"\x1b[" in outputs[0]  # styles, which are for terminals only
     assert outputs[0] == outputs[1]
+
+
+def test_an_interrupt_at_the_very_beginning_is_not_lost(env: dict[str, str]) -> None:
+    for _ in range(20):
+        with started("generate", "-m", "demo", "-", env=env) as process:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(TIMEOUT) in (ExitStatus.INTERRUPTED, -signal.SIGINT)
 
 
 @pytest.mark.parametrize("fresh", [False, True])

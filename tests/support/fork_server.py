@@ -275,6 +275,8 @@ def _forked(
     """Start a run and return its process, or None if who wants it ends before asking."""
     length = _received(run, _LENGTH.size)
     request = length and _received(run, *_LENGTH.unpack(length))
+    # A child that is interrupted while it still ignores that is to end as soon as it does not.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     child = os.fork() if request else None
     if child == 0:
         try:
@@ -283,6 +285,7 @@ def _forked(
         except BaseException:
             sys.excepthook(*sys.exc_info())
             os._exit(70)  # of no command
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     for descriptor in handed:
         os.close(descriptor)
     return child
@@ -301,6 +304,7 @@ def _become_new(
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     folder, *streams = handed
     os.fchdir(folder)
     for standard, descriptor in enumerate(streams):
