@@ -40,28 +40,18 @@ def execute(command: str, env: dict[str, str], folder: Path) -> str:
         (folder / name).symlink_to(ROOT / name)
     for name in ("texts.txt", "prompts.txt"):
         (folder / name).write_text("Once upon a time\nThe end\n")
-    output = b""
-    for part in pipeline(command):
-        result = (
-            run(*arguments, env=env, stdin=output, folder=folder)
-            if (arguments := lone_arguments(part))
-            else subprocess.run(
-                ["/bin/sh", "-c", part],
-                env=with_distil(env, folder),
-                input=output,
-                cwd=folder,
-                capture_output=True,
-            )
+    result = (
+        run(*arguments, env=env, folder=folder)
+        if (arguments := lone_arguments(command))
+        else subprocess.run(
+            ["/bin/sh", "-c", command],
+            env=with_distil(env, folder),
+            cwd=folder,
+            capture_output=True,
         )
-        assert result.returncode == 0, result.stderr
-        output = result.stdout
-    return output.decode()
-
-
-def pipeline(command: str) -> list[str]:
-    """Return the commands between the pipes of a command, if it is nothing but a pipeline."""
-    rest = r"""(?:[^'"]|'[^']*'|"[^"]*")*"""
-    return [command] if set(command) & set(";&\n") else re.split(rf" \| (?={rest}\Z)", command)
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.decode()
 
 
 def lone_arguments(command: str) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_command_uses_it_and_says_so(
 def test_the_bytes_do_not_depend_on_workers_and_threads(
     parallel: str, tiny: Path, lora: Path, env: dict[str, str]
 ) -> None:
-    lines = "".join(f"Day {number}\n" for number in range(24)).encode()
+    lines = "".join(f"Day {number}\n" for number in range(40)).encode()
     base = ("generate", "-m", str(tiny), "--lora", f"{lora}:0.7", "--lines", "--one-line")
     options = ("--seed", "1", "--max-tokens", "8", "--parallel", parallel)
     outputs = {
@@ -83,7 +83,7 @@ def test_the_bytes_do_not_depend_on_workers_and_threads(
         for workers, threads in (("1", "1"), ("2", "1"), ("1", "3"))
     }
     assert len(outputs) == 1
-    assert len(outputs.pop().splitlines()) == 24
+    assert len(outputs.pop().splitlines()) == 40
 
 
 def test_a_record_is_replayed_with_it(

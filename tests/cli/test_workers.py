@@ -118,7 +118,7 @@ def test_perplexity(env: dict[str, str], tiny: Path, tmp_path: Path) -> None:
         str(tiny),
         *options,
         *names,
-        counts=cases(["1", "auto"], ["3"]),
+        counts=COUNTS,
     )
     assert (status, said) == (ExitStatus.DONE, b"")
     assert json.loads(made)["tokens"]["scored"] > 1000
