@@ -298,8 +298,7 @@ def test_a_disk_that_fills_up_during_the_download(hub: Hub, tmp_path: Path) -> N
         hub.fail(Fault(stall_at=HALF, stall_seconds=FOR_EVER))
         arguments = (*MAIN, "--to", str(disk / "models"))
         with started(*arguments, env=hub.environment()) as process:
-            while not any((disk / "models").glob(".*.incomplete")):
-                time.sleep(0.01)
+            wait_until_arrived(disk / "models", HALF)
             subprocess.run(["dd", "if=/dev/zero", f"of={disk}/other"], capture_output=True)
             hub.go_on()
             assert process.wait(TIMEOUT) == 1
